@@ -1,0 +1,83 @@
+// Package media says what a file is: its streams, rationals, colours, codec
+// strings and packet index. Facts flow in from probe and out to plan, hls and
+// the API. The package is pure: no file, process, clock or log.
+package media
+
+import "time"
+
+// Source is what the probe found in an input file. It is a claim by an untrusted
+// file until plan has checked it against the FrameIndex.
+type Source struct {
+	Format   string        `json:"format"`   // ffmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
+	Size     int64         `json:"size"`     // bytes
+	Duration time.Duration `json:"duration"` // the container's claim; 0 is unknown
+	Video    []VideoStream `json:"video,omitempty"`
+	Audio    []AudioStream `json:"audio,omitempty"`
+	Other    []OtherStream `json:"other,omitempty"`
+}
+
+// VideoStream is one video stream. Attached pictures (cover art) are not video:
+// they are in Source.Other.
+type VideoStream struct {
+	Index        int      `json:"index"` // in the container, ffmpeg's 0:Index
+	PID          int      `json:"pid,omitempty"`
+	Codec        string   `json:"codec"` // ffmpeg's name: h264, hevc, vp8 …
+	FourCC       string   `json:"fourCC,omitempty"`
+	Profile      string   `json:"profile,omitempty"`
+	Width        int      `json:"width"`  // coded pixels, before rotation and aspect
+	Height       int      `json:"height"` // coded pixels
+	PixelFormat  string   `json:"pixelFormat,omitempty"`
+	BitDepth     int      `json:"bitDepth,omitempty"`
+	SampleAspect Rational `json:"sampleAspect"` // unknown (0/0) counts as square
+	FrameRate    Rational `json:"frameRate"`    // ffprobe r_frame_rate: a guess at the grid
+	AverageRate  Rational `json:"averageRate"`  // ffprobe avg_frame_rate
+	TimeBase     Rational `json:"timeBase"`     // seconds a tick
+	Rotation     int      `json:"rotation"`     // degrees clockwise to show it upright: 0, 90, 180, 270
+	Interlaced   string   `json:"interlaced"`   // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
+	BitrateBPS   int64    `json:"bitrateBPS,omitempty"`
+	Color        Color    `json:"color"`
+}
+
+// Color is how samples map to light, in ffmpeg's names; "" is unspecified.
+type Color struct {
+	Range     string `json:"range,omitempty"` // tv, pc
+	Matrix    string `json:"matrix,omitempty"`
+	Primaries string `json:"primaries,omitempty"`
+	Transfer  string `json:"transfer,omitempty"`
+}
+
+// AudioStream is one audio stream.
+type AudioStream struct {
+	Index      int      `json:"index"`
+	PID        int      `json:"pid,omitempty"`
+	Codec      string   `json:"codec"`
+	SampleRate int      `json:"sampleRate"` // Hz
+	Channels   int      `json:"channels"`
+	Layout     string   `json:"layout,omitempty"`   // ffmpeg's channel layout name
+	Language   string   `json:"language,omitempty"` // ISO 639-2 as in the file
+	TimeBase   Rational `json:"timeBase"`
+	StartPTS   int64    `json:"startPTS"` // ticks of TimeBase
+	BitrateBPS int64    `json:"bitrateBPS,omitempty"`
+	Default    bool     `json:"default,omitempty"`
+}
+
+// OtherStream is a stream that is neither video nor audio: data, subtitle, attachment, cover art.
+type OtherStream struct {
+	Index int    `json:"index"`
+	Kind  string `json:"kind"`
+	Codec string `json:"codec,omitempty"`
+}
+
+// FrameIndex lists the coded frames of the video stream that is encoded, read
+// once by demuxing. PTS is in presentation order, strictly increasing, in ticks
+// of TimeBase.
+type FrameIndex struct {
+	TimeBase     Rational `json:"timeBase"`
+	PTS          []int64  `json:"pts"`
+	Keys         []int    `json:"keys"`         // indexes into PTS of frames flagged as keyframes, increasing
+	LastDuration int64    `json:"lastDuration"` // ticks the last frame is shown; 0 is unknown
+	// Problem says why the index cannot promise a clean entry at its keyframes
+	// (timestamps missing, repeated or going back; no keyframe flags). The source
+	// is then encoded from its start, in one chunk. "" is a trusted index.
+	Problem string `json:"problem,omitempty"`
+}

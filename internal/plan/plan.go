@@ -1,0 +1,150 @@
+// Package plan decides everything about a job's encodes before the first one
+// starts: settings and media facts flow in, a Plan flows out. The Plan names the
+// ladders, the exact Timeline of each, the chunks, the arguments of every media
+// process and the name of every file that the job will publish.
+//
+// The package is pure: the same arguments give the same Plan on every machine,
+// whatever its number of cores, so that a chunk encoded twice, elsewhere or
+// after a crash is the same chunk.
+package plan
+
+import (
+	"time"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// Paths that the arguments of media processes use. The ffmpeg room binds the
+// source and the work folder of a task to them.
+const (
+	SourcePath = "/in/source"
+	OutputDir  = "/out"
+)
+
+// Plan is the whole of a job's work. It is stored as JSON between tasks and
+// does not hold the frame index, so its size grows with segments, not frames.
+type Plan struct {
+	Ladders  []Ladder      `json:"ladders"`
+	Audios   []AudioEncode `json:"audios"`
+	Groups   []OutputGroup `json:"groups"`
+	Warnings []Warning     `json:"warnings,omitempty"`
+}
+
+// Warning is a fact the user should know, with the service's code where it has one.
+type Warning struct {
+	Code    int    `json:"code"` // MediaConvert warning code, or one of ours (see Warnings in docs)
+	Message string `json:"message"`
+}
+
+// Ladder is a set of encodes that share a frame grid and a segmentation: one
+// process a chunk decodes once and feeds all its rungs and captures.
+type Ladder struct {
+	Timeline Timeline  `json:"timeline"`
+	Rungs    []Rung    `json:"rungs"`
+	Captures []Capture `json:"captures,omitempty"`
+	Chunks   []Chunk   `json:"chunks"`
+}
+
+// Timeline is the exact, frame-aligned list of segment boundaries, known before
+// encoding starts. Frame k of the output is shown at k/FrameRate seconds.
+type Timeline struct {
+	FrameRate media.Rational `json:"frameRate"` // frames a second
+	Starts    []int64        `json:"starts"`    // first frame of each segment; Starts[0] is 0
+	Frames    int64          `json:"frames"`    // total; the last segment ends here
+}
+
+// Segments returns the number of segments.
+func (t Timeline) Segments() int { return len(t.Starts) }
+
+// Segment returns the frames [from, to) of segment i.
+func (t Timeline) Segment(i int) (from, to int64) {
+	if i+1 < len(t.Starts) {
+		return t.Starts[i], t.Starts[i+1]
+	}
+	return t.Starts[i], t.Frames
+}
+
+// At returns the time at which frame k is shown, rounded to the nanosecond.
+func (t Timeline) At(k int64) time.Duration { return t.FrameRate.Inverse().Duration(k) }
+
+// Duration returns how long the whole Timeline lasts.
+func (t Timeline) Duration() time.Duration { return t.At(t.Frames) }
+
+// Chunk is consecutive segments that one encoder process makes.
+type Chunk struct {
+	FirstSegment int      `json:"firstSegment"`
+	Segments     int      `json:"segments"`
+	From         int64    `json:"from"` // first frame of the Timeline
+	To           int64    `json:"to"`   // one past the last frame
+	Args         []string `json:"args"` // of ffmpeg, without the program's name; reads SourcePath, writes below OutputDir
+}
+
+// Rung is one video encode. Its chunk process writes File (a fragmented MP4 with
+// exactly To-From frames, the first an IDR) below OutputDir.
+type Rung struct {
+	File       string         `json:"file"`
+	Width      int            `json:"width"`
+	Height     int            `json:"height"`
+	FrameRate  media.Rational `json:"frameRate"`
+	MaxBitrate int64          `json:"maxBitrate"` // bits a second, the cap or target; 0 is uncapped
+	BufferBits int64          `json:"bufferBits"` // VBV window that the output honours across chunk edges; 0 with no cap
+}
+
+// Capture is one frame-capture output: JPEGs of chosen frames.
+type Capture struct {
+	FilePattern string  `json:"filePattern"` // below OutputDir, such as "c0_%07d.jpg"; numbered from 0 in each chunk
+	Frames      []int64 `json:"frames"`      // Timeline frames captured, increasing
+}
+
+// AudioEncode is one audio encode of the whole source. Its process writes File
+// (an MP4 with one AAC track) below OutputDir. Samples are counted from the
+// instant the first video frame is shown; the encoder's priming comes before.
+type AudioEncode struct {
+	File       string   `json:"file"`
+	SampleRate int      `json:"sampleRate"` // Hz
+	Channels   int      `json:"channels"`
+	BitrateBPS int64    `json:"bitrateBPS"`
+	Samples    int64    `json:"samples"` // the encode holds exactly this many, silence included
+	Priming    int64    `json:"priming"` // samples before sample 0 in the encoded stream
+	Language   string   `json:"language,omitempty"`
+	Silent     bool     `json:"silent,omitempty"` // made of silence: the source has no audio
+	Args       []string `json:"args"`
+}
+
+// OutputGroup is one output group of the job, in the job's order.
+type OutputGroup struct {
+	Type    string   `json:"type"` // HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS
+	Bucket  string   `json:"bucket"`
+	HLS     *HLS     `json:"hls,omitempty"`
+	Outputs []Output `json:"outputs"`
+}
+
+// HLS is what an HLS group needs beyond its outputs. Keys are object keys.
+type HLS struct {
+	MultivariantKey string `json:"multivariantKey"`
+	Ladder          int    `json:"ladder"`          // whose Timeline the group's segments follow
+	IntegerDuration bool   `json:"integerDuration"` // ManifestDurationFormat INTEGER
+}
+
+// Output is one output. Ladder and Rung, Audio and Capture index the Plan; -1 is none.
+type Output struct {
+	Container string   `json:"container"` // M3U8, MP4, RAW
+	Ladder    int      `json:"ladder"`
+	Rung      int      `json:"rung"`
+	Capture   int      `json:"capture"`
+	Audio     int      `json:"audio"`
+	Key       string   `json:"key"`                // media playlist or file; of captures, the last one
+	Segments  []string `json:"segments,omitempty"` // object keys of an HLS output, one per segment of the Timeline
+	Captures  []string `json:"captures,omitempty"` // object keys of a capture output, one per captured frame
+	MPEGTS    *MPEGTS  `json:"mpegts,omitempty"`   // of an M3U8 output
+}
+
+// MPEGTS holds the packet identifiers and packing of an MPEG-TS output (M3u8Settings).
+type MPEGTS struct {
+	PMTPID            int   `json:"pmtPid"`
+	VideoPID          int   `json:"videoPid"`
+	AudioPID          int   `json:"audioPid"`
+	ProgramNumber     int   `json:"programNumber"`
+	AudioFramesPerPES int   `json:"audioFramesPerPes"`
+	PTSOffset         int64 `json:"ptsOffset"` // 90 kHz ticks added to every timestamp
+}
