@@ -1,0 +1,46 @@
+# Vodwright: `make demo` to see it, `make test` to check it, `make help` for the rest.
+
+GO      ?= go
+BIN     := bin/vodwright
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export CGO_ENABLED = 0
+
+.PHONY: help demo build test test-race lint fmt generate bench clean
+
+help: ## list what this Makefile can do
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## encode a clip and play it: installs, builds, serves (VIDEO=path-or-https-URL for your own)
+	@scripts/install.sh run
+	@$(MAKE) --no-print-directory build
+	@$(BIN) demo $(if $(VIDEO),"$(VIDEO)")
+
+build: ## build bin/vodwright
+	@$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/vodwright
+
+test: ## install what the tests need, vet and run all of them
+	@scripts/install.sh test
+	$(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+test-race: ## the tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+lint: ## gofumpt, staticcheck and vet
+	@test -z "$$($(GO) tool -modfile=tools/go.mod gofumpt -l cmd internal tools test)" || { $(GO) tool -modfile=tools/go.mod gofumpt -d cmd internal tools test; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+fmt: ## format the code
+	$(GO) tool -modfile=tools/go.mod gofumpt -w cmd internal tools test
+
+generate: ## regenerate API shapes and docs/SETTINGS.md
+	$(GO) generate ./...
+
+bench: ## compare with ffmpeg's one-liner and nginx, side by side, on this machine
+	@scripts/install.sh bench
+	@$(MAKE) --no-print-directory build
+	@$(GO) run ./test/bench
+
+clean: ## remove what was built (not your data folder)
+	rm -rf bin
