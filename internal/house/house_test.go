@@ -1,0 +1,213 @@
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "vodwright.dev/vodwright/"
+
+// floor orders the rooms: a room may import rooms of lower floors, and of its
+// own floor only where sameFloor says so. From the top: the command, the front
+// of the house, the adapters, the domain, the machinery, the facts.
+var floor = map[string]int{
+	"cmd/vodwright": 6,
+
+	"internal/mediaconvert": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/edge": 5,
+	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
+
+	"internal/event": 4, "internal/object": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4,
+
+	"internal/probe": 3, "internal/fetch": 3,
+	"internal/ffmpeg": 2,
+
+	"internal/clip": 1, "internal/media": 1, "internal/hls": 1, "internal/mpegts": 1, "internal/mp4": 1,
+	"internal/awsapi": 1, "internal/awsapi/sigv4": 1, "internal/awsapi/mediaconvert": 1, "internal/awsapi/cloudfront": 1,
+
+	"internal/fault": 0,
+}
+
+// sameFloor lists the imports between rooms of one floor, each with its reason.
+var sameFloor = map[string][]string{
+	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"}, // implements the stores that they declare
+	"internal/object":              {"internal/event"},                               // an object's creation is an event
+	"internal/clip":                {"internal/media"},                               // rationals
+	"internal/hls":                 {"internal/media"},
+	"internal/mp4":                 {"internal/media"},
+	"internal/mpegts":              {"internal/media", "internal/mp4"}, // access units come from MP4 tracks
+	"internal/awsapi/mediaconvert": {"internal/awsapi"},
+	"internal/awsapi/cloudfront":   {"internal/awsapi"},
+	"internal/awsapi":              {"internal/awsapi/sigv4"},
+}
+
+// pure rooms take arguments and give results: no files, network, clock, context or log.
+var pure = []string{"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip"}
+
+var impure = []string{"os", "os/exec", "net", "context", "log", "log/slog", "io/ioutil", "syscall", "golang.org/x/sys/unix", "database/sql"}
+
+// only says which rooms alone may import a package: the walls around processes, SQL and libraries.
+var only = map[string][]string{
+	"os/exec":                           {"internal/ffmpeg", "cmd/vodwright"},
+	"database/sql":                      {"internal/store"},
+	"modernc.org/sqlite":                {"internal/store"},
+	"github.com/nats-io/nats.go":        {"internal/queue"},
+	"github.com/nats-io/nats-server/v2": {"internal/queue"},
+	"github.com/versity/versitygw":      {"internal/object"},
+	"github.com/Eyevinn/mp4ff":          {"internal/mp4"},
+}
+
+type file struct {
+	room, name string
+	ast        *ast.File
+	test       bool
+}
+
+func projectFiles(t *testing.T) []file {
+	t.Helper()
+	var out []file
+	root := filepath.Join("..", "..")
+	for _, top := range []string{"cmd", "internal"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(p string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && d.Name() == "testdata" {
+				return filepath.SkipDir
+			}
+			if d.IsDir() || !strings.HasSuffix(p, ".go") {
+				return nil
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(root, p)
+			if err != nil {
+				return err
+			}
+			rel = filepath.ToSlash(rel)
+			out = append(out, file{room: path.Dir(rel), name: rel, ast: parsed, test: strings.HasSuffix(rel, "_test.go")})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(out) < 10 {
+		t.Fatalf("only %d files found: the rules would check nothing", len(out))
+	}
+	return out
+}
+
+func imports(f file) []string {
+	var out []string
+	for _, i := range f.ast.Imports {
+		p, _ := strconv.Unquote(i.Path.Value)
+		out = append(out, p)
+	}
+	return out
+}
+
+func TestRoomsImportDownwardsOnly(t *testing.T) {
+	for _, f := range projectFiles(t) {
+		if f.test || f.room == "internal/house" {
+			continue
+		}
+		mine, known := floor[f.room]
+		if !known {
+			t.Errorf("%s: room %s has no floor: add it to the table in this test and to docs/ARCHITECTURE.md", f.name, f.room)
+			continue
+		}
+		for _, p := range imports(f) {
+			other, ours := strings.CutPrefix(p, module)
+			if !ours || other == f.room {
+				continue
+			}
+			theirs, known := floor[other]
+			if known && (theirs < mine || theirs == mine && slices.Contains(sameFloor[f.room], other)) {
+				continue
+			}
+			t.Errorf("%s imports %s: not below it", f.name, other)
+		}
+	}
+}
+
+func TestPureRoomsStayPure(t *testing.T) {
+	for _, f := range projectFiles(t) {
+		if f.test || !slices.Contains(pure, f.room) {
+			continue
+		}
+		for _, p := range imports(f) {
+			if slices.Contains(impure, p) || (strings.HasPrefix(p, "net/") && p != "net/url" && p != "net/http") || p == "net/http" && f.room != "internal/fault" {
+				t.Errorf("%s imports %s, but %s is pure", f.name, p, f.room)
+			}
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "NewTimer", "NewTicker"}, sel.Sel.Name) {
+				t.Errorf("%s uses time.%s, but %s is pure", f.name, sel.Sel.Name, f.room)
+			}
+			return true
+		})
+	}
+}
+
+func TestWalls(t *testing.T) {
+	for _, f := range projectFiles(t) {
+		if f.test {
+			continue
+		}
+		for _, p := range imports(f) {
+			for pkg, rooms := range only {
+				if (p == pkg || strings.HasPrefix(p, pkg+"/")) && !slices.Contains(rooms, f.room) {
+					t.Errorf("%s imports %s: only %s may", f.name, p, strings.Join(rooms, ", "))
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	documented := map[string]bool{}
+	for _, f := range projectFiles(t) {
+		if f.test {
+			continue
+		}
+		doc := strings.TrimSpace(f.ast.Doc.Text())
+		documented[f.room] = documented[f.room] || len(doc) > 80
+	}
+	for room, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no package comment that says what flows in and out and what the room may touch", room)
+		}
+	}
+}
+
+func TestNoHiddenState(t *testing.T) {
+	for _, f := range projectFiles(t) {
+		if f.test {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				t.Errorf("%s has an init function", f.name)
+			}
+		}
+		for _, bad := range []string{"/util", "/common", "/types", "/models", "/helpers", "/manager"} {
+			if strings.HasSuffix(f.room, bad) {
+				t.Errorf("%s: a room is named for what it holds, not %q", f.name, bad)
+			}
+		}
+	}
+}
