@@ -2,10 +2,14 @@ package ffmpeg
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"os/exec"
+	"path/filepath"
 	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
 )
 
 // Paths inside the sandbox. The arguments of a command use them whether the
@@ -15,7 +19,7 @@ const (
 	OutputDir  = "/out"
 )
 
-// Config says where the programs are. Empty paths are looked up in PATH.
+// Config says where the programs are. An empty path is looked up in PATH.
 type Config struct {
 	FFmpegPath  string
 	FFprobePath string
@@ -26,76 +30,151 @@ type Config struct {
 	Logger      *slog.Logger // nil discards
 }
 
-// Report is what Check found out.
-type Report struct {
-	FFmpegVersion  string // "5.1.9-0+deb12u1"
-	FFprobeVersion string
-	Sandboxed      bool   // bubblewrap made its namespaces and ran ffmpeg inside
-	SandboxProblem string // why not; "" when Sandboxed
+// Limits bound one process. A zero field is the default of Run or of RunProbe.
+type Limits struct {
+	MemoryBytes int64         // address space; 8 GiB, probe 1 GiB
+	FileBytes   int64         // each file it writes; 128 GiB, probe none at all
+	OutputBytes int64         // everything below OutputDir; 256 GiB
+	CPU         time.Duration // user and system time, rounded up to seconds; 48 h, probe 30 s
+	Wall        time.Duration // from start to end; 12 h, probe 60 s
+	Stall       time.Duration // without progress; 2 min; not of RunProbe
 }
 
-// Limits bound one process. A zero field is the default of Run or RunProbe.
-type Limits struct {
-	MemoryBytes int64         // address space
-	FileBytes   int64         // size of each file it writes
-	OutputBytes int64         // size of everything below OutputDir
-	CPU         time.Duration // user and system time, whole seconds
-	Wall        time.Duration // from start to end
-	Stall       time.Duration // without progress; of Run only
+var (
+	runLimits   = Limits{MemoryBytes: 8 << 30, FileBytes: 128 << 30, OutputBytes: 256 << 30, CPU: 48 * time.Hour, Wall: 12 * time.Hour, Stall: 2 * time.Minute}
+	probeLimits = Limits{MemoryBytes: 1 << 30, FileBytes: 1, CPU: 30 * time.Second, Wall: time.Minute}
+)
+
+func (l Limits) or(d Limits) Limits {
+	pick := func(a, b int64) int64 {
+		if a > 0 {
+			return a
+		}
+		return b
+	}
+	return Limits{
+		MemoryBytes: pick(l.MemoryBytes, d.MemoryBytes),
+		FileBytes:   pick(l.FileBytes, d.FileBytes),
+		OutputBytes: pick(l.OutputBytes, d.OutputBytes),
+		CPU:         time.Duration(pick(int64(l.CPU), int64(d.CPU))),
+		Wall:        time.Duration(pick(int64(l.Wall), int64(d.Wall))),
+		Stall:       time.Duration(pick(int64(l.Stall), int64(d.Stall))),
+	}
 }
 
 // Progress is how far a process has come.
 type Progress struct {
-	Frame   int64         // video frames written to the first output
-	OutTime time.Duration // of the output
+	Frame   int64         // video frames written to the first video output
+	OutTime time.Duration // of the output that is furthest behind
 }
 
-// Usage is what a process took, children included.
+// Usage is what a process took. CPU is 0 for one that was killed inside the sandbox.
 type Usage struct {
-	CPU  time.Duration // user and system
+	CPU  time.Duration // user and system, children included
 	Wall time.Duration
 }
 
 // Command is one run of ffmpeg.
 type Command struct {
 	// Args of ffmpeg without the program's name. Every -i of SourcePath is
-	// preceded by media.InputArgs; files are written below OutputDir.
+	// preceded by media.InputArgs; files are written below OutputDir. Run adds the
+	// options for logging and progress itself.
 	Args      []string
-	Source    string // host path, seen as SourcePath, read-only; "" is no source
-	OutputDir string // host path, seen as OutputDir, writable, also the working folder; "" is none
+	Source    string // host path of a regular file, seen as SourcePath, read-only; "" is no source
+	OutputDir string // host path, seen as OutputDir, writable, the working folder; "" is none
 	Limits    Limits
-	Progress  func(Progress) // called from one goroutine, about five times a second; nil is none
-	Stdout    io.Writer      // nil discards
+	Progress  func(Progress) // called from one goroutine, about five times a second, never after Run returned; nil is none
+	Stdout    io.Writer      // an error from Write kills the process and is returned; nil discards
 }
 
-// ProbeCommand is one run of ffprobe.
+// ProbeCommand is one run of ffprobe. Its -i follows the rule of Command.Args.
 type ProbeCommand struct {
 	Args   []string
-	Source string // host path, seen as SourcePath
+	Source string // host path of a regular file, seen as SourcePath, read-only
 	Limits Limits
-	Stdout io.Writer // an error from Write kills the process and is returned
+	Stdout io.Writer // an error from Write kills the process and is returned; nil discards
 }
 
 // Runner starts media processes. It is safe for concurrent use.
 type Runner struct {
-	cfg Config
+	ffmpeg, ffprobe, bwrap, prlimit string // absolute paths; bwrap "" is unsandboxed
+	missing                         error  // why there is no sandbox although one is wanted
+	log                             *slog.Logger
 }
 
-// New finds the programs. It starts nothing: see Check.
-func New(cfg Config) (*Runner, error) { return &Runner{cfg: cfg}, nil }
-
-// Check runs the programs once: versions, the encoders that are needed and
-// whether bubblewrap can make its namespaces here.
-func (r *Runner) Check(ctx context.Context) (Report, error) {
-	return Report{}, errors.New("not built")
+// New finds the programs. It starts nothing, see Check. A missing ffmpeg, ffprobe
+// or prlimit is an error; a missing bubblewrap is one of every Run instead, so
+// that a server can start and say so.
+func New(cfg Config) (*Runner, error) {
+	r := &Runner{log: cfg.Logger}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	for _, p := range []struct {
+		path *string
+		conf string
+		name string
+		pkg  string
+	}{{&r.ffmpeg, cfg.FFmpegPath, "ffmpeg", "ffmpeg"}, {&r.ffprobe, cfg.FFprobePath, "ffprobe", "ffmpeg"}, {&r.prlimit, "", "prlimit", "util-linux"}} {
+		path, err := lookUp(p.conf, p.name)
+		if err != nil {
+			return nil, fault.New(fault.Unavailable, "", "find %s: %w", p.name, err).WithHint("install it: apt-get install %s", p.pkg)
+		}
+		*p.path = path
+	}
+	if !cfg.Unsandboxed {
+		path, err := lookUp(cfg.BwrapPath, "bwrap")
+		if err != nil {
+			r.missing = sandboxFault(fmt.Sprintf("find bwrap: %v", err))
+		}
+		r.bwrap = path
+	}
+	return r, nil
 }
 
-// Run runs ffmpeg to its end.
+func lookUp(configured, name string) (string, error) {
+	if configured == "" {
+		configured = name
+	}
+	path, err := exec.LookPath(configured)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+// Run runs ffmpeg to its end and returns what it took. The process and all its
+// children are gone when Run returns.
+//
+// When ctx ends first, the process is killed and the error is context.Cause(ctx).
+// Every other error is a *fault.Error with the service's numeric code, see
+// classify. An error is no statement about the files: they may be half-written.
 func (r *Runner) Run(ctx context.Context, cmd Command) (Usage, error) {
-	return Usage{}, errors.New("not built")
+	if err := checkInputs(cmd.Args); err != nil {
+		return Usage{}, err
+	}
+	return r.run(ctx, process{
+		program:  r.ffmpeg,
+		args:     append([]string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-stats_period", "0.2", "-progress", "pipe:3"}, cmd.Args...),
+		source:   cmd.Source,
+		output:   cmd.OutputDir,
+		limits:   cmd.Limits.or(runLimits),
+		stdout:   cmd.Stdout,
+		progress: cmd.Progress,
+		reports:  true,
+	})
 }
 
-// RunProbe runs ffprobe to its end.
+// RunProbe runs ffprobe to its end, with tighter limits and without a work folder.
 func (r *Runner) RunProbe(ctx context.Context, cmd ProbeCommand) (Usage, error) {
-	return Usage{}, errors.New("not built")
+	if err := checkInputs(cmd.Args); err != nil {
+		return Usage{}, err
+	}
+	return r.run(ctx, process{
+		program: r.ffprobe,
+		args:    append([]string{"-hide_banner", "-loglevel", "error"}, cmd.Args...),
+		source:  cmd.Source,
+		limits:  cmd.Limits.or(probeLimits),
+		stdout:  cmd.Stdout,
+	})
 }

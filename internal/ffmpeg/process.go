@@ -1,0 +1,359 @@
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// process is one program to run, with everything decided.
+type process struct {
+	program  string
+	args     []string
+	source   string
+	output   string
+	limits   Limits
+	stdout   io.Writer
+	progress func(Progress)
+	reports  bool // it writes progress to descriptor 3, and stalls when that stops
+}
+
+// drainTime is how long the pipes may stay open after the process is reaped. In
+// the sandbox the kernel closes them at once; without it, a child that left the
+// process group may hold them.
+const drainTime = 2 * time.Second
+
+// The reasons of ours to kill a process.
+var (
+	errStalled = errors.New("no progress")
+	errWall    = errors.New("wall time")
+	errOutput  = errors.New("output size")
+)
+
+func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
+	if r.missing != nil {
+		return Usage{}, r.missing
+	}
+	if err := context.Cause(ctx); err != nil {
+		return Usage{}, err
+	}
+	if err := p.resolve(); err != nil {
+		return Usage{}, err
+	}
+	name, args, err := r.commandLine(p)
+	if err != nil {
+		return Usage{}, err
+	}
+
+	cmd := exec.Command(name, args...)
+	cmd.Dir = p.output
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "AV_LOG_FORCE_NOCOLOR=1", "MALLOC_ARENA_MAX=2"}
+	// The kernel kills it when the thread that started it ends, see child.wait.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+
+	var pipes pipes
+	defer pipes.close()
+	log := &tail{}
+	if cmd.Stderr, err = pipes.read(func(f *os.File) error { _, err := io.Copy(log, f); return err }); err != nil {
+		return Usage{}, err
+	}
+	run, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if p.stdout != nil {
+		cmd.Stdout, err = pipes.read(func(f *os.File) error {
+			if _, err := io.Copy(p.stdout, f); err != nil {
+				err = &stdoutError{err}
+				stop(err)
+				return err
+			}
+			return nil
+		})
+		if err != nil {
+			return Usage{}, err
+		}
+	}
+	var alive atomic.Int64 // counts the reports that showed progress
+	if p.reports {
+		w, err := pipes.read(func(f *os.File) error {
+			return parseProgress(f, func(at Progress, advanced bool) {
+				if advanced {
+					alive.Add(1)
+				}
+				if p.progress != nil {
+					p.progress(at)
+				}
+			})
+		})
+		if err != nil {
+			return Usage{}, err
+		}
+		cmd.ExtraFiles = []*os.File{w}
+	}
+
+	started := time.Now()
+	c := newChild(cmd, r.bwrap == "")
+	if err := c.start(); err != nil {
+		return Usage{}, fault.New(fault.Unavailable, "", "start %q: %w", name, err)
+	}
+	pipes.closeWriters()
+	go p.watch(run, c.exited, &alive, stop)
+
+	select {
+	case <-c.exited:
+	case <-run.Done():
+		c.kill()
+		<-c.exited
+	}
+	usage := Usage{Wall: time.Since(started)}
+	if c.state != nil {
+		usage.CPU = c.state.UserTime() + c.state.SystemTime()
+	}
+	copyErr := pipes.drain(drainTime)
+	r.log.LogAttrs(ctx, slog.LevelDebug, "media process ended", logAttrs(p, c, usage)...)
+
+	var sink *stdoutError
+	switch cause := context.Cause(run); {
+	case errors.As(copyErr, &sink):
+		return usage, sink.err
+	case c.err != nil:
+		return usage, fmt.Errorf("wait for %q: %w", filepath.Base(p.program), c.err)
+	case c.state.Success():
+		return usage, nil
+	case ctx.Err() != nil:
+		return usage, context.Cause(ctx)
+	default:
+		return usage, classify(failure{
+			program: filepath.Base(p.program),
+			killed:  cause,
+			status:  c.state.Sys().(syscall.WaitStatus),
+			wrapped: r.bwrap != "",
+			limits:  p.limits,
+			cpu:     usage.CPU,
+			log:     log.String(),
+		})
+	}
+}
+
+// stdoutError marks an error of the caller's Writer.
+type stdoutError struct{ err error }
+
+func (e *stdoutError) Error() string { return e.err.Error() }
+
+// resolve makes the host paths absolute and checks what they name.
+func (p *process) resolve() error {
+	if p.source != "" {
+		path, err := filepath.Abs(p.source)
+		if err != nil {
+			return fmt.Errorf("resolve %q: %w", p.source, err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return fault.New(fault.NotFound, codeFileOpen, "open the input: %w", err)
+		}
+		if !info.Mode().IsRegular() {
+			return fault.New(fault.Invalid, codeFileOpen, "the input is not a file")
+		}
+		p.source = path
+	}
+	if p.output != "" {
+		path, err := filepath.Abs(p.output)
+		if err != nil {
+			return fmt.Errorf("resolve %q: %w", p.output, err)
+		}
+		p.output = path
+	}
+	return nil
+}
+
+// watch ends run when a limit that the kernel does not know is exceeded.
+func (p *process) watch(run context.Context, exited <-chan struct{}, alive *atomic.Int64, stop context.CancelCauseFunc) {
+	wall := time.NewTimer(p.limits.Wall)
+	defer wall.Stop()
+	period := time.Second
+	if p.reports && p.limits.Stall < 4*period {
+		period = p.limits.Stall / 4
+	}
+	tick := time.NewTicker(max(period, time.Millisecond))
+	defer tick.Stop()
+	seen, since := alive.Load(), time.Now()
+	for {
+		select {
+		case <-exited:
+			return
+		case <-run.Done():
+			return
+		case <-wall.C:
+			stop(errWall)
+			return
+		case <-tick.C:
+			if n := alive.Load(); n != seen {
+				seen, since = n, time.Now()
+			} else if p.reports && time.Since(since) > p.limits.Stall {
+				stop(errStalled)
+				return
+			}
+			if p.output != "" && folderSize(p.output) > p.limits.OutputBytes {
+				stop(errOutput)
+				return
+			}
+		}
+	}
+}
+
+// folderSize returns the bytes that the files below dir take, and at least 4 KiB for each.
+func folderSize(dir string) int64 {
+	var sum int64
+	// What vanishes meanwhile counts as nothing: the process is still at work.
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil {
+			if info, err := e.Info(); err == nil {
+				sum += max(info.Size(), 4096)
+			}
+		}
+		return nil
+	})
+	return sum
+}
+
+// child is a started process. The fields after exited are set when it is closed.
+type child struct {
+	cmd    *exec.Cmd
+	group  bool // children are ours to kill: there is no namespace that dies with the process
+	mu     sync.Mutex
+	reaped bool
+
+	exited chan struct{}
+	state  *os.ProcessState
+	err    error
+}
+
+func newChild(cmd *exec.Cmd, group bool) *child {
+	return &child{cmd: cmd, group: group, exited: make(chan struct{})}
+}
+
+// start starts the process and returns once it runs or could not be started.
+func (c *child) start() error {
+	started := make(chan error)
+	go c.wait(started)
+	return <-started
+}
+
+// wait owns the process from its start to its end on one operating-system thread:
+// the kernel sends the parent-death signal when the thread that started it ends,
+// not when the program does, and the Go runtime ends threads as it likes.
+func (c *child) wait(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := c.cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	started <- nil
+	pid := c.cmd.Process.Pid
+	// Wait for the end without reaping, so that the process group's number cannot
+	// have become somebody else's when the rest of the group is killed.
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	c.mu.Lock()
+	if c.group {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
+	c.reaped = true
+	err := c.cmd.Wait()
+	c.mu.Unlock()
+	c.state = c.cmd.ProcessState
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.err = err
+	}
+	close(c.exited)
+}
+
+// kill kills the process group. Inside the sandbox the program is in a session
+// of its own, and dies with the bubblewrap process that is killed here.
+func (c *child) kill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reaped {
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+// pipes are the pipes from a process, each read by a goroutine of its own.
+type pipes struct {
+	readers, writers []*os.File
+	done             []chan error
+}
+
+// read makes a pipe, starts consume on its reading end and returns the other,
+// which is the process's.
+func (p *pipes) read(consume func(*os.File) error) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	done := make(chan error, 1)
+	p.readers, p.writers, p.done = append(p.readers, r), append(p.writers, w), append(p.done, done)
+	go func() {
+		err := consume(r)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r) // a reader that gives up must not block the process
+		}
+		done <- err
+	}()
+	return w, nil
+}
+
+func (p *pipes) closeWriters() {
+	for _, w := range p.writers {
+		w.Close()
+	}
+	p.writers = nil
+}
+
+// drain waits until every pipe is read to its end, or breaks them off after
+// limit, and returns the errors of their readers.
+func (p *pipes) drain(limit time.Duration) error {
+	timer := time.AfterFunc(limit, func() {
+		for _, r := range p.readers {
+			_ = r.SetReadDeadline(time.Now())
+		}
+	})
+	defer timer.Stop()
+	var errs []error
+	for _, done := range p.done {
+		if err := <-done; err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			errs = append(errs, err)
+		}
+	}
+	p.done = nil
+	return errors.Join(errs...)
+}
+
+// close releases everything, whether or not the process was started.
+func (p *pipes) close() {
+	p.closeWriters()
+	_ = p.drain(0)
+	for _, r := range p.readers {
+		r.Close()
+	}
+}
