@@ -1,0 +1,71 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// blob is the bytes of an object in memory. One goroutine fills it; any number
+// read what has arrived and wait for more.
+type blob struct {
+	data []byte // as long as the object; valid up to filled
+
+	mu     sync.Mutex
+	filled int
+	err    error         // set once: why there will be no more
+	grown  chan struct{} // closed and replaced when filled or err changes
+}
+
+// fillStep is how much arrives before readers are told: enough to keep the
+// telling cheap, little enough that the first bytes of a segment are out early.
+const fillStep = 64 << 10
+
+func newBlob(size int64) *blob {
+	return &blob{data: make([]byte, size), grown: make(chan struct{})}
+}
+
+// fill reads the blob's bytes from r to the end.
+func (b *blob) fill(r io.Reader) error {
+	for at := 0; at < len(b.data); {
+		n, err := r.Read(b.data[at:min(at+fillStep, len(b.data))])
+		at += n
+		if err == io.EOF && at < len(b.data) {
+			err = fmt.Errorf("read object: ended after %d of %d bytes: %w", at, len(b.data), io.ErrUnexpectedEOF)
+		}
+		if at == len(b.data) {
+			err = nil
+		}
+		b.mu.Lock()
+		b.filled, b.err = at, err
+		close(b.grown)
+		b.grown = make(chan struct{})
+		b.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next returns the bytes of [from, to) that are there, at least one, waiting
+// for them until ctx is done. from is less than to.
+func (b *blob) next(ctx context.Context, from, to int) ([]byte, error) {
+	for {
+		b.mu.Lock()
+		filled, err, grown := b.filled, b.err, b.grown
+		b.mu.Unlock()
+		switch {
+		case filled > from:
+			return b.data[from:min(filled, to)], nil
+		case err != nil:
+			return nil, err
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

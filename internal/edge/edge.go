@@ -1,0 +1,241 @@
+// Package edge is the data plane of the CDN: viewers' requests for
+// <id>.cdn.localhost come in, objects of a distribution's private bucket go out.
+//
+// It knows HTTP, distributions and the origin through two small interfaces that
+// it declares itself ([Distributions], [Origin]); it knows no jobs, no plans and
+// no SQL, and writes no files. What a viewer sees follows Amazon CloudFront in
+// front of a private S3 origin, where that is what helps; the differences are
+// deliberate and listed here:
+//
+//   - A missing key is 404 NoSuchKey with a hint, not S3's 403 for callers that
+//     may not list. Error answers are never cached, so that a forgotten upload
+//     is there the moment it is made up for (CloudFront: 10 seconds).
+//   - A cached object is compared with the origin at most every CheckEvery, by
+//     one Stat, whatever its lifetime: a republished video is seen within a second
+//     and old segments never mix with a new playlist, without an invalidation.
+//   - CORS: the bucket's rules are applied to the viewer's request, on the
+//     response alone, never in the cached object. A bucket without rules is
+//     readable by players of every origin, as with the SimpleCORS policy.
+//   - Several ranges in one request give the whole object (200), as CloudFront
+//     does for descending, overlapping and invalid ones.
+//   - Without Cache-Control metadata on the object, playlists are sent with
+//     no-cache (a player revalidates them by ETag, a 304) and everything else
+//     with a max-age of a tenth of the object's age, between a minute and a day:
+//     what was rewritten lately is likely to be rewritten again.
+//
+// Bytes are not kept twice: an origin that hands out *os.File is read from its
+// file, over plain HTTP by sendfile; only small objects, and those of an origin
+// without files, are kept in memory, within MaxBytes. Any number of requests for
+// a cold object open the origin once and are served as its bytes arrive; a viewer
+// who leaves stops none of the others.
+//
+// Invariants: a key reaches the origin exactly as the viewer wrote it, percent
+// decoded once; a key with an empty, "." or ".." segment never does. A response
+// whose body cannot be completed is aborted, never ended as if it were whole.
+//
+// An http.Server in front of an Edge should set ReadHeaderTimeout (10 s),
+// IdleTimeout (2 min) and MaxHeaderBytes (64 KiB), and neither ReadTimeout nor
+// WriteTimeout: a long download is legitimate, and Edge itself cuts viewers who
+// take less than 1 MiB in five minutes. A wrapper around the ResponseWriter must
+// pass io.ReaderFrom through, or sendfile is lost.
+package edge
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// ViewerProtocolPolicy says over which protocols a distribution answers
+// (CloudFront's DefaultCacheBehavior.ViewerProtocolPolicy, its spelling).
+type ViewerProtocolPolicy string
+
+// The policies. An empty or unknown policy is HTTPSOnly: the strict reading.
+const (
+	AllowAll        ViewerProtocolPolicy = "allow-all"
+	RedirectToHTTPS ViewerProtocolPolicy = "redirect-to-https"
+	HTTPSOnly       ViewerProtocolPolicy = "https-only"
+)
+
+// TTL bounds how long an object counts as fresh at the edge (a cache policy's
+// MinTTL, DefaultTTL and MaxTTL). Default is for objects without Cache-Control
+// or Expires; Min overrides even no-store, as in CloudFront.
+type TTL struct {
+	Min, Default, Max time.Duration
+}
+
+// Distribution is what the data plane needs to know of a distribution.
+type Distribution struct {
+	ID                   string // as in <id>.cdn.localhost and the API, any case
+	Enabled              bool
+	Bucket               string               // the origin's bucket
+	OriginPath           string               // "" or "/prefix", put before the viewer's path
+	DefaultRootObject    string               // key served for "/"; "" for none
+	ViewerProtocolPolicy ViewerProtocolPolicy // see its constants
+	TTL                  *TTL                 // nil: 1 s, 24 h, 1 year, as the managed policy CachingOptimized
+}
+
+// Distributions finds distributions. Implementations are safe for concurrent use.
+type Distributions interface {
+	// ByHost returns the distribution that answers at host: lower case, no port,
+	// no final dot; "<id>.cdn.localhost" or an alias. None: a fault of kind NotFound.
+	ByHost(ctx context.Context, host string) (Distribution, error)
+}
+
+// Info is what an origin says about one version of an object.
+type Info struct {
+	Size         int64     // bytes, never negative
+	ETag         string    // with its quotes as on the wire; "" for none
+	LastModified time.Time // zero when unknown; sent to the second
+	// Metadata as stored with the object; an empty ContentType, or one that says
+	// nothing (application/octet-stream), is replaced by the key's extension's.
+	ContentType, CacheControl, ContentEncoding, ContentDisposition, ContentLanguage string
+	Expires                                                                         string
+}
+
+// CORSRule is one rule of a bucket's CORS configuration, S3's fields (PutBucketCors).
+type CORSRule struct {
+	AllowedOrigins, AllowedMethods, AllowedHeaders, ExposeHeaders []string
+	MaxAgeSeconds                                                 int // 0: not sent
+}
+
+// Origin gives read access to buckets. Implementations are safe for concurrent use.
+// A missing bucket or key is a fault of kind NotFound with S3's code; what may not
+// be read is Denied; an origin that is down is Unavailable.
+type Origin interface {
+	// Open returns the current version of an object and its bytes, positioned at
+	// the start; the caller closes them. The bytes stay those of Info even if the
+	// key is overwritten or deleted meanwhile. An *os.File is shared by all viewers
+	// and sent by sendfile.
+	Open(ctx context.Context, bucket, key string) (Info, io.ReadSeekCloser, error)
+	// Stat returns what Open would, without the bytes; at least Size, ETag and
+	// LastModified must be equal to Open's.
+	Stat(ctx context.Context, bucket, key string) (Info, error)
+	// CORS returns the bucket's rules in order; none is an empty slice and no error.
+	CORS(ctx context.Context, bucket string) ([]CORSRule, error)
+}
+
+// Config is what an Edge is made of.
+type Config struct {
+	Distributions Distributions
+	Origin        Origin
+	DomainSuffix  string // hosts "<id>." + DomainSuffix are the edge's; "" is "cdn.localhost"
+	TLSPort       int    // where redirect-to-https sends viewers; 0 is 443, which is left out of URLs
+	MaxBytes      int64  // of memory for cached objects, metadata included; 0 is 64 MiB
+	MaxOpenFiles  int    // origin files kept open; 0 is 256
+	// CheckEvery is how long a cached object is served without asking the origin
+	// whether it is still the current one; 0 is 1 s, negative trusts lifetimes alone.
+	CheckEvery time.Duration
+	Clock      func() time.Time // nil is time.Now
+	Logger     *slog.Logger     // nil logs nothing
+}
+
+// Edge serves viewers' requests. It is an http.Handler, safe for concurrent use.
+type Edge struct {
+	cfg     Config
+	cache   *cache
+	buffers sync.Pool // of *[bufferBytes]byte
+
+	mu            sync.Mutex
+	flights       map[cacheKey]*flight
+	distributions map[string]*knownDistribution
+	cors          map[string]*knownCORS
+}
+
+// New returns an Edge, or an error that names every missing part of cfg. It starts nothing.
+func New(cfg Config) (*Edge, error) {
+	var missing []string
+	if cfg.Distributions == nil {
+		missing = append(missing, "Distributions")
+	}
+	if cfg.Origin == nil {
+		missing = append(missing, "Origin")
+	}
+	if cfg.MaxBytes < 0 {
+		missing = append(missing, "MaxBytes of at least 0")
+	}
+	if cfg.TLSPort < 0 || cfg.TLSPort > 65535 {
+		missing = append(missing, "TLSPort of 0 to 65535")
+	}
+	if missing != nil {
+		return nil, fault.New(fault.Internal, "", "the edge needs %s", strings.Join(missing, ", "))
+	}
+	if cfg.DomainSuffix == "" {
+		cfg.DomainSuffix = "cdn.localhost"
+	}
+	cfg.DomainSuffix = strings.ToLower(strings.Trim(cfg.DomainSuffix, "."))
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 64 << 20
+	}
+	if cfg.MaxOpenFiles <= 0 {
+		cfg.MaxOpenFiles = 256
+	}
+	if cfg.CheckEvery == 0 {
+		cfg.CheckEvery = time.Second
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Edge{
+		cfg:           cfg,
+		cache:         newCache(cfg.MaxBytes, cfg.MaxOpenFiles),
+		flights:       map[cacheKey]*flight{},
+		distributions: map[string]*knownDistribution{},
+		cors:          map[string]*knownCORS{},
+		buffers:       sync.Pool{New: func() any { return new([bufferBytes]byte) }},
+	}, nil
+}
+
+// Owns reports whether a request with this Host header is the edge's by its
+// domain suffix, whether such a distribution exists or not.
+func (e *Edge) Owns(host string) bool {
+	name, ok := strings.CutSuffix(hostName(host), e.cfg.DomainSuffix)
+	return ok && len(name) > 1 && name[len(name)-1] == '.'
+}
+
+// Purge drops a key of a bucket from the cache, so that the next viewer gets what
+// the origin has now. For whoever hears of object events; without it the change
+// is seen after CheckEvery.
+func (e *Edge) Purge(bucket, key string) {
+	e.purge(func(k cacheKey) bool { return k.bucket == bucket && k.key == key })
+}
+
+// purge forgets every object whose key matches, those on their way included.
+func (e *Edge) purge(match func(cacheKey) bool) {
+	e.mu.Lock()
+	for k := range e.flights {
+		if match(k) {
+			delete(e.flights, k)
+		}
+	}
+	e.mu.Unlock()
+	e.cache.removeWhere(match)
+}
+
+// Close drops everything cached and closes the files held open. Requests under
+// way finish; later ones work, uncached objects being opened again.
+func (e *Edge) Close() error {
+	e.purge(func(cacheKey) bool { return true })
+	return nil
+}
+
+// ServeHTTP answers one viewer.
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v := viewer{edge: e, w: w, r: r, h: w.Header(), now: e.cfg.Clock()}
+	v.h["X-Amz-Cf-Pop"] = popHeader
+	v.h["Server"] = serverHeader
+	v.scratch.id[0] = requestID()
+	v.h["X-Amz-Cf-Id"] = v.scratch.id[:]
+	if err := v.serve(); err != nil {
+		v.fail(err)
+	}
+}

@@ -1,0 +1,115 @@
+package edge
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// verdict is the outcome of a request's preconditions.
+type verdict uint8
+
+const (
+	proceed verdict = iota
+	notModified
+	preconditionFailed
+)
+
+// evaluate applies the preconditions of a GET or HEAD to an object, in the order
+// of RFC 9110 §13.2.2.
+func evaluate(h http.Header, etag string, modified time.Time) verdict {
+	if v := h["If-Match"]; v != nil {
+		if !matchesAny(v, etag, strongEqual) {
+			return preconditionFailed
+		}
+	} else if t, ok := date(h.Get("If-Unmodified-Since")); ok && !modified.IsZero() {
+		if modified.Truncate(time.Second).After(t) {
+			return preconditionFailed
+		}
+	}
+	if v := h["If-None-Match"]; v != nil {
+		if matchesAny(v, etag, weakEqual) {
+			return notModified
+		}
+	} else if t, ok := date(h.Get("If-Modified-Since")); ok && !modified.IsZero() {
+		if !modified.Truncate(time.Second).After(t) {
+			return notModified
+		}
+	}
+	return proceed
+}
+
+// rangeApplies reports whether a Range header counts, given If-Range (RFC 9110 §13.1.5).
+func rangeApplies(h http.Header, etag string, modified time.Time) bool {
+	v := strings.TrimSpace(h.Get("If-Range"))
+	switch {
+	case v == "":
+		return true
+	case strings.HasPrefix(v, `"`) || strings.HasPrefix(v, "W/"):
+		return strongEqual(v, etag)
+	}
+	t, ok := date(v)
+	return ok && !modified.IsZero() && modified.Truncate(time.Second).Equal(t)
+}
+
+func date(v string) (time.Time, bool) {
+	if v == "" {
+		return time.Time{}, false
+	}
+	t, err := http.ParseTime(v)
+	return t, err == nil
+}
+
+// matchesAny reports whether one of the entity tags in the fields, or "*", names
+// the object with this etag.
+func matchesAny(fields []string, etag string, equal func(a, b string) bool) bool {
+	for _, list := range fields {
+		for list != "" {
+			var tag string
+			list = strings.TrimLeft(list, " \t,")
+			switch {
+			case list == "":
+			case list[0] == '*':
+				return true
+			default:
+				if tag, list = cutTag(list); tag == "" {
+					return false // malformed: nothing after it can be trusted
+				}
+				if etag != "" && equal(tag, etag) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// cutTag cuts the entity tag at the start of s. Bare tags without quotes, as
+// S3's clients send them, are taken up to the next comma and given quotes.
+func cutTag(s string) (tag, rest string) {
+	start := 0
+	if strings.HasPrefix(s, "W/") {
+		start = 2
+	}
+	if start < len(s) && s[start] == '"' {
+		end := strings.IndexByte(s[start+1:], '"')
+		if end < 0 {
+			return "", ""
+		}
+		end += start + 2
+		return s[:end], s[end:]
+	}
+	bare, rest, _ := strings.Cut(s, ",")
+	if bare = strings.TrimSpace(bare); bare == "" || strings.ContainsAny(bare, "\"") {
+		return "", ""
+	}
+	return `"` + bare + `"`, rest
+}
+
+func weakEqual(a, b string) bool {
+	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
+}
+
+func strongEqual(a, b string) bool {
+	return a == b && !strings.HasPrefix(a, "W/")
+}

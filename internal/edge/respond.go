@@ -1,0 +1,245 @@
+package edge
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// respond sends o, or as much of it as the viewer asked for.
+func (v *viewer) respond(o *object, how outcome) error {
+	h, f := v.h, o.fresh.Load()
+	switch how {
+	case hit:
+		h["X-Cache"] = hitHeader
+	case miss:
+		h["X-Cache"] = missHeader
+	case refreshHit:
+		h["X-Cache"] = refreshHitHeader
+	}
+	if how != miss {
+		age := max(v.edge.cfg.Clock().Sub(f.stored), 0)
+		v.scratch.age[0] = strconv.FormatInt(int64(age/time.Second), 10)
+		h["Age"] = v.scratch.age[:]
+	}
+	set(h, "Etag", o.headers.etag)
+	set(h, "Last-Modified", o.headers.lastModified)
+	set(h, "Cache-Control", f.cacheControl)
+	set(h, "Expires", o.headers.expires)
+
+	switch evaluate(v.r.Header, o.info.ETag, o.info.LastModified) {
+	case notModified:
+		v.w.WriteHeader(http.StatusNotModified)
+		return nil
+	case preconditionFailed:
+		return fault.New(fault.Invalid, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+	}
+
+	set(h, "Content-Type", o.headers.contentType)
+	set(h, "Content-Encoding", o.headers.contentEncoding)
+	set(h, "Content-Disposition", o.headers.contentDisposition)
+	set(h, "Content-Language", o.headers.contentLanguage)
+	h["Accept-Ranges"] = acceptBytesHeader
+	h["X-Content-Type-Options"] = nosniffHeader
+
+	if v.r.Method == http.MethodHead { // a range is defined for GET alone (RFC 9110 §14.2)
+		h["Content-Length"] = o.headers.length
+		v.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	kind, first, length := rangeWhole, int64(0), o.info.Size
+	if header := v.r.Header.Get("Range"); header != "" && rangeApplies(v.r.Header, o.info.ETag, o.info.LastModified) {
+		kind, first, length = parseRange(header, o.info.Size)
+	}
+	if kind == rangeUnsatisfiable {
+		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.info.Size, 10)}
+		return fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable: the object has %d bytes", o.info.Size)
+	}
+
+	// Whatever can fail at the origin does so before the status is sent.
+	body, err := v.edge.openBody(v.r.Context(), o, v.sendsFiles(length))
+	if err != nil {
+		return err
+	}
+	defer body.close()
+	if kind == rangePart {
+		v.scratch.length[0] = strconv.FormatInt(length, 10)
+		v.scratch.contentRange[0] = contentRange(first, length, o.info.Size)
+		h["Content-Length"] = v.scratch.length[:]
+		h["Content-Range"] = v.scratch.contentRange[:]
+		v.w.WriteHeader(http.StatusPartialContent)
+	} else {
+		h["Content-Length"] = o.headers.length
+		v.w.WriteHeader(http.StatusOK)
+	}
+	if length == 0 {
+		return nil
+	}
+	if err := v.send(body, first, length); err != nil && v.r.Context().Err() == nil {
+		v.edge.cfg.Logger.Warn("send object", "bucket", o.key.bucket, "key", o.key.key, "request_id", v.scratch.id[0], "error", err)
+		// The viewer must not take what it has for the whole: net/http cuts the
+		// connection or resets the stream.
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+func set(h http.Header, name string, values []string) {
+	if values != nil {
+		h[name] = values
+	}
+}
+
+func contentRange(first, length, size int64) string {
+	b := make([]byte, 0, 64)
+	b = append(b, "bytes "...)
+	b = strconv.AppendInt(b, first, 10)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, first+length-1, 10)
+	b = append(b, '/')
+	b = strconv.AppendInt(b, size, 10)
+	return string(b)
+}
+
+// sendsFiles reports whether a body of length bytes goes from file to socket in
+// the kernel: plain HTTP/1, and more than the calls cost.
+func (v *viewer) sendsFiles(length int64) bool {
+	return v.r.TLS == nil && v.r.ProtoMajor == 1 && length > 16<<10
+}
+
+// body is where the bytes of one response come from; one of the sources is set.
+type body struct {
+	bytes *blob
+	at    io.ReaderAt       // the shared file
+	own   io.ReadSeekCloser // a handle of this response alone
+	close func()
+}
+
+// openBody returns the source of o's bytes; ownFile asks for a file handle with
+// its own position, which sendfile needs.
+func (e *Edge) openBody(ctx context.Context, o *object, ownFile bool) (body, error) {
+	switch {
+	case o.bytes != nil:
+		return body{bytes: o.bytes, close: func() {}}, nil
+	case o.file != nil && !ownFile:
+		return body{at: o.file, close: func() {}}, nil
+	}
+	own := e.cache.takeIdle(o)
+	switch {
+	case own != nil:
+	case o.file != nil:
+		again := reopen(o.file)
+		if again == nil {
+			return body{at: o.file, close: func() {}}, nil
+		}
+		own = again
+	default:
+		info, r, err := e.cfg.Origin.Open(ctx, o.key.bucket, o.key.key)
+		if err != nil {
+			return body{}, err
+		}
+		if !o.is(&info) { // rewritten within CheckEvery
+			_ = r.Close()
+			e.cache.remove(o)
+			return body{}, fault.New(fault.Unavailable, "ObjectChanged", "The object changed while it was being read")
+		}
+		return body{own: r, close: func() { _ = r.Close() }}, nil
+	}
+	return body{own: own, close: func() {
+		if o.file == nil { // an origin's stream may be bound to the request it came from
+			_ = own.Close()
+			return
+		}
+		e.cache.putIdle(o, own)
+	}}, nil
+}
+
+// A piece is sent under one deadline: a viewer who takes less than a piece in
+// stallTimeout is cut off. Browsers that pause a long download come back with a range.
+const (
+	piece        = 1 << 20
+	stallTimeout = 5 * time.Minute
+)
+
+// send writes length bytes of b from first on. An error with the viewer still
+// there is the origin's.
+func (v *viewer) send(b body, first, length int64) error {
+	extend := func() {}
+	if length > inlineBytes { // less fits the socket's buffer and blocks nobody
+		control := http.NewResponseController(v.w)
+		extend = func() { _ = control.SetWriteDeadline(time.Now().Add(stallTimeout)) }
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+	}
+	switch {
+	case b.bytes != nil:
+		return v.sendBytes(b.bytes, first, first+length, extend)
+	case b.at != nil:
+		return v.sendAt(b.at, first, length, extend)
+	}
+	if _, err := b.own.Seek(first, io.SeekStart); err != nil {
+		return err
+	}
+	for length > 0 {
+		extend()
+		part := io.LimitedReader{R: b.own, N: min(length, piece)}
+		// To an HTTP/1 connection from a file this is sendfile.
+		n, err := io.Copy(v.w, &part)
+		length -= n
+		if err == nil && part.N > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *viewer) sendBytes(b *blob, from, to int64, extend func()) error {
+	for from < to {
+		extend()
+		data, err := b.next(v.r.Context(), int(from), int(min(to, from+piece)))
+		if err != nil {
+			return err
+		}
+		n, err := v.w.Write(data)
+		from += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *viewer) sendAt(r io.ReaderAt, first, length int64, extend func()) error {
+	buffer := v.edge.buffers.Get().(*[bufferBytes]byte)
+	defer v.edge.buffers.Put(buffer)
+	sinceExtended := int64(piece)
+	for length > 0 {
+		if sinceExtended >= piece {
+			extend()
+			sinceExtended = 0
+		}
+		n, err := r.ReadAt(buffer[:min(length, bufferBytes)], first)
+		if n == 0 {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		written, err := v.w.Write(buffer[:n])
+		first, length, sinceExtended = first+int64(written), length-int64(written), sinceExtended+int64(written)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bufferBytes is the size of the buffers between files and TLS: what still fits
+// a core's second-level cache beside what TLS itself touches.
+const bufferBytes = 128 << 10

@@ -1,0 +1,205 @@
+package edge
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// Header values that never change are shared slices: net/http only reads them.
+var (
+	popHeader         = []string{"LOCAL1-P1"} // CloudFront: an airport code, a number, a cache's name
+	serverHeader      = []string{"Vodwright"}
+	nosniffHeader     = []string{"nosniff"}
+	acceptBytesHeader = []string{"bytes"}
+	hitHeader         = []string{"Hit from cloudfront"}
+	missHeader        = []string{"Miss from cloudfront"}
+	refreshHitHeader  = []string{"RefreshHit from cloudfront"}
+	errorHeader       = []string{"Error from cloudfront"}
+)
+
+// viewer is one request on its way through the edge.
+type viewer struct {
+	edge *Edge
+	w    http.ResponseWriter
+	r    *http.Request
+	h    http.Header // of the response
+	now  time.Time
+	// scratch holds the one-element slices of headers that differ by request, so
+	// that they cost one allocation together.
+	scratch struct{ id, age, via, length, contentRange [1]string }
+}
+
+// serve answers the request or returns the error to answer with.
+func (v *viewer) serve() error {
+	host := hostName(v.r.Host)
+	d, err := v.edge.distribution(v.r.Context(), host, v.now)
+	if err != nil {
+		return err
+	}
+	v.scratch.via[0] = d.via
+	v.h["Via"] = v.scratch.via[:]
+	if !d.Enabled {
+		return fault.New(fault.Denied, "AccessDenied", "The distribution %s is disabled", d.ID).
+			WithHint("enable it with `aws cloudfront update-distribution` (Enabled: true)")
+	}
+	if v.r.TLS == nil && d.ViewerProtocolPolicy != AllowAll {
+		if d.ViewerProtocolPolicy == RedirectToHTTPS {
+			v.redirect(host)
+			return nil
+		}
+		return fault.New(fault.Denied, "AccessDenied", "This distribution answers over HTTPS only").
+			WithHint("use https:// and the TLS port, or set ViewerProtocolPolicy to allow-all or redirect-to-https")
+	}
+
+	method := v.r.Method
+	switch method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		return v.preflight(d)
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		v.crossOrigin(d)
+		return fault.New(fault.Denied, "AccessDenied", "This distribution is not configured to allow the HTTP request method that was used for this request. The distribution supports only cachable requests").
+			WithHint("write to the bucket through the S3 API, not through the distribution")
+	default:
+		v.h["Allow"] = []string{"GET, HEAD, OPTIONS"}
+		return fault.New(fault.Invalid, "MethodNotAllowed", "The method %.20q is not allowed here", method)
+	}
+	v.crossOrigin(d)
+
+	key, err := objectKey(d, v.r.URL.Path)
+	if err != nil {
+		return err
+	}
+	obj, how, err := v.edge.object(v.r.Context(), d, key)
+	if err != nil {
+		return err
+	}
+	defer v.edge.cache.release(obj)
+	return v.respond(obj, how)
+}
+
+// redirect sends the viewer to the same URL over HTTPS: 301 for GET and HEAD,
+// 307 otherwise (CloudFront Developer Guide, "Viewer protocol policy").
+func (v *viewer) redirect(host string) {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if p := v.edge.cfg.TLSPort; p != 0 && p != 443 {
+		host += ":" + strconv.Itoa(p)
+	}
+	status := http.StatusTemporaryRedirect
+	if v.r.Method == http.MethodGet || v.r.Method == http.MethodHead {
+		status = http.StatusMovedPermanently
+	}
+	path := v.r.URL.EscapedPath()
+	if !strings.HasPrefix(path, "/") { // "OPTIONS *"
+		path = "/"
+	}
+	if q := v.r.URL.RawQuery; q != "" {
+		path += "?" + q
+	}
+	v.h["Location"] = []string{"https://" + host + path}
+	v.h["X-Cache"] = []string{"Redirect from cloudfront"}
+	v.h["Content-Length"] = []string{"0"}
+	v.w.WriteHeader(status)
+}
+
+// hostName returns the host of a Host header in lower case, without port and final dot.
+func hostName(host string) string {
+	if strings.HasPrefix(host, "[") || strings.LastIndexByte(host, ':') >= 0 {
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// requestID returns 56 characters that name a request, in CloudFront's form.
+// They only need to be unlikely to repeat; nothing secret hangs on them.
+func requestID() string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	var b [56]byte
+	for i := 0; i < 54; {
+		for bits, n := rand.Uint64(), 0; n < 10 && i < 54; n++ {
+			b[i] = alphabet[bits&63]
+			bits >>= 6
+			i++
+		}
+	}
+	b[54], b[55] = '=', '='
+	return string(b[:])
+}
+
+// knownDistribution is a distribution with what follows from it, kept for a moment.
+type knownDistribution struct {
+	Distribution
+	ttl     TTL
+	via     string
+	expires time.Time
+}
+
+// How long answers about distributions and CORS rules are kept: a change is seen
+// within a second, and a busy distribution costs its store one query a second.
+const configLifetime = time.Second
+
+// maxKnown bounds the maps of such answers. Only what exists is kept, so it is
+// reached by a thousand busy distributions, not by made-up host names.
+const maxKnown = 1024
+
+// distribution returns the distribution that answers at host. An unknown host is
+// not remembered: a new distribution answers at once.
+func (e *Edge) distribution(ctx context.Context, host string, now time.Time) (*knownDistribution, error) {
+	e.mu.Lock()
+	known := e.distributions[host]
+	if known != nil && now.Before(known.expires) {
+		e.mu.Unlock()
+		return known, nil
+	}
+	e.mu.Unlock()
+
+	d, err := e.cfg.Distributions.ByHost(ctx, host)
+	if err != nil {
+		switch {
+		case fault.KindOf(err) == fault.NotFound:
+			e.mu.Lock()
+			delete(e.distributions, host)
+			e.mu.Unlock()
+			return nil, fault.New(fault.NotFound, "NoSuchDistribution", "No distribution answers at %q", clip(host, 253)).
+				WithHint("`aws cloudfront list-distributions` shows the domain names there are")
+		case known != nil && ctx.Err() == nil: // better an old answer than none
+			e.cfg.Logger.Warn("keep old distribution", "host", host, "error", err)
+			return known, nil
+		}
+		return nil, err
+	}
+	known = &knownDistribution{
+		Distribution: d,
+		ttl:          TTL{Min: time.Second, Default: 24 * time.Hour, Max: 365 * 24 * time.Hour},
+		via:          "1.1 " + host + " (Vodwright)",
+		expires:      now.Add(configLifetime),
+	}
+	if d.TTL != nil {
+		known.ttl = *d.TTL
+	}
+	e.mu.Lock()
+	if len(e.distributions) >= maxKnown {
+		clear(e.distributions)
+	}
+	e.distributions[host] = known
+	e.mu.Unlock()
+	return known, nil
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
