@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// newBrowser starts a headless Chromium with a profile of its own.
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		t.Fatal("no Chromium: scripts/install.sh test installs it")
+	}
+	profile, err := os.MkdirTemp("", "vodwright-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("no-first-run", true),
+		chromedp.Flag("ignore-certificate-errors", true), // the private CA is not in the browser's store
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stop := chromedp.NewContext(alloc)
+	ctx, stopTime := context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(func() {
+		stopTime()
+		stop()
+		stopAlloc()
+		_ = os.RemoveAll(profile)
+	})
+	return ctx
+}
+
+// pollJS evaluates a JavaScript expression until it is true.
+func pollJS(t *testing.T, ctx context.Context, what, expression string) {
+	t.Helper()
+	eventually(t, 30*time.Second, what, func() bool {
+		var ok bool
+		if err := chromedp.Run(ctx, chromedp.Evaluate(expression, &ok)); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !ok && ctx.Err() != nil {
+			t.Fatal(ctx.Err())
+		}
+		return ok
+	})
+}
+
+func runJS(t *testing.T, ctx context.Context, script string) {
+	t.Helper()
+	if err := chromedp.Run(ctx, chromedp.Evaluate(script+";true", new(bool))); err != nil {
+		t.Fatalf("%s: %v", script, err)
+	}
+}
+
+// playInBrowser opens the player page and asserts that pictures advance, that
+// seeking and switching rungs work, and that hls.js has nothing to complain about.
+func playInBrowser(t *testing.T, p published, s stream) {
+	ctx := newBrowser(t)
+	if err := chromedp.Run(ctx, chromedp.Navigate(p.PlayerURL)); err != nil {
+		t.Fatal(err)
+	}
+	const video = `document.querySelector('video')`
+	pollJS(t, ctx, "the page has a player", video+` !== null && !!window.vodwright && !!window.vodwright.hls`)
+	runJS(t, ctx, video+`.muted = true; `+video+`.play().catch(e => window.vodwright.errors.push(String(e)))`)
+	pollJS(t, ctx, "frames are shown", video+`.getVideoPlaybackQuality().totalVideoFrames > 20 && `+video+`.currentTime > 0.5`)
+
+	var duration float64
+	if err := chromedp.Run(ctx, chromedp.Evaluate(video+`.duration`, &duration)); err != nil {
+		t.Fatal(err)
+	}
+	var want float64
+	for _, seg := range s.variants[0].segments {
+		want += seg.seconds
+	}
+	if d := duration - want; d > 0.6 || d < -0.6 {
+		t.Errorf("the browser sees %.2f s, the playlist has %.2f s", duration, want)
+	}
+	for _, at := range []float64{duration * 0.8, duration * 0.3, duration - 2} {
+		runJS(t, ctx, fmt.Sprintf(video+`.currentTime = %f; window.before = %s.getVideoPlaybackQuality().totalVideoFrames; `+video+`.play()`, at, video))
+		pollJS(t, ctx, fmt.Sprintf("frames advance after seeking to %.1f", at),
+			fmt.Sprintf(video+`.currentTime > %f && %s.getVideoPlaybackQuality().totalVideoFrames > window.before + 5`, at+0.2, video))
+	}
+	runJS(t, ctx, video+`.currentTime = 0`)
+	for level := range s.variants {
+		runJS(t, ctx, fmt.Sprintf(`window.vodwright.hls.currentLevel = %d; %s.play()`, level, video))
+		pollJS(t, ctx, fmt.Sprintf("rung %d is shown", level), fmt.Sprintf(
+			`%s.videoHeight === window.vodwright.hls.levels[%d].height && !%s.seeking && %s.readyState >= 3`, video, level, video, video))
+	}
+	var errors string
+	if err := chromedp.Run(ctx, chromedp.Evaluate(`JSON.stringify(window.vodwright.errors)`, &errors)); err != nil {
+		t.Fatal(err)
+	}
+	var list []any
+	if err := json.Unmarshal([]byte(errors), &list); err != nil || len(list) > 0 {
+		t.Errorf("the player met errors: %s", errors)
+	}
+}
