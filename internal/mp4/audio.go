@@ -1,0 +1,49 @@
+package mp4
+
+import (
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// FrameSamples is how many samples of each channel an AAC-LC frame codes.
+const FrameSamples = 1024
+
+// Audio is the one audio encode of a source on an exact sample grid: frame i
+// holds the samples from i*1024-Priming on, counted from the instant the first
+// video frame is shown. It is safe for concurrent use when Track is.
+type Audio struct {
+	Track   *Track
+	Priming int64 // samples that the encoder put before sample 0
+	Samples int64 // samples to present, from sample 0
+}
+
+// NewAudio checks that the track holds samples samples after priming ones, in
+// frames of 1,024. A last frame may be declared shorter.
+//
+// Errors: fault.Internal, for they are defects of the encode.
+func NewAudio(t *Track, priming, samples int64) (*Audio, error) {
+	switch {
+	case t.Kind != AudioAAC:
+		return nil, fault.New(fault.Internal, "", "open audio: the track is not audio")
+	case priming < 0 || samples <= 0:
+		return nil, fault.New(fault.Internal, "", "open audio: %d samples after %d of priming", samples, priming)
+	case int64(len(t.Samples))*FrameSamples < priming+samples:
+		return nil, fault.New(fault.Internal, "", "open audio: the track holds %d frames and %d samples need more", len(t.Samples), priming+samples)
+	}
+	if t.Timescale == int64(t.SampleRate) {
+		for i := 1; i < len(t.Samples); i++ {
+			if d := t.Samples[i].DTS - t.Samples[i-1].DTS; d != FrameSamples {
+				return nil, fault.New(fault.Internal, "", "open audio: frame %d lasts %d samples, not %d", i-1, d, FrameSamples)
+			}
+		}
+	}
+	return &Audio{Track: t, Priming: priming, Samples: samples}, nil
+}
+
+// Start returns the first sample of frame i; negative while it is priming.
+func (a *Audio) Start(i int) int64 { return int64(i)*FrameSamples - a.Priming }
+
+// Frames returns the number of frames.
+func (a *Audio) Frames() int { return len(a.Track.Samples) }
+
+// CodecString returns the RFC 6381 name of the stream: "mp4a.40.2".
+func (a *Audio) CodecString() string { return a.Track.CodecString() }
