@@ -1,0 +1,80 @@
+package hls
+
+import (
+	"fmt"
+	"time"
+)
+
+// Check returns what is wrong with a multivariant playlist and the media
+// playlists of its variants, in their order, by the musts of RFC 8216 for
+// finished streams on demand. Nil is a stream that may be published. Each problem
+// names its playlist.
+func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error {
+	var problems []error
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	add(len(multivariant.Variants) == 0, "multivariant playlist: no variants")
+	add(len(multivariant.Variants) != len(media), "multivariant playlist: %d variants and %d media playlists", len(multivariant.Variants), len(media))
+	uris := map[string]bool{}
+	for _, v := range multivariant.Variants {
+		add(uris[v.URI], "variant %s: its URI is given twice", v.URI)
+		uris[v.URI] = true
+		add(checkURI(v.URI) != nil, "variant %q: its URI is none", v.URI)
+		add(v.Bandwidth <= 0, "variant %s: BANDWIDTH is missing (4.3.4.2)", v.URI)
+		add(v.AverageBandwidth > v.Bandwidth, "variant %s: AVERAGE-BANDWIDTH %d is above BANDWIDTH %d", v.URI, v.AverageBandwidth, v.Bandwidth)
+		add(len(v.Codecs) == 0, "variant %s: CODECS is missing (4.3.4.2)", v.URI)
+		add((v.Width == 0) != (v.Height == 0), "variant %s: RESOLUTION %dx%d", v.URI, v.Width, v.Height)
+	}
+	for i, p := range media {
+		name := fmt.Sprintf("media playlist %d", i)
+		if i < len(multivariant.Variants) {
+			name = "media playlist " + multivariant.Variants[i].URI
+		}
+		for _, err := range p.check() {
+			problems = append(problems, fmt.Errorf("%s: %w", name, err))
+		}
+		if i == 0 {
+			continue
+		}
+		first := media[0]
+		add(p.TargetDuration != first.TargetDuration, "%s: EXT-X-TARGETDURATION differs from the first variant's (6.2.4)", name)
+		add(p.MediaSequence != first.MediaSequence, "%s: EXT-X-MEDIA-SEQUENCE differs from the first variant's", name)
+		add(len(p.Segments) != len(first.Segments), "%s: %d segments, the first variant has %d", name, len(p.Segments), len(first.Segments))
+		if len(p.Segments) == len(first.Segments) {
+			for j := range p.Segments {
+				if p.Segments[j].Duration != first.Segments[j].Duration {
+					add(true, "%s: segment %d lasts %v, the first variant's %v", name, j, p.Segments[j].Duration, first.Segments[j].Duration)
+					break
+				}
+			}
+		}
+	}
+	return problems
+}
+
+// check returns what is wrong with the playlist by itself.
+func (p *MediaPlaylist) check() []error {
+	var problems []error
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	add(len(p.Segments) == 0, "no segments")
+	add(!p.EndList, "EXT-X-ENDLIST is missing: players would wait for more")
+	add(p.MediaSequence < 0, "EXT-X-MEDIA-SEQUENCE %d is negative", p.MediaSequence)
+	uris := map[string]bool{}
+	for i, s := range p.Segments {
+		add(checkURI(s.URI) != nil, "segment %d: %q is not a URI", i, s.URI)
+		add(uris[s.URI], "segment %d: %s is given twice", i, s.URI)
+		uris[s.URI] = true
+		add(s.Duration <= 0, "segment %d: it lasts %v", i, s.Duration)
+		rounded := int64(s.Duration.Round(time.Second) / time.Second)
+		add(rounded > p.TargetDuration, "segment %d: it lasts %v, more than EXT-X-TARGETDURATION %d (4.3.3.1)", i, s.Duration, p.TargetDuration)
+		add(p.Version < 3 && s.Duration%time.Second != 0, "segment %d: version %d has whole seconds only (4.3.2.1)", i, p.Version)
+	}
+	return problems
+}
