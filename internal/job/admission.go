@@ -1,0 +1,84 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// firstTaskName is the name of the task of stage 0.
+const firstTaskName = "probe"
+
+// retryLoops is how long loops wait after the records or the queue failed them.
+const retryLoops = time.Second
+
+// admitLoop lets jobs progress as room comes up.
+func (c *Coordinator) admitLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := c.admitAll(ctx); err != nil && ctx.Err() == nil {
+			c.log.ErrorContext(ctx, "admit jobs", "err", err)
+			sleep(ctx, retryLoops)
+			continue
+		}
+		select {
+		case <-c.admitWake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// admitAll fills every queue.
+func (c *Coordinator) admitAll(ctx context.Context) error {
+	queues, err := c.store.Queues(ctx)
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		if q.Status != QueueActive {
+			continue
+		}
+		for more := true; more; {
+			if more, err = c.admitOne(ctx, q.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// admitOne lets the next job of a queue progress, if there is one and room for it.
+func (c *Coordinator) admitOne(ctx context.Context, queue string) (bool, error) {
+	c.commits.Lock()
+	defer c.commits.Unlock()
+	j, ok, err := c.store.AdmitJob(ctx, queue, c.cfg.Jobs, c.start)
+	if err != nil || !ok {
+		return false, err
+	}
+	c.live.show(j, []StageTally{{Stage: 0, Phase: j.Phase, Tasks: 1}})
+	c.log.InfoContext(ctx, "job started", "job", j.ID)
+	wake(c.relayWake)
+	return true, nil
+}
+
+// start gives an admitted job its first task.
+func (c *Coordinator) start(tx Tx, j *Job) error {
+	if err := j.move(admit); err != nil {
+		return err
+	}
+	j.Started, j.Stage, j.Phase = c.now(), 0, "PROBING"
+	payload, err := json.Marshal(FirstTask{
+		Job: j.ID, Request: j.Request, Role: j.Role, Queue: j.Queue,
+		UserMetadata: j.UserMetadata, Created: j.Created, Started: j.Started,
+	})
+	if err != nil {
+		return fmt.Errorf("encode first task of job %s: %w", j.ID, err)
+	}
+	first := Task{Job: j.ID, Name: firstTaskName, Phase: j.Phase, Payload: payload}
+	return errors.Join(
+		tx.AddTasks([]Task{first}),
+		tx.Emit(Event{At: j.Started, Kind: EventProgressing, Detail: json.RawMessage("{}")}),
+		tx.Post(Errand{Kind: PublishStage, Number: 0, Due: j.Started}),
+	)
+}

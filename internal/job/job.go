@@ -1,0 +1,107 @@
+package job
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// DefaultQueue is the queue of jobs that name none. It is made on first start
+// and cannot be missing.
+const DefaultQueue = "Default"
+
+// The bounds of a priority, inclusive, as the service has them; 0 is the default
+// and the higher one goes first.
+const (
+	MinPriority = -50
+	MaxPriority = 50
+)
+
+// Job is the record of a job. Create takes the fields of the first group and
+// fills in the others. Instants are UTC with milliseconds; a zero one has not
+// come yet.
+type Job struct {
+	Queue        string            // name; empty in Create means DefaultQueue
+	Priority     int               // MinPriority to MaxPriority
+	Request      json.RawMessage   // what was asked, a JSON document; opaque here, written once
+	Role         string            // ARN; opaque here
+	Template     string            // name of the template it was made from, or empty
+	UserMetadata map[string]string // as given
+	Tags         map[string]string // kept with the job's resource name, see TagsOf; not read back into a Job
+	Warnings     []Warning         // of the request, and later of the tasks; a code with its message is kept once
+	Messages     Messages
+	// StatusUpdateInterval is the time between two STATUS_UPDATE events; 0 means 60 s.
+	StatusUpdateInterval time.Duration
+	// ClientToken makes Create idempotent for Config.TokenWindow; empty is none.
+	ClientToken string
+
+	ID              string // 1515368087458-qnoxtd: milliseconds and six of [0-9a-z]
+	Status          Status
+	Phase           string // PROBING, TRANSCODING or UPLOADING; empty before the first task
+	Stage           int    // number of the stage at work; -1 before the first
+	PercentComplete int    // 0 to 100, never falls; 100 only when COMPLETE
+	RetryCount      int    // tasks that were tried again
+	ErrorCode       int    // the service's code when Status is ERROR: 1010 …, 1999 when nothing better is known
+	ErrorMessage    string
+	Input           json.RawMessage // Details of the first task: what the source is; opaque here
+	Details         json.RawMessage // Details of the latest later task that had some: what the job made; opaque here
+	Created         time.Time       // also the time of submission
+	Started         time.Time       // when it was admitted
+	Finished        time.Time       // when it became COMPLETE, CANCELED or ERROR
+}
+
+// Messages are sentences for the owner of a job, as the service has them.
+type Messages struct {
+	Info    []string `json:"info,omitempty"`
+	Warning []string `json:"warning,omitempty"`
+}
+
+// Filter says which jobs a list holds. The zero Filter lists all, newest first.
+type Filter struct {
+	Queue     string // name; empty is any
+	Status    Status // empty is any
+	Ascending bool   // oldest first
+	Limit     int    // how many; 0 is 20
+	After     string // ID of the last job of the page before; empty starts
+}
+
+// Queue is the record of a queue. A PAUSED queue admits no jobs; those that
+// progress go on.
+type Queue struct {
+	Name        string
+	Status      string // ACTIVE or PAUSED
+	Description string
+	Created     time.Time
+	Updated     time.Time
+}
+
+// The states of a Queue.
+const (
+	QueueActive = "ACTIVE"
+	QueuePaused = "PAUSED"
+)
+
+// Template is the record of a job template; names are unique.
+type Template struct {
+	Name        string
+	Description string
+	Category    string
+	Settings    json.RawMessage // the template's document; opaque here
+	Created     time.Time
+	Updated     time.Time
+}
+
+// TagsOf returns the name under which the tags of a job are kept: the resource
+// part of its ARN. Templates have "jobTemplates/NAME", queues "queues/NAME".
+func TagsOf(jobID string) string { return "jobs/" + jobID }
+
+// FirstTask is the payload of the task of stage 0, named "probe": all that the
+// Runner needs to know of the job.
+type FirstTask struct {
+	Job          string            `json:"job"`
+	Request      json.RawMessage   `json:"request"`
+	Role         string            `json:"role"`
+	Queue        string            `json:"queue"`
+	UserMetadata map[string]string `json:"userMetadata,omitempty"`
+	Created      time.Time         `json:"created"`
+	Started      time.Time         `json:"started"` // what $dt$ and its kin stand for, everywhere in the job
+}

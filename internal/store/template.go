@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/job"
+)
+
+type templateDoc struct {
+	Description string          `json:"description,omitempty"`
+	Settings    json.RawMessage `json:"settings,omitempty"`
+}
+
+const templateColumns = `name, category, created_ms, updated_ms, doc`
+
+func scanTemplate(row scanner) (job.Template, error) {
+	var (
+		t                job.Template
+		created, updated int64
+		doc              string
+		d                templateDoc
+	)
+	if err := row.Scan(&t.Name, &t.Category, &created, &updated, &doc); err != nil {
+		return job.Template{}, err
+	}
+	if err := json.Unmarshal([]byte(doc), &d); err != nil {
+		return job.Template{}, fmt.Errorf("read record of job template %q: %w", t.Name, err)
+	}
+	t.Created, t.Updated = instant(created), instant(updated)
+	t.Description, t.Settings = d.Description, d.Settings
+	return t, nil
+}
+
+func encodeTemplate(t job.Template) (string, error) {
+	doc, err := json.Marshal(templateDoc{Description: t.Description, Settings: t.Settings})
+	if err != nil {
+		return "", fmt.Errorf("encode record of job template %q: %w", t.Name, err)
+	}
+	return string(doc), nil
+}
+
+// templateTags is where the tags of a template are kept.
+func templateTags(name string) string { return "jobTemplates/" + name }
+
+// CreateTemplate stores a new template with its tags; a name that is taken is a
+// fault.Conflict. Created and Updated are the caller's.
+func (s *Store) CreateTemplate(ctx context.Context, t job.Template, tags map[string]string) error {
+	doc, err := encodeTemplate(t)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO job_templates (`+templateColumns+`) VALUES ($1,$2,$3,$4,$5)`,
+			t.Name, t.Category, millis(t.Created), millis(t.Updated), doc)
+		if isDuplicate(err) {
+			return fault.New(fault.Conflict, "ConflictException", "the job template %q exists already", t.Name)
+		}
+		if err != nil {
+			return fmt.Errorf("create job template %q: %w", t.Name, err)
+		}
+		return setTags(ctx, tx, templateTags(t.Name), tags)
+	})
+}
+
+// Template returns a template, or a fault.NotFound.
+func (s *Store) Template(ctx context.Context, name string) (job.Template, error) {
+	t, err := scanTemplate(s.read.QueryRowContext(ctx, `SELECT `+templateColumns+` FROM job_templates WHERE name = $1`, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return job.Template{}, noTemplate(name)
+	}
+	if err != nil {
+		return job.Template{}, fmt.Errorf("read job template %q: %w", name, err)
+	}
+	return t, nil
+}
+
+func noTemplate(name string) error {
+	return fault.New(fault.NotFound, "NotFoundException", "the job template %q does not exist", name)
+}
+
+// TemplateFilter says which templates a list holds, and in which order. The zero
+// TemplateFilter lists the first 20 by name.
+type TemplateFilter struct {
+	Category   string // empty is any
+	ByCreation bool   // ordered by creation instead of by name
+	Descending bool
+	Limit      int    // 0 is 20
+	After      string // name of the last template of the page before; empty starts
+}
+
+// Templates returns a page of templates. When the template named by After is gone,
+// a list by creation ends there.
+func (s *Store) Templates(ctx context.Context, f TemplateFilter) ([]job.Template, error) {
+	var (
+		cond []string
+		args arguments
+	)
+	if f.Category != "" {
+		cond = append(cond, "category = "+args.add(f.Category))
+	}
+	compare, direction := ">", " ASC"
+	if f.Descending {
+		compare, direction = "<", " DESC"
+	}
+	order := "name" + direction
+	if f.ByCreation {
+		order = "created_ms" + direction + ", name" + direction
+	}
+	switch {
+	case f.After == "":
+	case f.ByCreation:
+		cond = append(cond, "(created_ms, name) "+compare+" (SELECT created_ms, name FROM job_templates WHERE name = "+args.add(f.After)+")")
+	default:
+		cond = append(cond, "name "+compare+" "+args.add(f.After))
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 20
+	}
+	templates, err := collect(ctx, s.read, func(r *sql.Rows) (job.Template, error) { return scanTemplate(r) },
+		`SELECT `+templateColumns+` FROM job_templates`+where(cond)+` ORDER BY `+order+` LIMIT `+args.add(limit), args...)
+	if err != nil {
+		return nil, fmt.Errorf("list job templates: %w", err)
+	}
+	return templates, nil
+}
+
+// ChangeTemplate loads a template, calls change and stores what change made of
+// it, in one transaction. Name and Created stay as they are. A template that is
+// not there is a fault.NotFound; an error of change undoes all and is returned.
+func (s *Store) ChangeTemplate(ctx context.Context, name string, change func(*job.Template) error) (job.Template, error) {
+	var t job.Template
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		var err error
+		t, err = scanTemplate(tx.QueryRowContext(ctx, `UPDATE job_templates SET name = name WHERE name = $1 RETURNING `+templateColumns, name))
+		if errors.Is(err, sql.ErrNoRows) {
+			return noTemplate(name)
+		}
+		if err != nil {
+			return fmt.Errorf("change job template %q: %w", name, err)
+		}
+		created := t.Created
+		if err := change(&t); err != nil {
+			return err
+		}
+		t.Name, t.Created = name, created
+		doc, err := encodeTemplate(t)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE job_templates SET category=$1, updated_ms=$2, doc=$3 WHERE name=$4`,
+			t.Category, millis(t.Updated), doc, name)
+		return err
+	})
+	return t, err
+}
+
+// DeleteTemplate removes a template and its tags; one that is not there is a fault.NotFound.
+func (s *Store) DeleteTemplate(ctx context.Context, name string) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM job_templates WHERE name = $1`, name)
+		if err != nil {
+			return fmt.Errorf("delete job template %q: %w", name, err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, noTemplate(name))
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM tags WHERE resource = $1`, templateTags(name))
+		return err
+	})
+}
