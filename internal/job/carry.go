@@ -99,22 +99,16 @@ func (c *Coordinator) enter(r Ref) bool {
 	return true
 }
 
-// leave is the reverse of enter; the job may wait for its last task to discard.
+// leave is the reverse of enter. Errands may have waited for it.
 func (c *Coordinator) leave(r Ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.carried[r.Job], r.Number)
 	if len(c.carried[r.Job]) == 0 {
 		delete(c.carried, r.Job)
-		wake(c.sweepWake)
 	}
-}
-
-// busy reports whether tasks of a job are carried here.
-func (c *Coordinator) busy(job string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.carried[job]) > 0
+	wake(c.relayWake)
+	wake(c.sweepWake)
 }
 
 func (c *Coordinator) settle(ctx context.Context, lease Lease) {
@@ -132,9 +126,10 @@ func (c *Coordinator) release(ctx context.Context, lease Lease) {
 // claim counts the start of a task and loads it, if it is still to be carried.
 func (c *Coordinator) claim(ctx context.Context, r Ref) (Task, error) {
 	var task Task
-	lost := false
+	ended, lost := false, false
 	err := c.change(ctx, r.Job, func(tx Tx, j *Job) error {
 		if j.Status != Progressing {
+			ended = j.Status.Final()
 			return errStale
 		}
 		t, err := tx.Task(r.Number)
@@ -153,9 +148,11 @@ func (c *Coordinator) claim(ctx context.Context, r Ref) (Task, error) {
 		task.Attempt = t.Starts
 		return tx.SetTask(t)
 	})
-	if err == nil && lost {
+	if lost && err == nil {
+		ended, err = true, errStale
+	}
+	if ended { // a publish may have come after the drop
 		c.over(ctx, r.Job)
-		err = errStale
 	}
 	return task, err
 }

@@ -132,7 +132,7 @@ type Ref struct {
 
 // TaskQueue hands tasks to workers: each to one at a time, for as long as that
 // one keeps its lease. Tasks of the job with the highest priority go first, of
-// equal jobs those of the older (the lesser ID), within a job the lesser number.
+// equal jobs those of the older (the lesser ID), within a job those published first.
 type TaskQueue interface {
 	// Publish makes tasks available, and returns when they are kept. A task that
 	// waits or is leased already stays as it is.

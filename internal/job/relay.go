@@ -46,8 +46,8 @@ func (c *Coordinator) relay(ctx context.Context, kinds []ErrandKind) (time.Time,
 		}
 		moved := false // or the same errands would be read for ever
 		for _, e := range errands {
-			if e.Kind == Discard && c.busy(e.Job) {
-				continue // its tasks are ending; the last one wakes the relay
+			if c.blocked(e) {
+				continue // until its tasks end; each that does wakes the relay
 			}
 			moved = true
 			err := c.run(ctx, e)
@@ -70,6 +70,21 @@ func (c *Coordinator) relay(ctx context.Context, kinds []ErrandKind) (time.Time,
 			return next, nil
 		}
 	}
+}
+
+// blocked reports whether an errand must wait for tasks that are carried here:
+// nothing is discarded under a running task, and a task is not published again
+// before its failed attempt has left the queue.
+func (c *Coordinator) blocked(e Errand) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch e.Kind {
+	case Discard:
+		return len(c.carried[e.Job]) > 0
+	case PublishTask:
+		return c.carried[e.Job][e.Number]
+	}
+	return false
 }
 
 // run does one errand.

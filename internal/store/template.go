@@ -83,19 +83,9 @@ func noTemplate(name string) error {
 	return fault.New(fault.NotFound, "NotFoundException", "the job template %q does not exist", name)
 }
 
-// TemplateFilter says which templates a list holds, and in which order. The zero
-// TemplateFilter lists the first 20 by name.
-type TemplateFilter struct {
-	Category   string // empty is any
-	ByCreation bool   // ordered by creation instead of by name
-	Descending bool
-	Limit      int    // 0 is 20
-	After      string // name of the last template of the page before; empty starts
-}
-
 // Templates returns a page of templates. When the template named by After is gone,
 // a list by creation ends there.
-func (s *Store) Templates(ctx context.Context, f TemplateFilter) ([]job.Template, error) {
+func (s *Store) Templates(ctx context.Context, f job.TemplateFilter) ([]job.Template, error) {
 	var (
 		cond []string
 		args arguments

@@ -1,0 +1,11 @@
+package job
+
+// TemplateFilter says which templates a list holds, and in which order. The zero
+// TemplateFilter lists the first 20 by name.
+type TemplateFilter struct {
+	Category   string // empty is any
+	ByCreation bool   // ordered by creation instead of by name
+	Descending bool
+	Limit      int    // 0 is 20
+	After      string // name of the last template of the page before; empty starts
+}

@@ -1,0 +1,207 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"vodwright.dev/vodwright/internal/job"
+)
+
+const (
+	// fetchWait is how long a message that is known to wait may take to come.
+	fetchWait = 250 * time.Millisecond
+	// sweepEvery is how often lines are asked while nothing is known to wait: the
+	// end of a lease tells nobody. Without lines nothing is asked.
+	sweepEvery = job.LeaseTime / 3
+)
+
+// lease is one delivered message.
+type lease struct {
+	queue  *Queue
+	ref    job.Ref
+	msg    jetstream.Msg
+	cancel context.CancelCauseFunc
+}
+
+// Task implements job.Lease.
+func (l *lease) Task() job.Ref { return l.ref }
+
+// Extend implements job.Lease.
+func (l *lease) Extend() error { return l.msg.InProgress() }
+
+// Done implements job.Lease.
+func (l *lease) Done(ctx context.Context) error {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer done()
+	err := l.msg.DoubleAck(ctx)
+	if err == nil || !l.queue.has(l.ref) { // the line is gone with its job, and who would answer
+		return nil
+	}
+	return fmt.Errorf("settle task %d of job %s: %w", l.ref.Number, l.ref.Job, err)
+}
+
+// Release implements job.Lease.
+func (l *lease) Release() error {
+	if err := l.msg.Nak(); err != nil {
+		return fmt.Errorf("release task %d of job %s: %w", l.ref.Number, l.ref.Job, err)
+	}
+	l.queue.mu.Lock()
+	if i := l.queue.find(l.ref); i >= 0 {
+		l.queue.lines[i].waiting++
+	}
+	l.queue.mu.Unlock()
+	l.queue.wake()
+	return nil
+}
+
+// find returns the index of a task's line, or -1. q.mu is held.
+func (q *Queue) find(r job.Ref) int {
+	rank := rankOf(r.Priority)
+	return slices.IndexFunc(q.lines, func(l *line) bool { return l.job == r.Job && l.rank == rank })
+}
+
+func (q *Queue) has(r job.Ref) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.find(r) >= 0
+}
+
+// Deliver implements job.TaskQueue.
+func (q *Queue) Deliver(ctx context.Context, slots int, handle func(context.Context, job.Lease)) error {
+	var handlers sync.WaitGroup
+	defer handlers.Wait()
+	free := make(chan struct{}, slots)
+	for {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		msg, ref, ok := q.next(ctx)
+		if !ok {
+			return nil
+		}
+		run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+		l := &lease{queue: q, ref: ref, msg: msg, cancel: cancel}
+		q.hold(l)
+		stopped := context.AfterFunc(ctx, func() { cancel(job.ErrStopped) })
+		handlers.Go(func() {
+			defer func() {
+				stopped()
+				cancel(nil)
+				q.letGo(l)
+				<-free
+			}()
+			handle(run, l)
+		})
+	}
+}
+
+// next waits for the next message of the first line that has one.
+func (q *Queue) next(ctx context.Context) (jetstream.Msg, job.Ref, bool) {
+	sweep := false
+	for ctx.Err() == nil {
+		q.mu.Lock()
+		lines := slices.Clone(q.lines)
+		q.mu.Unlock()
+		for _, l := range lines {
+			if msg, ref, ok := q.fetch(ctx, l, sweep); ok {
+				return msg, ref, true
+			}
+		}
+		sweep = q.pause(ctx, len(lines) > 0)
+	}
+	return nil, job.Ref{}, false
+}
+
+// pause waits until something may be waiting, and reports whether nobody said so.
+func (q *Queue) pause(ctx context.Context, lines bool) bool {
+	var alarm <-chan time.Time
+	if lines {
+		t := time.NewTimer(sweepEvery)
+		defer t.Stop()
+		alarm = t.C
+	}
+	select {
+	case <-q.woken:
+	case <-ctx.Done():
+	case <-alarm:
+		return true
+	}
+	return false
+}
+
+// fetch takes one message of a line, if it has one.
+func (q *Queue) fetch(ctx context.Context, l *line, sweep bool) (jetstream.Msg, job.Ref, bool) {
+	q.mu.Lock()
+	waiting := l.waiting
+	q.mu.Unlock()
+	var (
+		batch jetstream.MessageBatch
+		err   error
+	)
+	switch {
+	case waiting > 0: // a consumer may learn of a message after its publisher
+		batch, err = l.consumer.Fetch(1, jetstream.FetchMaxWait(fetchWait))
+	case sweep:
+		batch, err = l.consumer.FetchNoWait(1)
+	default:
+		return nil, job.Ref{}, false
+	}
+	if err != nil {
+		q.log.WarnContext(ctx, "fetch task", "job", l.job, "err", err)
+		return nil, job.Ref{}, false
+	}
+	msg := <-batch.Messages()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if msg == nil {
+		if err := batch.Error(); err != nil && slices.Contains(q.lines, l) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
+			q.log.WarnContext(ctx, "fetch task", "job", l.job, "err", err)
+		}
+		l.waiting = max(0, l.waiting-waiting) // the count was wrong; a sweep finds what it missed
+		return nil, job.Ref{}, false
+	}
+	l.waiting = max(0, l.waiting-1)
+	ref, err := refOf(msg.Subject())
+	if err != nil {
+		q.log.ErrorContext(ctx, "drop a message that is no task", "subject", msg.Subject(), "err", err)
+		msg.Term() //nolint:errcheck // comes again and is dropped again
+		return nil, job.Ref{}, false
+	}
+	return msg, ref, true
+}
+
+// hold notes a lease, so that a cancel finds it.
+func (q *Queue) hold(l *lease) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.leases[l.ref.Job] == nil {
+		q.leases[l.ref.Job] = map[*lease]struct{}{}
+	}
+	q.leases[l.ref.Job][l] = struct{}{}
+}
+
+func (q *Queue) letGo(l *lease) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.leases[l.ref.Job], l)
+	if len(q.leases[l.ref.Job]) == 0 {
+		delete(q.leases, l.ref.Job)
+	}
+}
+
+// cancelLeases ends the leases of a job that is over.
+func (q *Queue) cancelLeases(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for l := range q.leases[id] {
+		l.cancel(job.ErrCanceled)
+	}
+}
