@@ -1,0 +1,308 @@
+package mp4
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	box "github.com/Eyevinn/mp4ff/mp4"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// Movie is what WriteProgressive writes: video, audio, or both.
+type Movie struct {
+	Video *Video
+	Audio *Audio
+
+	// Language is the ISO 639-2 code of the audio; "" is "und".
+	Language string
+
+	// CompositionShift writes negative composition offsets and a cslg box, so that
+	// composition times start at 0 without an edit list (CslgAtom INCLUDE, the
+	// service's usual setting). Otherwise offsets are positive and an edit list
+	// skips the reordering delay. Both present the first picture at 0.
+	CompositionShift bool
+}
+
+// WriteProgressive writes a progressive-download MP4: movie box first, then the
+// media, video and audio interleaved by half seconds. Both tracks present from 0;
+// the audio's priming is skipped by an edit list and so is what its last frame
+// holds beyond Audio.Samples. Sample data is copied from the chunks as it goes;
+// memory is the tables and a small buffer. It returns the number of bytes written.
+//
+// Errors: fault.Internal for chunks whose parameter sets differ, which one sample
+// entry cannot describe; an error of w or of a chunk's reader as it is, wrapped.
+func WriteProgressive(w io.Writer, m Movie) (int64, error) {
+	tracks, err := m.tracks()
+	if err != nil {
+		return 0, err
+	}
+	layout := interleave(tracks)
+	head, err := encodeHead(tracks, layout)
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Write(head)
+	written := int64(n)
+	if err != nil {
+		return written, fmt.Errorf("write movie box: %w", err)
+	}
+	c := copier{w: w, buf: make([]byte, 256<<10)}
+	for _, run := range layout.runs {
+		t := tracks[run.track]
+		for i := run.first; i < run.first+run.count; i++ {
+			s := t.sample(i)
+			if err := c.add(s.data, s.offset, int64(s.size)); err != nil {
+				return written + c.written, err
+			}
+		}
+	}
+	err = c.flush()
+	return written + c.written, err
+}
+
+// movieTrack is a track as it is written. Times are in ticks of timescale.
+type movieTrack struct {
+	timescale  int64
+	duration   int64 // of a sample; all samples last the same
+	count      int64 // samples
+	perChunk   int64 // samples in each half second
+	mediaStart int64 // what the edit list enters at
+	presented  int64 // how much of it is presented
+	editList   bool
+	sample     func(i int64) movieSample
+	video      *Video
+	audio      *Audio
+	shift      bool // CompositionShift
+	language   string
+	chunks     []uint64 // offsets in the file
+	bytes      int64
+	largest    int64
+	peak       int64 // bits in the busiest second
+}
+
+type movieSample struct {
+	data   io.ReaderAt
+	offset int64
+	size   int32
+	key    bool
+	shift  int64 // showing order less decoding order, in samples
+}
+
+// tracks prepares what is written, video first.
+func (m Movie) tracks() ([]*movieTrack, error) {
+	language := m.Language
+	if len(language) != 3 {
+		language = "und"
+	}
+	var out []*movieTrack
+	if v := m.Video; v != nil {
+		if !v.sameParameters() {
+			return nil, fault.New(fault.Internal, "", "write MP4: the chunks' parameter sets differ")
+		}
+		if v.chunks[0].NALLengthSize != 4 {
+			return nil, fault.New(fault.Internal, "", "write MP4: NAL length size %d", v.chunks[0].NALLengthSize)
+		}
+		// Finer ticks than the frame rate's own leave players room to round.
+		scale := max(1, (10_000+v.FrameRate.Num-1)/v.FrameRate.Num)
+		t := &movieTrack{
+			timescale: v.FrameRate.Num * scale,
+			duration:  v.FrameRate.Den * scale,
+			count:     v.frames,
+			video:     v,
+			shift:     m.CompositionShift,
+			language:  "und",
+			sample: func(i int64) movieSample {
+				p := v.Picture(i)
+				return movieSample{p.Chunk.Data, p.Sample.Offset, p.Sample.Size, p.Sample.Key, p.Frame - i}
+			},
+		}
+		if t.timescale > math.MaxUint32 || t.duration > math.MaxInt32/32 {
+			return nil, fault.New(fault.Internal, "", "write MP4: the frame rate %s does not fit", v.FrameRate)
+		}
+		t.presented = t.count * t.duration
+		if !m.CompositionShift {
+			t.mediaStart, t.editList = v.Reorder*t.duration, v.Reorder > 0
+		}
+		out = append(out, t)
+	}
+	if a := m.Audio; a != nil {
+		out = append(out, &movieTrack{
+			timescale:  int64(a.Track.SampleRate),
+			duration:   FrameSamples,
+			count:      min((a.Priming+a.Samples+FrameSamples-1)/FrameSamples, int64(a.Frames())),
+			mediaStart: a.Priming,
+			presented:  a.Samples,
+			editList:   true,
+			audio:      a,
+			language:   language,
+			sample: func(i int64) movieSample {
+				s := a.Track.Samples[i]
+				return movieSample{a.Track.Data, s.Offset, s.Size, true, 0}
+			},
+		})
+	}
+	if len(out) == 0 {
+		return nil, fault.New(fault.Internal, "", "write MP4: neither video nor audio")
+	}
+	for _, t := range out {
+		t.perChunk = max(1, t.timescale/(2*t.duration))
+		t.weigh()
+	}
+	return out, nil
+}
+
+// weigh finds the track's bytes, largest sample and busiest second.
+func (t *movieTrack) weigh() {
+	second := max(1, t.timescale/t.duration)
+	window, from := int64(0), int64(0)
+	for i := range t.count {
+		n := int64(t.sample(i).size)
+		t.bytes += n
+		t.largest = max(t.largest, n)
+		window += n
+		if i-from == second {
+			window -= int64(t.sample(from).size)
+			from++
+		}
+		t.peak = max(t.peak, window*8)
+	}
+}
+
+// sampleRun is consecutive samples of one track that lie together: a chunk in the
+// sense of ISO/IEC 14496-12.
+type sampleRun struct {
+	track        int
+	first, count int64
+}
+
+type layout struct {
+	runs  []sampleRun
+	bytes int64 // of all sample data
+}
+
+// interleave orders half seconds of the tracks by their time.
+func interleave(tracks []*movieTrack) layout {
+	var l layout
+	next := make([]int64, len(tracks))
+	for {
+		pick, at := -1, 0.0
+		for i, t := range tracks {
+			if next[i] == t.count {
+				continue
+			}
+			if begin := float64(next[i]*t.duration) / float64(t.timescale); pick < 0 || begin < at {
+				pick, at = i, begin
+			}
+		}
+		if pick < 0 {
+			return l
+		}
+		t := tracks[pick]
+		n := min(t.perChunk, t.count-next[pick])
+		l.runs = append(l.runs, sampleRun{pick, next[pick], n})
+		t.chunks = append(t.chunks, uint64(l.bytes))
+		for i := next[pick]; i < next[pick]+n; i++ {
+			l.bytes += int64(t.sample(i).size)
+		}
+		next[pick] += n
+	}
+}
+
+// encodeHead returns everything before the sample data.
+func encodeHead(tracks []*movieTrack, l layout) ([]byte, error) {
+	mdat := make([]byte, 8, 16)
+	copy(mdat[4:], "mdat")
+	if l.bytes+8 > math.MaxUint32 {
+		mdat = mdat[:16]
+		binary.BigEndian.PutUint32(mdat, 1)
+		binary.BigEndian.PutUint64(mdat[8:], uint64(l.bytes)+16)
+	} else {
+		binary.BigEndian.PutUint32(mdat, uint32(l.bytes)+8)
+	}
+	// iso4 is the brand of signed composition offsets; mp42 of AAC in MP4.
+	ftyp := box.NewFtyp("mp42", 0, []string{"mp42", "isom", "iso4", "avc1"})
+	build := func(wide bool, base uint64) *box.MoovBox {
+		return movieBox(tracks, wide, base)
+	}
+	// The size of the movie box depends on the width of its offsets, which depend on its size.
+	wide := false
+	size := ftyp.Size() + build(wide, 0).Size() + uint64(len(mdat))
+	if size+uint64(l.bytes) > math.MaxUint32 {
+		wide = true
+		size = ftyp.Size() + build(wide, 0).Size() + uint64(len(mdat))
+	}
+	out := buffer(make([]byte, 0, size))
+	if err := ftyp.Encode(&out); err != nil {
+		return nil, fmt.Errorf("encode file type box: %w", err)
+	}
+	if err := build(wide, size).Encode(&out); err != nil {
+		return nil, fmt.Errorf("encode movie box: %w", err)
+	}
+	out = append(out, mdat...)
+	if uint64(len(out)) != size {
+		return nil, fault.New(fault.Internal, "", "write MP4: the movie box has %d bytes, not %d", len(out), size)
+	}
+	return out, nil
+}
+
+type buffer []byte
+
+func (b *buffer) Write(p []byte) (int, error) {
+	*b = append(*b, p...)
+	return len(p), nil
+}
+
+// copier copies byte ranges, joining those that follow each other in one reader.
+type copier struct {
+	w       io.Writer
+	buf     []byte
+	data    io.ReaderAt
+	at, n   int64
+	written int64
+}
+
+func (c *copier) add(data io.ReaderAt, at, n int64) error {
+	if c.n > 0 && c.data == data && c.at+c.n == at {
+		c.n += n
+		return nil
+	}
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.data, c.at, c.n = data, at, n
+	return nil
+}
+
+func (c *copier) flush() error {
+	for c.n > 0 {
+		b := c.buf[:min(c.n, int64(len(c.buf)))]
+		if err := readFull(c.data, b, c.at); err != nil {
+			return fmt.Errorf("read sample data at %d: %w", c.at, err)
+		}
+		n, err := c.w.Write(b)
+		c.written += int64(n)
+		if err != nil {
+			return fmt.Errorf("write sample data: %w", err)
+		}
+		c.at += int64(len(b))
+		c.n -= int64(len(b))
+	}
+	return nil
+}
+
+// movieTimescale returns ticks a second in which all tracks' durations are whole
+// numbers, or 90,000 where that would be too fine to be sensible.
+func movieTimescale(tracks []*movieTrack) int64 {
+	scale := int64(1)
+	for _, t := range tracks {
+		g := media.R(scale, t.timescale) // scale/g over timescale/g
+		if scale = scale * g.Den; scale > 10_000_000 {
+			return 90_000
+		}
+	}
+	return scale
+}
