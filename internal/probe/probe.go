@@ -1,27 +1,140 @@
+// Package probe finds out what a file is: a path flows in, media facts and the
+// index of its frames flow out, or a fault with the service's code and words that
+// a user understands.
+//
+// The file is hostile until proven otherwise. Everything is read by processes of
+// the ffmpeg room, in the sandbox, and parsed as a stream; what a container claims
+// is bounded before anything is allocated for it. The package touches the file's
+// path only to hand it on and to learn its size.
 package probe
 
 import (
 	"context"
 	"errors"
+	"os"
+	"slices"
+	"time"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// Prober finds out what a file is. It is safe for concurrent use.
-type Prober struct {
-	runner *ffmpeg.Runner
+// MediaConvert's error codes that the probe itself answers with.
+const (
+	codeOpen        = "1010" // cannot open the input
+	codeNoVideo     = "1020"
+	codeUnsupported = "1030" // codec or container
+	codeDemux       = "1075"
+	codeEncrypted   = "1091"
+)
+
+// Runner is the part of *ffmpeg.Runner that the probe needs.
+type Runner interface {
+	Run(ctx context.Context, cmd ffmpeg.Command) (ffmpeg.Usage, error)
+	RunProbe(ctx context.Context, cmd ffmpeg.ProbeCommand) (ffmpeg.Usage, error)
 }
 
-// New returns a Prober that runs ffprobe through runner.
-func New(runner *ffmpeg.Runner) *Prober { return &Prober{runner: runner} }
+// Prober finds out what files are. It is safe for concurrent use.
+type Prober struct {
+	runner Runner
+}
+
+// New returns a Prober whose processes runner starts.
+func New(runner Runner) *Prober { return &Prober{runner: runner} }
+
+// maxDescription bounds ffprobe's description of a file: 64 streams of about a kilobyte.
+const maxDescription = 4 << 20
+
+// described are the facts that ffprobe is asked for. The packets are read only to
+// see whether they are encrypted.
+const described = "format=format_name,duration" +
+	":stream=index,id,codec_name,codec_type,codec_tag_string,profile,width,height,pix_fmt,sample_aspect_ratio," +
+	"r_frame_rate,avg_frame_rate,time_base,field_order,bit_rate,bits_per_raw_sample,sample_rate,channels,channel_layout," +
+	"start_pts,color_range,color_space,color_transfer,color_primaries" +
+	":stream_disposition=attached_pic,default:stream_tags=language:stream_side_data=rotation" +
+	":packet=stream_index:packet_side_data=side_data_type"
 
 // Probe reads the container and the stream headers of the file at path.
+//
+// Errors are *fault.Error: 1010 for what is not media or cannot be opened, 1030
+// for a container or codec that is not supported and for a file with neither
+// video nor audio, 1091 for an encrypted one, and those of ffmpeg.Runner.
 func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
-	return media.Source{}, errors.New("not built")
+	info, err := os.Stat(path)
+	if err != nil {
+		return media.Source{}, fault.New(fault.NotFound, "1056", "open the input: %w", err)
+	}
+	if info.Mode().IsRegular() && info.Size() == 0 {
+		return media.Source{}, fault.New(fault.Invalid, codeOpen, "the input is empty")
+	}
+	var out boundedBuffer
+	_, err = p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
+		Args: slices.Concat(
+			[]string{"-show_entries", described, "-read_intervals", "%+#8", "-of", "json=c=1"},
+			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath}),
+		Source: path,
+		Stdout: &out,
+	})
+	if err != nil {
+		return media.Source{}, err
+	}
+	source, err := parseDescription(out.data)
+	if err != nil {
+		return media.Source{}, err
+	}
+	source.Size = info.Size()
+	return source, nil
 }
 
-// Index lists the frames of one video stream of the file at path.
-func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStream) (media.FrameIndex, error) {
-	return media.FrameIndex{}, errors.New("not built")
+// boundedBuffer is an io.Writer that refuses more than maxDescription.
+type boundedBuffer struct{ data []byte }
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if len(b.data)+len(p) > maxDescription {
+		return 0, fault.New(fault.Limit, codeUnsupported, "the input's description is too long")
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
 }
+
+// lineWriter is an io.Writer that hands on lines without their end. It refuses a
+// line longer than maxLine.
+type lineWriter struct {
+	line func([]byte) error
+	rest []byte
+}
+
+const maxLine = 4096
+
+var errLongLine = errors.New("read a media program's output: line too long")
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	for {
+		at := slices.Index(p, '\n')
+		if at < 0 {
+			if w.rest = append(w.rest, p...); len(w.rest) > maxLine {
+				return 0, errLongLine
+			}
+			return n, nil
+		}
+		line := p[:at]
+		if len(w.rest) > 0 {
+			line = append(w.rest, line...)
+			w.rest = w.rest[:0]
+		}
+		if err := w.line(line); err != nil {
+			return 0, err
+		}
+		p = p[at+1:]
+	}
+}
+
+// Limits of the processes that read a whole file. Demuxing is bounded by the
+// disk, decoding by the processor; an 8K picture buffer is most of the memory.
+var (
+	demuxLimits  = ffmpeg.Limits{MemoryBytes: 2 << 30, CPU: 30 * time.Minute, Wall: time.Hour}
+	headLimits   = ffmpeg.Limits{MemoryBytes: 3 << 30, CPU: 5 * time.Minute, Wall: 10 * time.Minute}
+	decodeLimits = ffmpeg.Limits{MemoryBytes: 6 << 30, CPU: 12 * time.Hour, Wall: 6 * time.Hour, FileBytes: 1, OutputBytes: 1}
+)

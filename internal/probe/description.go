@@ -1,0 +1,261 @@
+package probe
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// description is ffprobe's JSON, as far as it is asked for.
+type description struct {
+	Format struct {
+		Name     string `json:"format_name"`
+		Duration string `json:"duration"`
+	} `json:"format"`
+	Streams []streamDescription `json:"streams"`
+	Packets []struct {
+		SideData []struct {
+			Type string `json:"side_data_type"`
+		} `json:"side_data_list"`
+	} `json:"packets"`
+}
+
+type streamDescription struct {
+	Index         int    `json:"index"`
+	ID            string `json:"id"`
+	Codec         string `json:"codec_name"`
+	Type          string `json:"codec_type"`
+	Tag           string `json:"codec_tag_string"`
+	Profile       string `json:"profile"`
+	Width         int    `json:"width"`
+	Height        int    `json:"height"`
+	PixelFormat   string `json:"pix_fmt"`
+	SampleAspect  string `json:"sample_aspect_ratio"`
+	Rate          string `json:"r_frame_rate"`
+	AverageRate   string `json:"avg_frame_rate"`
+	TimeBase      string `json:"time_base"`
+	FieldOrder    string `json:"field_order"`
+	Bitrate       string `json:"bit_rate"`
+	BitsPerSample string `json:"bits_per_raw_sample"`
+	SampleRate    string `json:"sample_rate"`
+	Channels      int    `json:"channels"`
+	Layout        string `json:"channel_layout"`
+	StartPTS      int64  `json:"start_pts"`
+	Range         string `json:"color_range"`
+	Matrix        string `json:"color_space"`
+	Transfer      string `json:"color_transfer"`
+	Primaries     string `json:"color_primaries"`
+	Disposition   struct {
+		AttachedPic int `json:"attached_pic"`
+		Default     int `json:"default"`
+	} `json:"disposition"`
+	Tags struct {
+		Language string `json:"language"`
+	} `json:"tags"`
+	SideData []struct {
+		Rotation float64 `json:"rotation"`
+	} `json:"side_data_list"`
+}
+
+func parseDescription(data []byte) (media.Source, error) {
+	var d description
+	if err := json.Unmarshal(data, &d); err != nil {
+		return media.Source{}, fault.New(fault.Internal, "1999", "read ffprobe's description: %w", err)
+	}
+	if len(d.Streams) > media.MaxStreams {
+		return media.Source{}, fault.New(fault.Limit, codeUnsupported, "the input has %d streams, more than the %d that are supported", len(d.Streams), media.MaxStreams)
+	}
+	for _, p := range d.Packets {
+		for _, s := range p.SideData {
+			if s.Type == "Encryption info" {
+				return media.Source{}, fault.New(fault.Invalid, codeEncrypted, "the input is encrypted")
+			}
+		}
+	}
+	source := media.Source{Format: d.Format.Name, Duration: seconds(d.Format.Duration)}
+	var unsupported []string
+	for _, s := range d.Streams {
+		known := s.Codec != "" && s.Codec != "none" && s.Codec != "unknown"
+		switch {
+		case s.Type == "video" && s.Disposition.AttachedPic == 0 && !known:
+			unsupported = append(unsupported, "video "+tag(s.Tag))
+		case s.Type == "audio" && !known:
+			unsupported = append(unsupported, "audio "+tag(s.Tag))
+		case s.Tag == "encv" || s.Tag == "enca":
+			return media.Source{}, fault.New(fault.Invalid, codeEncrypted, "the input is encrypted")
+		case s.Type == "video" && s.Disposition.AttachedPic == 0 && s.Width > 0 && s.Height > 0:
+			if int64(s.Width)*int64(s.Height) > media.MaxPixels {
+				return media.Source{}, fault.New(fault.Limit, codeUnsupported, "the picture of %dx%d is larger than 8K", s.Width, s.Height)
+			}
+			source.Video = append(source.Video, s.video(d.Format.Name))
+			continue
+		case s.Type == "audio" && s.Channels > 0 && number(s.SampleRate) > 0:
+			source.Audio = append(source.Audio, s.audio(d.Format.Name))
+			continue
+		}
+		source.Other = append(source.Other, media.OtherStream{Index: s.Index, Kind: s.Type, Codec: s.Codec})
+	}
+	if len(source.Video) == 0 {
+		for _, what := range unsupported {
+			if strings.HasPrefix(what, "video") {
+				return media.Source{}, fault.New(fault.Invalid, codeUnsupported, "the input's %s is of an unsupported codec", what)
+			}
+		}
+	}
+	if len(source.Video) == 0 && len(source.Audio) == 0 {
+		if len(unsupported) > 0 {
+			return media.Source{}, fault.New(fault.Invalid, codeUnsupported, "the input's %s is of an unsupported codec", unsupported[0])
+		}
+		return media.Source{}, fault.New(fault.Invalid, codeUnsupported, "the input has no video and no audio")
+	}
+	return source, nil
+}
+
+func (s *streamDescription) video(format string) media.VideoStream {
+	v := media.VideoStream{
+		Index:        s.Index,
+		PID:          s.pid(format),
+		Codec:        s.Codec,
+		FourCC:       fourCC(s.Tag),
+		Profile:      s.Profile,
+		Width:        s.Width,
+		Height:       s.Height,
+		PixelFormat:  specified(s.PixelFormat),
+		BitDepth:     s.bitDepth(),
+		SampleAspect: known(s.SampleAspect),
+		FrameRate:    known(s.Rate),
+		AverageRate:  known(s.AverageRate),
+		TimeBase:     known(s.TimeBase),
+		BitrateBPS:   number(s.Bitrate),
+		Color: media.Color{
+			Range:     specified(s.Range),
+			Matrix:    specified(s.Matrix),
+			Primaries: specified(s.Primaries),
+			Transfer:  specified(s.Transfer),
+		},
+	}
+	switch s.FieldOrder {
+	case "tt", "bb", "tb", "bt":
+		v.Interlaced = s.FieldOrder
+	}
+	for _, side := range s.SideData {
+		// ffprobe tells how far the display matrix turns the picture counterclockwise;
+		// a degenerate matrix gives a number far outside of a turn.
+		if math.Abs(side.Rotation) <= 360 {
+			v.Rotation = (360 - int(math.Round(side.Rotation/90))*90 + 360) % 360
+		}
+	}
+	return v
+}
+
+func (s *streamDescription) audio(format string) media.AudioStream {
+	return media.AudioStream{
+		Index:      s.Index,
+		PID:        s.pid(format),
+		Codec:      s.Codec,
+		SampleRate: int(number(s.SampleRate)),
+		Channels:   s.Channels,
+		Layout:     specified(s.Layout),
+		Language:   language(s.Tags.Language),
+		TimeBase:   known(s.TimeBase),
+		StartPTS:   s.StartPTS,
+		BitrateBPS: number(s.Bitrate),
+		Default:    s.Disposition.Default != 0,
+	}
+}
+
+// pid returns the packet identifier. In other containers the id is a track number.
+func (s *streamDescription) pid(format string) int {
+	if format != "mpegts" {
+		return 0
+	}
+	id, err := strconv.ParseUint(s.ID, 0, 13)
+	if err != nil {
+		return 0
+	}
+	return int(id)
+}
+
+// bitDepth returns the bits of a sample: what the stream says, or what the name
+// of its pixel format does, such as yuv420p10le.
+func (s *streamDescription) bitDepth() int {
+	if n := number(s.BitsPerSample); n >= 8 && n <= 16 {
+		return int(n)
+	}
+	name := strings.TrimSuffix(strings.TrimSuffix(s.PixelFormat, "le"), "be")
+	for _, depth := range []int{9, 10, 12, 14, 16} {
+		if strings.HasSuffix(name, "p"+strconv.Itoa(depth)) || name == "p0"+strconv.Itoa(depth) {
+			return depth
+		}
+	}
+	if specified(s.PixelFormat) == "" {
+		return 0
+	}
+	return 8
+}
+
+// seconds reads a duration such as "10.312000"; anything else is 0, unknown.
+func seconds(s string) time.Duration {
+	d, err := time.ParseDuration(s + "s")
+	if err != nil || d < 0 {
+		return 0
+	}
+	return d
+}
+
+// known reads a positive fraction; anything else is unknown.
+func known(s string) media.Rational {
+	if r := media.ParseRational(s); r.Known() {
+		return r
+	}
+	return media.Rational{}
+}
+
+// number reads a non-negative integer; anything else is 0.
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func specified(s string) string {
+	if s == "unknown" || s == "none" || s == "unspecified" || s == "reserved" {
+		return ""
+	}
+	return s
+}
+
+// fourCC returns a four-character code that can be shown, else "".
+func fourCC(s string) string {
+	if len(s) != 4 {
+		return "" // ffprobe writes a byte that cannot be shown as [27]
+	}
+	return s
+}
+
+func tag(s string) string {
+	if c := fourCC(s); c != "" {
+		return strconv.Quote(c)
+	}
+	return "stream"
+}
+
+// language returns a language tag as the file has it if it looks like one.
+func language(s string) string {
+	if len(s) < 2 || len(s) > 16 {
+		return ""
+	}
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' {
+			return ""
+		}
+	}
+	return s
+}

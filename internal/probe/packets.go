@@ -1,0 +1,151 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+	"strconv"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// maxFrames bounds an index: 24 hours of 60 frames a second, 41 MB.
+const maxFrames = 24 * 3600 * 60
+
+// noPTS marks a packet without a presentation timestamp.
+const noPTS = math.MinInt64
+
+// packetFlag holds what is known of a packet beside its time.
+type packetFlag uint8
+
+const (
+	flagKey    packetFlag = 1 << iota
+	flagHidden            // decoded, not shown: outside of the edit list, or a VP8 reference frame
+	flagField             // as long as one field
+)
+
+// packets are the packets of one stream in decoding order.
+type packets struct {
+	format       string
+	pts          []int64
+	flags        []packetFlag
+	backwards    bool  // decoding timestamps go back
+	lastDuration int64 // of the packet with the largest pts; 0 is unknown
+	field        int64 // ticks below which a packet is a field, or 0
+	maxPTS       int64
+	lastDTS      int64
+}
+
+// readPackets demuxes the whole file once.
+func (p *Prober) readPackets(ctx context.Context, path string, stream media.VideoStream) (*packets, error) {
+	list := &packets{maxPTS: noPTS, lastDTS: noPTS}
+	if stream.Interlaced != "" && stream.AverageRate.Known() {
+		// Less than two thirds of a frame is one field.
+		list.field = media.Rescale(2, stream.AverageRate.Inverse(), stream.TimeBase) / 3
+	}
+	_, err := p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
+		Args: slices.Concat(
+			[]string{"-select_streams", strconv.Itoa(stream.Index), "-show_entries", "packet=pts,dts,duration,flags:format=format_name", "-of", "compact=p=0"},
+			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath}),
+		Source: path,
+		Limits: demuxLimits,
+		Stdout: &lineWriter{line: list.add},
+	})
+	return list, err
+}
+
+// add reads a line such as "pts=133200|dts=126000|duration=3600|flags=K_".
+func (l *packets) add(line []byte) error {
+	pts, dts, duration := int64(noPTS), int64(noPTS), int64(0)
+	var flags packetFlag
+	found := false
+	for field := range bytes.SplitSeq(line, []byte("|")) {
+		key, value, _ := bytes.Cut(field, []byte("="))
+		switch string(key) {
+		case "pts":
+			pts, found = timestamp(value), true
+		case "dts":
+			dts = timestamp(value)
+		case "duration":
+			duration = max(timestamp(value), 0)
+		case "flags":
+			if bytes.IndexByte(value, 'K') >= 0 {
+				flags |= flagKey
+			}
+			if bytes.IndexByte(value, 'D') >= 0 {
+				flags |= flagHidden
+			}
+		case "format_name":
+			l.format = string(value)
+		}
+	}
+	if !found {
+		return nil
+	}
+	if len(l.pts) >= maxFrames {
+		return fault.New(fault.Limit, codeUnsupported, "the video has more than %d frames", maxFrames)
+	}
+	if dts != noPTS {
+		l.backwards = l.backwards || l.lastDTS != noPTS && dts < l.lastDTS
+		l.lastDTS = dts
+	}
+	if duration > 0 && duration < l.field {
+		flags |= flagField
+	}
+	if pts != noPTS && pts >= l.maxPTS && flags&flagHidden == 0 {
+		l.maxPTS, l.lastDuration = pts, duration
+	}
+	l.pts, l.flags = append(l.pts, pts), append(l.flags, flags)
+	return nil
+}
+
+// timestamp reads a number of ticks. "N/A", and what no honest file holds, is noPTS.
+func timestamp(b []byte) int64 {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil || n > 1<<56 || n < -1<<56 {
+		return noPTS
+	}
+	return n
+}
+
+// pairFields hides the second field of each frame that is coded as two packets
+// one field apart.
+func (l *packets) pairFields() {
+	for i := 0; i+1 < len(l.pts); i++ {
+		if l.flags[i]&l.flags[i+1]&flagField == 0 || l.pts[i] == noPTS || l.pts[i+1] == noPTS {
+			continue
+		}
+		if d := l.pts[i+1] - l.pts[i]; d > 0 && d < l.field {
+			l.flags[i+1] |= flagHidden
+			i++
+		}
+	}
+}
+
+// shown returns the presentation times of the first n packets, sorted. Packets
+// without one are left out.
+func (l *packets) shown(n int) []int64 {
+	out := make([]int64, 0, n)
+	for i := range n {
+		if l.flags[i]&flagHidden == 0 && l.pts[i] != noPTS {
+			out = append(out, l.pts[i])
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// keys returns the presentation times of the keyframes, sorted.
+func (l *packets) keys() []int64 {
+	var out []int64
+	for i, f := range l.flags {
+		if f&flagKey != 0 && f&flagHidden == 0 && l.pts[i] != noPTS {
+			out = append(out, l.pts[i])
+		}
+	}
+	slices.Sort(out)
+	return out
+}
