@@ -24,7 +24,7 @@ var jsonCodes = map[string]string{
 // statuses of codes that do not follow from their kind.
 var statuses = map[string]int{
 	CodeNotImplemented: http.StatusNotImplemented,
-	sigv4.CodeMissing:  http.StatusForbidden,
+	sigv4.CodeTooLarge: http.StatusRequestEntityTooLarge,
 }
 
 // fail answers err. What is internal stays internal: the client gets the request

@@ -1,0 +1,96 @@
+package mediaconvert
+
+import (
+	"fmt"
+	"strings"
+
+	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+)
+
+// checkNames finds outputs whose names would meet. Names are compared before
+// their format identifiers are resolved: those that differ only in identifiers
+// are told apart when the job is planned.
+func checkNames(s *mc.JobSettings, f *Findings) {
+	writers := map[string]string{} // object → path of who writes it
+	for i, g := range s.OutputGroups {
+		base, hls := groupBase(g, s)
+		if base == "" {
+			continue
+		}
+		at := fmt.Sprintf("/outputGroups/%d", i)
+		if hls {
+			claim(writers, base+".m3u8", at, f)
+		}
+		for j, o := range g.Outputs {
+			here := fmt.Sprintf("%s/outputs/%d", at, j)
+			if o.NameModifier == nil && (hls || len(g.Outputs) > 1) {
+				why := "the group has several outputs"
+				if hls {
+					why = "the output's playlist would overwrite the group's"
+				}
+				f.fault(here, "nameModifier is a required property (%s)", why)
+				continue
+			}
+			modifier := ""
+			if o.NameModifier != nil {
+				modifier = *o.NameModifier
+			}
+			if uncleanKey(modifier) || strings.Contains(modifier, "//") {
+				f.fault(here+"/nameModifier", "%q is not a clean name: no empty, \".\" or \"..\" parts", modifier)
+			}
+			if e := o.Extension; e != nil && (*e == "" || strings.ContainsAny(*e, "/\\\x00\n\r") || strings.Contains(*e, "..")) {
+				f.fault(here+"/extension", "%q is not the end of a file name", *e)
+			}
+			claim(writers, base+modifier+"."+extension(o, hls), here, f)
+		}
+	}
+}
+
+// claim notes who writes an object and reports a second writer. Captures of a
+// frame-capture output are claimed by their common stem.
+func claim(writers map[string]string, object, at string, f *Findings) {
+	if first, taken := writers[object]; taken {
+		f.fault(at, "would write the same object as %s: %s (give it another nameModifier or destination)", first, object)
+		return
+	}
+	writers[object] = at
+}
+
+// groupBase returns a group's destination with the base name at its end, before
+// identifiers are resolved, and whether the group is HLS; "" when there is no
+// usable destination.
+func groupBase(g *mc.OutputGroup, s *mc.JobSettings) (base string, hls bool) {
+	gs := g.OutputGroupSettings
+	if gs == nil {
+		return "", false
+	}
+	var destination *string
+	switch {
+	case gs.Type == mc.OutputGroupTypeHls_Group_Settings && gs.HlsGroupSettings != nil:
+		destination, hls = gs.HlsGroupSettings.Destination, true
+	case gs.Type == mc.OutputGroupTypeFile_Group_Settings && gs.FileGroupSettings != nil:
+		destination = gs.FileGroupSettings.Destination
+	}
+	if destination == nil {
+		return "", hls
+	}
+	if strings.HasSuffix(*destination, "/") {
+		return *destination + "$fn$", hls
+	}
+	if strings.Count(*destination, "/") == 2 { // a bucket alone
+		return *destination + "/$fn$", hls
+	}
+	return *destination, hls
+}
+
+func extension(o *mc.Output, hls bool) string {
+	switch {
+	case hls:
+		return "m3u8"
+	case o.ContainerSettings != nil && o.ContainerSettings.Container == mc.ContainerTypeRaw:
+		return "0000000.jpg"
+	case o.Extension != nil:
+		return *o.Extension
+	}
+	return "mp4"
+}

@@ -1,0 +1,374 @@
+package mediaconvert
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+)
+
+// checkRules adds the faults that no member has alone: what the service requires
+// though the model does not say so, and what must fit together. Several are
+// known from the service's answers only; the rest is in the user guide.
+func checkRules(s *mc.JobSettings, f *Findings) {
+	checkInputs(s, f)
+	if s.OutputGroups == nil {
+		f.fault("", "outputGroups is a required property")
+	} else if len(s.OutputGroups) == 0 {
+		f.fault("/outputGroups", "Should have at least 1 items")
+	}
+	for i, g := range s.OutputGroups {
+		checkGroup(fmt.Sprintf("/outputGroups/%d", i), g, s, f)
+	}
+	checkNames(s, f)
+}
+
+func checkInputs(s *mc.JobSettings, f *Findings) {
+	switch {
+	case s.Inputs == nil:
+		f.fault("", "inputs is a required property")
+	case len(s.Inputs) == 0:
+		f.fault("/inputs", "Should have at least 1 items")
+	case len(s.Inputs) > 1:
+		f.fault("/inputs", "%d inputs are not implemented yet (a job has one input in this version)", len(s.Inputs))
+	}
+	for i, in := range s.Inputs {
+		at := fmt.Sprintf("/inputs/%d", i)
+		if in.FileInput == nil {
+			f.fault(at, "fileInput is a required property")
+		} else if problem := inputProblem(*in.FileInput); problem != "" {
+			f.fault(at+"/fileInput", "%s", problem)
+		}
+		for name, a := range in.AudioSelectors {
+			checkSelector(at+"/audioSelectors/"+name, a, f)
+		}
+	}
+}
+
+func checkSelector(at string, a *mc.AudioSelector, f *Findings) {
+	switch a.SelectorType {
+	case mc.AudioSelectorTypePid:
+		if len(a.Pids) == 0 {
+			f.fault(at, "pids is a required property")
+		}
+	case mc.AudioSelectorTypeLanguage_Code:
+		if a.LanguageCode == "" && a.CustomLanguageCode == nil {
+			f.fault(at, "languageCode is a required property")
+		}
+	}
+	if len(a.Tracks) > 1 {
+		f.fault(at+"/tracks", "%d tracks in one selector are not implemented yet (name one)", len(a.Tracks))
+	}
+	if len(a.Pids) > 1 {
+		f.fault(at+"/pids", "%d PIDs in one selector are not implemented yet (name one)", len(a.Pids))
+	}
+}
+
+// inputProblem says what is wrong with the URI of an input, "" if nothing.
+func inputProblem(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	switch strings.ToLower(scheme) {
+	case "s3":
+		bucket, key, _ := strings.Cut(rest, "/")
+		if !bucketName(bucket) {
+			return fmt.Sprintf("%q is not a bucket name", bucket)
+		}
+		if key == "" || strings.HasSuffix(key, "/") {
+			return "Should name an object: s3://bucket/key"
+		}
+	case "http", "https":
+		u, err := url.Parse(uri)
+		if err != nil || u.Hostname() == "" {
+			return "Should be a URL: https://host/path"
+		}
+	default:
+		return "Should begin with s3://, https:// or http://"
+	}
+	return ""
+}
+
+// bucketName reports whether s can be the name of a bucket: 3 to 63 of a-z, 0-9,
+// dot and dash, beginning and ending with a letter or digit.
+func bucketName(s string) bool {
+	alnum := func(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+	if len(s) < 3 || len(s) > 63 || !alnum(s[0]) || !alnum(s[len(s)-1]) || strings.Contains(s, "..") {
+		return false
+	}
+	for i := range len(s) {
+		if !alnum(s[i]) && s[i] != '.' && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func checkGroup(at string, g *mc.OutputGroup, s *mc.JobSettings, f *Findings) {
+	if g.Outputs == nil {
+		f.fault(at, "outputs is a required property")
+	} else if len(g.Outputs) == 0 {
+		f.fault(at+"/outputs", "Should have at least 1 items")
+	}
+	gs := g.OutputGroupSettings
+	if gs == nil {
+		f.fault(at, "outputGroupSettings is a required property")
+		return
+	}
+	at2 := at + "/outputGroupSettings"
+	switch gs.Type {
+	case "":
+		f.fault(at2, "type is a required property")
+	case mc.OutputGroupTypeHls_Group_Settings:
+		belongs(at2, "fileGroupSettings", gs.FileGroupSettings != nil, string(gs.Type), f)
+		if gs.HlsGroupSettings == nil {
+			f.fault(at2, "hlsGroupSettings is a required property")
+			break
+		}
+		if gs.HlsGroupSettings.MinSegmentLength == nil {
+			f.fault(at2+"/hlsGroupSettings", "minSegmentLength is a required property")
+		}
+		checkDestination(at2+"/hlsGroupSettings", gs.HlsGroupSettings.Destination, f)
+	case mc.OutputGroupTypeFile_Group_Settings:
+		belongs(at2, "hlsGroupSettings", gs.HlsGroupSettings != nil, string(gs.Type), f)
+		if gs.FileGroupSettings == nil {
+			f.fault(at2, "fileGroupSettings is a required property")
+			break
+		}
+		checkDestination(at2+"/fileGroupSettings", gs.FileGroupSettings.Destination, f)
+	default:
+		return // refused by the table; its outputs follow other rules
+	}
+	for i, o := range g.Outputs {
+		checkOutput(at+"/outputs/"+strconv.Itoa(i), o, gs.Type, s, f)
+	}
+}
+
+// belongs refuses a member that has no meaning beside another: nothing is silently ignored.
+func belongs(at, member string, given bool, to string, f *Findings) {
+	if given {
+		f.fault(at+"/"+member, "does not belong to %s", to)
+	}
+}
+
+func checkDestination(at string, destination *string, f *Findings) {
+	if destination == nil {
+		f.fault(at, "destination is a required property")
+		return
+	}
+	rest, ok := strings.CutPrefix(*destination, "s3://")
+	bucket, key, _ := strings.Cut(rest, "/")
+	switch {
+	case !ok:
+		f.fault(at+"/destination", "%q Should begin with s3://", *destination)
+	case !bucketName(bucket):
+		f.fault(at+"/destination", "%q is not a bucket name", bucket)
+	case uncleanKey(key):
+		f.fault(at+"/destination", "%q is not a clean path: no empty, \".\" or \"..\" parts", key)
+	case len(key) > 900: // of the 1,024 that a key may have, for what is added
+		f.fault(at+"/destination", "Should be at most 900 characters long after the bucket")
+	}
+}
+
+// uncleanKey reports parts that a file system would read as something else.
+func uncleanKey(key string) bool {
+	parts := strings.Split(key, "/")
+	for i, p := range parts {
+		if p == "." || p == ".." || (p == "" && i != len(parts)-1) || strings.ContainsAny(p, "\x00\n\r") {
+			return true
+		}
+	}
+	return false
+}
+
+func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSettings, f *Findings) {
+	if o.Preset != nil {
+		return // refused by the table, and the preset would bring what is missing
+	}
+	c := o.ContainerSettings
+	if c == nil {
+		f.fault(at, "containerSettings is a required property")
+		return
+	}
+	containerAt := at + "/containerSettings"
+	hls := group == mc.OutputGroupTypeHls_Group_Settings
+	switch c.Container {
+	case "":
+		f.fault(containerAt, "container is a required property")
+	case mc.ContainerTypeM3u8:
+		if !hls {
+			f.fault(containerAt+"/container", "M3U8 does not belong to %s", group)
+		}
+		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, "M3U8", f)
+	case mc.ContainerTypeMp4:
+		if hls {
+			f.fault(containerAt+"/container", "MP4 does not belong to %s", group)
+		}
+		belongs(containerAt, "m3u8Settings", c.M3u8Settings != nil, "MP4", f)
+	case mc.ContainerTypeRaw:
+		if hls {
+			f.fault(containerAt+"/container", "RAW in an HLS group is not implemented yet")
+		}
+		belongs(containerAt, "m3u8Settings", c.M3u8Settings != nil, "RAW", f)
+		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, "RAW", f)
+	}
+	if !hls && o.OutputSettings != nil && o.OutputSettings.HlsSettings != nil {
+		belongs(at+"/outputSettings", "hlsSettings", true, string(group), f)
+	}
+	if o.VideoDescription == nil {
+		f.fault(at, "videoDescription is a required property (outputs without video are not implemented yet)")
+	} else {
+		checkVideo(at+"/videoDescription", o.VideoDescription, c.Container, f)
+	}
+	if n := len(o.AudioDescriptions); n > 0 && c.Container == mc.ContainerTypeRaw {
+		f.fault(at+"/audioDescriptions", "does not belong to RAW")
+	} else if n > 1 {
+		f.fault(at+"/audioDescriptions", "%d audio descriptions in one output are not implemented yet (name one)", n)
+	}
+	for i, a := range o.AudioDescriptions {
+		checkAudio(fmt.Sprintf("%s/audioDescriptions/%d", at, i), a, s, f)
+	}
+}
+
+func checkVideo(at string, v *mc.VideoDescription, container mc.ContainerType, f *Findings) {
+	for name, n := range map[string]*int32{"width": v.Width, "height": v.Height} {
+		if n != nil && *n%2 != 0 {
+			f.fault(at+"/"+name, "Should be an even number")
+		}
+	}
+	c := v.CodecSettings
+	if c == nil {
+		f.fault(at, "codecSettings is a required property")
+		return
+	}
+	at += "/codecSettings"
+	switch c.Codec {
+	case "":
+		f.fault(at, "codec is a required property")
+	case mc.VideoCodecH_264:
+		belongs(at, "frameCaptureSettings", c.FrameCaptureSettings != nil, "H_264", f)
+		if container == mc.ContainerTypeRaw {
+			f.fault(at+"/codec", "H_264 in a RAW container is not implemented yet (use MP4)")
+		}
+		if c.H264Settings == nil {
+			f.fault(at, "h264Settings is a required property")
+			return
+		}
+		checkH264(at+"/h264Settings", c.H264Settings, f)
+	case mc.VideoCodecFrame_Capture:
+		belongs(at, "h264Settings", c.H264Settings != nil, "FRAME_CAPTURE", f)
+		if container != mc.ContainerTypeRaw && container != "" {
+			f.fault(at+"/codec", "FRAME_CAPTURE does not belong to %s (use RAW)", container)
+		}
+	}
+}
+
+func checkH264(at string, h *mc.H264Settings, f *Findings) {
+	required := func(name string, given bool) {
+		if !given {
+			f.fault(at, "%s is a required property", name)
+		}
+	}
+	mode := h.RateControlMode
+	if mode == "" { // a cap alone is what QVBR has, a target what VBR has
+		mode = mc.H264RateControlModeVbr
+		if h.MaxBitrate != nil && h.Bitrate == nil {
+			mode = mc.H264RateControlModeQvbr
+		}
+	}
+	switch mode {
+	case mc.H264RateControlModeQvbr:
+		required("maxBitrate", h.MaxBitrate != nil)
+		belongs(at, "bitrate", h.Bitrate != nil, "QVBR", f)
+	case mc.H264RateControlModeCbr:
+		required("bitrate", h.Bitrate != nil)
+		belongs(at, "maxBitrate", h.MaxBitrate != nil && (h.Bitrate == nil || *h.MaxBitrate != *h.Bitrate), "CBR", f)
+	case mc.H264RateControlModeVbr:
+		required("bitrate", h.Bitrate != nil)
+		if h.Bitrate != nil && h.MaxBitrate != nil && *h.MaxBitrate < *h.Bitrate {
+			f.fault(at+"/maxBitrate", "Should be greater than or equal to bitrate")
+		}
+	}
+	belongs(at, "qvbrSettings", h.QvbrSettings != nil && mode != mc.H264RateControlModeQvbr, string(mode), f)
+	if q := h.QvbrSettings; q != nil && q.QvbrQualityLevelFineTune != nil {
+		if t := *q.QvbrQualityLevelFineTune; t < 0 || t >= 1 {
+			f.fault(at+"/qvbrSettings/qvbrQualityLevelFineTune", "Should be between 0 and 0.67")
+		} else if t > 0 && q.QvbrQualityLevel == nil {
+			f.fault(at+"/qvbrSettings", "qvbrQualityLevel is a required property")
+		} else if t > 0 && *q.QvbrQualityLevel == 10 {
+			f.fault(at+"/qvbrSettings/qvbrQualityLevelFineTune", "Should be 0 where qvbrQualityLevel is 10")
+		}
+	}
+	if h.FramerateControl == mc.H264FramerateControlSpecified {
+		required("framerateNumerator", h.FramerateNumerator != nil)
+		required("framerateDenominator", h.FramerateDenominator != nil)
+		if n, d := h.FramerateNumerator, h.FramerateDenominator; n != nil && d != nil && *n > 0 && *d > 0 {
+			if rate := float64(*n) / float64(*d); rate < 1 || rate > 120 {
+				f.fault(at+"/framerateNumerator", "the frame rate Should be between 1 and 120 frames a second")
+			}
+		}
+	}
+	if h.ParControl == mc.H264ParControlSpecified {
+		required("parNumerator", h.ParNumerator != nil)
+		required("parDenominator", h.ParDenominator != nil)
+	}
+	if h.GopSize != nil && (*h.GopSize <= 0 || *h.GopSize > 10000) && h.GopSizeUnits != mc.H264GopSizeUnitsAuto {
+		f.fault(at+"/gopSize", "Should be greater than 0 and at most 10000")
+	}
+	if h.CodecProfile == mc.H264CodecProfileBaseline {
+		if h.EntropyEncoding == mc.H264EntropyEncodingCabac {
+			f.fault(at+"/entropyEncoding", "CABAC does not belong to BASELINE")
+		}
+		if n := h.NumberBFramesBetweenReferenceFrames; n != nil && *n > 0 {
+			f.fault(at+"/numberBFramesBetweenReferenceFrames", "Should be 0 in BASELINE")
+		}
+	}
+}
+
+// aacRates are the sampling rates that the service takes for AAC, in Hz.
+func aacRates() []int32 {
+	return []int32{8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000}
+}
+
+func checkAudio(at string, a *mc.AudioDescription, s *mc.JobSettings, f *Findings) {
+	if a.AudioSourceName != nil && len(s.Inputs) > 0 {
+		if selectors := s.Inputs[0].AudioSelectors; len(selectors) > 0 && selectors[*a.AudioSourceName] == nil {
+			f.fault(at+"/audioSourceName", "%q is no audio selector of the input", *a.AudioSourceName)
+		}
+	}
+	c := a.CodecSettings
+	if c == nil {
+		f.fault(at, "codecSettings is a required property")
+		return
+	}
+	at += "/codecSettings"
+	if c.Codec == "" {
+		f.fault(at, "codec is a required property")
+	}
+	if c.Codec != mc.AudioCodecAac {
+		return
+	}
+	if c.AacSettings == nil {
+		f.fault(at, "aacSettings is a required property")
+		return
+	}
+	at += "/aacSettings"
+	aac := c.AacSettings
+	rate := int32(48000)
+	if aac.SampleRate != nil {
+		rate = *aac.SampleRate
+		if !slices.Contains(aacRates(), rate) {
+			f.fault(at+"/sampleRate", "Should be one of %s", strings.Trim(fmt.Sprint(aacRates()), "[]"))
+			return
+		}
+	}
+	// A frame of 1024 samples has at most 6144 bits a channel (ISO/IEC 14496-3, 4.5.3.3).
+	channels := map[mc.AacCodingMode]int32{mc.AacCodingModeCoding_Mode_1_0: 1, mc.AacCodingModeCoding_Mode_5_1: 6}[aac.CodingMode]
+	if channels == 0 {
+		channels = 2
+	}
+	if most := 6 * rate * channels; aac.Bitrate != nil && *aac.Bitrate > most {
+		f.fault(at+"/bitrate", "Should be less than or equal to %d for %d channels of %d Hz", most, channels, rate)
+	}
+}

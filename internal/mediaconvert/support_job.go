@@ -1,0 +1,159 @@
+package mediaconvert
+
+func jobRows() []row {
+	r := &rows{}
+	r.soft("adAvailOffset", number(0), anything(), "has no effect: ad markers are not passed through")
+	r.some("followSource", number(1), "a job has one input in this version")
+	// Timecodes are counted for clipping, burn-in and insertion, each refused where it is asked for.
+	r.any("timecodeConfig.anchor", "timecodeConfig.source", "timecodeConfig.start", "timecodeConfig.timestampOffset")
+	r.no("availBlanking", "avail blanking needs ad markers, which are not passed through")
+	r.no("colorConversion3DLUTSettings", "")
+	r.no("esam", "ad markers are not passed through")
+	r.no("kantarWatermark", "")
+	r.no("motionImageInserter", "")
+	r.no("nielsenConfiguration", "")
+	r.no("nielsenNonLinearWatermark", "")
+	r.no("timedMetadataInsertion", "")
+	return r.list
+}
+
+func inputRows() []row {
+	r := &rows{prefix: "inputs[]."}
+	r.any("fileInput", "timecodeSource", "timecodeStart")
+	r.any("psiControl") // which tables ffmpeg believes is not chosen; both name the same streams
+	r.some("filterEnable", only("AUTO", "DISABLE"), "the source is not filtered; use AUTO or DISABLE")
+	r.any("filterStrength") // of a filter that is off
+	r.some("deblockFilter", only("DISABLED"), "")
+	r.some("denoiseFilter", only("DISABLED"), "")
+	r.some("inputScanType", only("AUTO"), "")
+	r.some("advancedInputFilter", only("DISABLED"), "")
+	r.some("programNumber", number(1), "the first program of a transport stream is used")
+	r.no("inputClippings", "clip the file before, or leave InputClippings out")
+	r.no("crop", "")
+	r.no("position", "")
+	r.no("imageInserter", "")
+	r.no("videoOverlays", "")
+	r.no("videoGenerator", "")
+	r.no("decryptionSettings", "decrypt the source before")
+	r.no("supplementalImps", "")
+	r.no("dolbyVisionMetadataXml", "")
+	r.no("tamsSettings", "")
+	r.no("audioSelectorGroups", "name one audio selector in each audio description")
+	r.no("dynamicAudioSelectors", "name one audio selector in each audio description")
+	r.soft("captionSelectors", values{}, anything(), "have no effect: outputs have no captions in this version")
+
+	r.prefix = "inputs[].audioSelectors{}."
+	r.some("selectorType", only("TRACK", "PID", "LANGUAGE_CODE"), "")
+	r.any("tracks", "pids", "languageCode", "customLanguageCode", "defaultSelection", "offset")
+	r.some("programSelection", between(0, 1), "the first program is used")
+	r.some("audioDurationCorrection", only("DISABLED"), "")
+	r.no("remixSettings", "the output's CodingMode mixes down; other mixes are not implemented yet")
+	r.no("externalAudioFileInput", "put the audio into the input file")
+	r.no("hlsRenditionGroupSettings", "")
+
+	r.prefix = "inputs[].videoSelector."
+	r.some("colorSpace", only("FOLLOW"), "the source's own colour description is used")
+	r.any("colorSpaceUsage") // of a colour space that is not given
+	r.any("rotate")
+	r.some("alphaBehavior", only("DISCARD"), "")
+	r.some("embeddedTimecodeOverride", only("NONE"), "")
+	r.some("padVideo", only("DISABLED"), "")
+	r.some("sampleRange", only("FOLLOW"), "")
+	r.some("selectorType", only("AUTO"), "")
+	r.some("programNumber", between(0, 1), "the first program is used")
+	r.no("hdr10Metadata", "")
+	r.no("maxLuminance", "")
+	r.no("streams", "")
+	return r.list
+}
+
+func groupRows() []row {
+	r := &rows{prefix: "outputGroups[]."}
+	r.any("name", "customName")
+	r.no("automatedEncodingSettings", "name the outputs of the ladder")
+
+	r.prefix = "outputGroups[].outputGroupSettings."
+	r.some("type", only("HLS_GROUP_SETTINGS", "FILE_GROUP_SETTINGS"), "use HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS")
+	r.no("cmafGroupSettings", "use hlsGroupSettings")
+	r.no("dashIsoGroupSettings", "use hlsGroupSettings")
+	r.no("msSmoothGroupSettings", "use hlsGroupSettings")
+	r.no("perFrameMetrics", "")
+
+	for _, group := range []string{"fileGroupSettings.", "hlsGroupSettings."} {
+		r.prefix = "outputGroups[].outputGroupSettings." + group
+		r.any("destination")
+		s3 := "destinationSettings.s3Settings."
+		r.soft(s3+"accessControl.cannedAcl", only("BUCKET_OWNER_READ", "BUCKET_OWNER_FULL_CONTROL"), values{}, "")
+		r.soft(s3+"storageClass", only("STANDARD"), anything(), "is stored as STANDARD: there is one storage class")
+		r.no(s3+"encryption", "server-side encryption is not implemented; encrypt the disk of the data folder")
+	}
+
+	r.prefix = "outputGroups[].outputGroupSettings.hlsGroupSettings."
+	r.any("segmentLength", "minSegmentLength", "minFinalSegmentLength", "manifestDurationFormat")
+	r.some("segmentLengthControl", only("EXACT", "GOP_MULTIPLE"), "")
+	r.any("codecSpecification") // the two agree on the codecs that are made here
+	r.some("outputSelection", only("MANIFESTS_AND_SEGMENTS"), "")
+	r.some("directoryStructure", only("SINGLE_DIRECTORY"), "")
+	r.some("segmentControl", only("SEGMENTED_FILES"), "")
+	r.some("manifestCompression", only("NONE"), "playlists are compressed when they are delivered, not when they are stored")
+	r.some("programDateTime", only("EXCLUDE"), "")
+	r.any("programDateTimePeriod") // of a tag that is excluded
+	r.soft("streamInfResolution", only("INCLUDE"), only("EXCLUDE"), "has no effect: RESOLUTION is always written")
+	r.soft("clientCache", only("ENABLED"), only("DISABLED"), "has no effect: players ignore EXT-X-ALLOW-CACHE, which is no longer part of HLS")
+	r.soft("targetDurationCompatibilityMode", only("SPEC_COMPLIANT"), only("LEGACY"), "has no effect: the target duration is that of RFC 8216")
+	r.soft("progressiveWriteHlsManifest", only("DISABLED"), only("ENABLED"), "has no effect: playlists are published when the job is complete")
+	r.any("timedMetadataId3Frame", "timedMetadataId3Period") // there is no timed metadata; inserting any is refused
+	r.any("captionLanguageSetting", "captionSegmentLengthControl")
+	r.any("audioOnlyHeader") // of audio-only outputs, which are refused
+	r.soft("adMarkers", values{}, anything(), "has no effect: ad markers are not passed through")
+	r.some("imageBasedTrickPlay", only("NONE"), "")
+	r.no("imageBasedTrickPlaySettings", "")
+	r.no("additionalManifests", "use a second HLS group with the outputs of the additional playlist")
+	r.no("captionLanguageMappings", "captions come in a later version")
+	r.no("baseUrl", "playlists name their segments relative to themselves")
+	r.no("encryption", "")
+	r.no("segmentsPerSubdirectory", "")
+	r.some("timestampDeltaMilliseconds", number(0), "")
+	return r.list
+}
+
+func containerRows() []row {
+	r := &rows{prefix: "outputGroups[].outputs[]."}
+	r.any("nameModifier", "extension")
+	r.no("preset", "presets come in a later version; put the preset's settings into the output")
+	r.no("captionDescriptions", "captions come in a later version")
+
+	r.prefix = "outputGroups[].outputs[].outputSettings.hlsSettings."
+	r.any("segmentModifier")
+	r.any("audioGroupId", "audioRenditionSets", "audioOnlyContainer", "audioTrackType") // of audio-only outputs, which are refused
+	r.some("descriptiveVideoServiceFlag", only("DONT_FLAG"), "")
+	r.some("iFrameOnlyManifest", only("EXCLUDE"), "I-frame playlists come in a later version")
+
+	r.prefix = "outputGroups[].outputs[].containerSettings."
+	r.some("container", only("M3U8", "MP4", "RAW"), "use M3U8 in HLS groups, MP4 or RAW in file groups")
+
+	r.prefix = "outputGroups[].outputs[].containerSettings.mp4Settings."
+	r.soft("moovPlacement", only("PROGRESSIVE_DOWNLOAD"), only("NORMAL"), "has no effect: the index is always at the front, where players want it")
+	r.soft("freeSpaceBox", only("EXCLUDE"), only("INCLUDE"), "has no effect: no free space is kept in the file")
+	r.any("cslgAtom") // derived from the sample table, which players read anyway
+	r.soft("mp4MajorBrand", values{}, anything(), "has no effect: the brand is isom, with those that players look for")
+	r.any("cttsVersion")
+	r.soft("audioDuration", only("DEFAULT_CODEC_DURATION"), only("MATCH_VIDEO_DURATION"), "has no effect: audio ends with its last frame")
+	r.some("c2paManifest", only("EXCLUDE"), "")
+
+	r.prefix = "outputGroups[].outputs[].containerSettings.m3u8Settings."
+	r.any("audioFramesPerPes", "pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode")
+	r.soft("pcrControl", only("PCR_EVERY_PES_PACKET"), only("CONFIGURED_PCR_PERIOD"), "is answered with a PCR in every video frame, which is more often")
+	r.any("maxPcrInterval") // met by a PCR in every video frame
+	r.soft("patInterval", number(0), anything(), "has no effect: tables start every segment")
+	r.soft("pmtInterval", number(0), anything(), "has no effect: tables start every segment")
+	r.soft("pcrPid", values{}, anything(), "has no effect: the PCR is carried with the video")
+	r.soft("transportStreamId", number(1), anything(), "has no effect: the transport stream id is 1")
+	r.soft("audioDuration", only("DEFAULT_CODEC_DURATION"), only("MATCH_VIDEO_DURATION"), "has no effect: audio ends with its last frame")
+	r.some("audioPtsOffsetDelta", number(0), "")
+	r.any("dataPTSControl", "privateMetadataPid", "scte35Pid", "timedMetadataPid") // of streams that are refused below
+	r.some("scte35Source", only("NONE"), "ad markers are not passed through")
+	r.some("timedMetadata", only("NONE"), "")
+	r.some("nielsenId3", only("NONE"), "")
+	return r.list
+}

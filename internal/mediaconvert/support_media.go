@@ -1,0 +1,94 @@
+package mediaconvert
+
+func videoRows() []row {
+	r := &rows{prefix: "outputGroups[].outputs[].videoDescription."}
+	r.any("width", "height", "colorMetadata")
+	r.some("scalingBehavior", only("DEFAULT", "STRETCH_TO_OUTPUT", "FIT", "FIT_NO_UPSCALE", "FILL"), "")
+	r.soft("antiAlias", only("ENABLED"), only("DISABLED"), "has no effect: scaling is always anti-aliased")
+	r.soft("sharpness", number(50), between(0, 100), "has no effect: one scaling kernel is used, that of 50")
+	r.soft("timecodeInsertion", only("DISABLED"), only("PIC_TIMING_SEI"), "has no effect: no timecode is written into the stream")
+	r.any("dropFrameTimecode") // of a timecode that is not written
+	r.soft("afdSignaling", only("NONE"), anything(), "has no effect: no active format description is written")
+	r.soft("fixedAfd", values{}, anything(), "has no effect: no active format description is written")
+	r.some("respondToAfd", only("NONE"), "")
+	r.some("chromaPositionMode", only("AUTO"), "")
+	r.soft("timecodeTrack", only("DISABLED"), only("ENABLED"), "has no effect: no timecode track is written")
+	r.no("crop", "")
+	r.no("position", "")
+	r.no("videoPreprocessors", "no preprocessor (deinterlacer, timecode burn-in, noise reducer, image inserter, colour corrector) can be set yet; interlaced and HDR sources are handled by themselves")
+
+	r.prefix += "codecSettings."
+	r.some("codec", only("H_264", "FRAME_CAPTURE"), "use H_264, or FRAME_CAPTURE in a RAW container")
+	for _, other := range []string{"av1", "avcIntra", "gif", "h265", "mpeg2", "passthrough", "prores", "uncompressed", "vc3", "vp8", "vp9", "xavc"} {
+		r.no(other+"Settings", "use h264Settings")
+	}
+	r.any("frameCaptureSettings.framerateNumerator", "frameCaptureSettings.framerateDenominator",
+		"frameCaptureSettings.maxCaptures", "frameCaptureSettings.quality")
+	return r.list
+}
+
+func h264Rows() []row {
+	r := &rows{prefix: "outputGroups[].outputs[].videoDescription.codecSettings.h264Settings."}
+	r.any("rateControlMode", "bitrate", "maxBitrate", "hrdBufferSize")
+	r.any("qvbrSettings.qvbrQualityLevel", "qvbrSettings.qvbrQualityLevelFineTune")
+	r.no("qvbrSettings.maxAverageBitrate", "bound the stream with MaxBitrate")
+	r.soft("hrdBufferInitialFillPercentage", number(90), between(0, 100), "has no effect: the encoder fills its own buffer")
+	r.soft("hrdBufferFinalFillPercentage", values{}, anything(), "has no effect: only the start of the buffer is set")
+	r.some("codecProfile", only("BASELINE", "MAIN", "HIGH"), "8-bit 4:2:0 progressive profiles are made")
+	r.any("codecLevel", "gopSize", "gopSizeUnits", "entropyEncoding", "numberBFramesBetweenReferenceFrames", "numberReferenceFrames",
+		"gopBReference", "dynamicSubGop", "sceneChangeDetect", "qualityTuningLevel", "slices")
+	r.soft("gopClosedCadence", number(1), anything(), "has no effect: every GOP is closed")
+	r.soft("minIInterval", number(0), between(0, 30), "has no effect: the encoder keeps its own distance between I-frames")
+	r.any("adaptiveQuantization", "spatialAdaptiveQuantization")
+	r.any("temporalAdaptiveQuantization") // the encoder's look-ahead does it
+	r.soft("flickerAdaptiveQuantization", only("DISABLED"), only("ENABLED"), "has no effect: the encoder has no such filter")
+	r.some("framerateControl", only("INITIALIZE_FROM_SOURCE", "SPECIFIED"), "")
+	r.any("framerateNumerator", "framerateDenominator")
+	r.some("framerateConversionAlgorithm", only("DUPLICATE_DROP"), "frames are repeated or dropped, not interpolated")
+	r.some("parControl", only("INITIALIZE_FROM_SOURCE", "SPECIFIED"), "")
+	r.any("parNumerator", "parDenominator")
+	r.some("interlaceMode", only("PROGRESSIVE"), "")
+	r.any("fieldEncoding")          // of interlaced outputs, which are refused
+	r.any("scanTypeConversionMode") // of interlaced outputs, which are refused
+	r.some("slowPal", only("DISABLED"), "")
+	r.some("telecine", only("NONE"), "")
+	r.soft("syntax", only("DEFAULT"), only("RP2027"), "has no effect: streams have the default syntax")
+	r.soft("softness", number(0), between(0, 128), "has no effect: the encoder's own matrices are used")
+	r.soft("repeatPps", only("DISABLED"), only("ENABLED"), "has no effect: parameter sets are repeated at every keyframe")
+	r.soft("unregisteredSeiTimecode", only("DISABLED"), only("ENABLED"), "has no effect: no timecode is written into the stream")
+	r.soft("endOfStreamMarkers", only("SUPPRESS"), only("INCLUDE"), "has no effect: streams end without a marker")
+	r.soft("writeMp4PackagingType", only("AVC1"), only("AVC3"), "has no effect: parameter sets are in the sample description (avc1)")
+	r.soft("saliencyAwareEncoding", only("DISABLED"), only("PREFERRED"), "has no effect: the encoder does not look for faces")
+	r.soft("bandwidthReductionFilter.strength", only("OFF", "AUTO"), anything(), "has no effect: the encoder has no such filter")
+	r.soft("bandwidthReductionFilter.sharpening", only("OFF"), anything(), "has no effect: the encoder has no such filter")
+	r.no("perFrameMetrics", "")
+	return r.list
+}
+
+func audioRows() []row {
+	r := &rows{prefix: "outputGroups[].outputs[].audioDescriptions[]."}
+	r.any("audioSourceName", "languageCode", "customLanguageCode", "languageCodeControl")
+	r.any("streamName") // names a rendition; audio is muxed with its video
+	r.any("audioTypeControl")
+	r.soft("audioType", number(0), anything(), "has no effect: the audio type is not signalled")
+	r.no("audioNormalizationSettings", "")
+	r.no("audioChannelTaggingSettings", "")
+	r.no("remixSettings", "CodingMode mixes down; other mixes are not implemented yet")
+	r.some("audioPitchCorrectionSettings.slowPalPitchCorrection", only("DISABLED"), "")
+
+	r.prefix += "codecSettings."
+	r.some("codec", only("AAC"), "use AAC")
+	for _, other := range []string{"ac3", "ac4", "aiff", "eac3Atmos", "eac3", "flac", "mp2", "mp3", "opus", "vorbis", "wav"} {
+		r.no(other+"Settings", "use aacSettings")
+	}
+
+	r.prefix += "aacSettings."
+	r.any("bitrate", "sampleRate", "rateControlMode", "vbrQuality")
+	r.some("codecProfile", only("LC"), "use LC; 96000 bit/s in stereo sounds at least as good as HEV1 at 64000")
+	r.some("codingMode", only("CODING_MODE_1_0", "CODING_MODE_2_0", "CODING_MODE_5_1"), "")
+	r.some("rawFormat", only("NONE"), "")
+	r.soft("specification", only("MPEG4"), only("MPEG2"), "has no effect: the stream is signalled as MPEG-4 AAC, which decoders of both read")
+	r.soft("audioDescriptionBroadcasterMix", only("NORMAL"), only("BROADCASTER_MIXED_AD"), "has no effect: the audio type is not signalled")
+	r.any("loudnessMeasurementMode", "rapInterval", "targetLoudnessRange") // of the XHE profile, which is refused
+	return r.list
+}
