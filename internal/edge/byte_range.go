@@ -67,11 +67,12 @@ func parseDigits(s string) (n int64, ok bool) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		if n > (math.MaxInt64-9)/10 {
-			n = math.MaxInt64 // saturated; the digits left are only checked
+		digit := int64(c - '0')
+		if n > (math.MaxInt64-digit)/10 {
+			n = math.MaxInt64 // and stays there; the digits left are only checked
 			continue
 		}
-		n = n*10 + int64(c-'0')
+		n = n*10 + digit
 	}
 	return n, true
 }

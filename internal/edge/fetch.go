@@ -100,18 +100,19 @@ func (e *Edge) check(ctx context.Context, o *object) (how outcome, current bool,
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	info, err := e.cfg.Origin.Stat(ctx, o.key.bucket, o.key.key)
-	switch kind := fault.KindOf(err); {
-	case err == nil && !o.is(&info):
-		return miss, false, nil
-	case err == nil:
+	if err == nil {
 		f := o.fresh.Load()
-		if now.Before(f.expires) {
+		switch {
+		case !o.is(&info):
+			return miss, false, nil
+		case now.Before(f.expires):
 			o.confirm(now, f.stored, e.cfg.CheckEvery)
 			return hit, true, nil
 		}
 		o.confirm(now, now, e.cfg.CheckEvery)
 		return refreshHit, true, nil
-	case kind == fault.NotFound || kind == fault.Denied:
+	}
+	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Denied {
 		return 0, false, err
 	}
 	if !errors.Is(err, context.Canceled) { // the viewer's leaving says nothing about the origin
