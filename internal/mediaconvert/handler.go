@@ -1,0 +1,170 @@
+package mediaconvert
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"vodwright.dev/vodwright/internal/awsapi"
+	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/awsapi/rest"
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/job"
+)
+
+// Jobs is what the API asks of the room job; *job.Coordinator is it.
+type Jobs interface {
+	Create(ctx context.Context, j job.Job) (job.Job, error)
+	Get(ctx context.Context, id string) (job.Job, error)
+	List(ctx context.Context, f job.Filter) ([]job.Job, error)
+	Cancel(ctx context.Context, id string) error
+}
+
+// Records are the plain records beside jobs; *store.Store is it. What is not
+// there is a fault.NotFound, a name that is taken a fault.Conflict. It is wider
+// than an interface should be: three small subjects, one implementation.
+type Records interface {
+	Queue(ctx context.Context, name string) (job.Queue, error)
+	Queues(ctx context.Context) ([]job.Queue, error)
+	EnsureQueue(ctx context.Context, q job.Queue) error
+	CountJobs(ctx context.Context, queue string, status job.Status) (int, error)
+
+	CreateTemplate(ctx context.Context, t job.Template, tags map[string]string) error
+	Template(ctx context.Context, name string) (job.Template, error)
+	Templates(ctx context.Context, f job.TemplateFilter) ([]job.Template, error)
+	ChangeTemplate(ctx context.Context, name string, change func(*job.Template) error) (job.Template, error)
+	DeleteTemplate(ctx context.Context, name string) error
+
+	// Tags, SetTags and RemoveTags name a resource by the last part of its ARN: jobs/ID.
+	Tags(ctx context.Context, resource string) (map[string]string, error)
+	SetTags(ctx context.Context, resource string, tags map[string]string) error
+	RemoveTags(ctx context.Context, resource string, names []string) error
+}
+
+// Config is what the API is made of. Jobs, Records and Authenticate are needed.
+type Config struct {
+	Jobs         Jobs
+	Records      Records
+	Authenticate rest.Authenticate
+	Account      string // of ARNs; default 000000000000
+	Region       string // of ARNs; default us-east-1
+	Endpoint     string // base URL that DescribeEndpoints answers; default: how the client reached us
+	Logger       *slog.Logger
+	Now          func() time.Time // default time.Now
+}
+
+// NewHandler returns the handler of the MediaConvert API, safe for concurrent use.
+func NewHandler(cfg Config) http.Handler {
+	if cfg.Account == "" {
+		cfg.Account = "000000000000"
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	schema := &awsapi.Schema{}
+	s := &server{cfg: cfg, schema: schema, checker: newChecker(schema)}
+	return rest.NewServer(rest.Config{
+		API:          mc.API(),
+		Authenticate: cfg.Authenticate,
+		Describe:     describe,
+		Code:         errorCode,
+		Schema:       schema,
+		Logger:       cfg.Logger,
+		Handlers: map[string]rest.Handler{
+			"CreateJob": rest.HandleUnchecked(s.createJob),
+			"GetJob":    rest.Handle(s.getJob),
+			"ListJobs":  rest.Handle(s.listJobs),
+			"CancelJob": rest.Handle(s.cancelJob),
+
+			"CreateJobTemplate": rest.Handle(s.createJobTemplate),
+			"GetJobTemplate":    rest.Handle(s.getJobTemplate),
+			"ListJobTemplates":  rest.Handle(s.listJobTemplates),
+			"UpdateJobTemplate": rest.Handle(s.updateJobTemplate),
+			"DeleteJobTemplate": rest.Handle(s.deleteJobTemplate),
+
+			"GetQueue":   rest.Handle(s.getQueue),
+			"ListQueues": rest.Handle(s.listQueues),
+
+			"TagResource":         rest.Handle(s.tagResource),
+			"UntagResource":       rest.Handle(s.untagResource),
+			"ListTagsForResource": rest.Handle(s.listTagsForResource),
+
+			"DescribeEndpoints": rest.Handle(s.describeEndpoints),
+		},
+	})
+}
+
+type server struct {
+	cfg     Config
+	schema  *awsapi.Schema
+	checker *checker
+}
+
+// errorCode names an error as the service's model does, with its status.
+func errorCode(f *fault.Error) (string, int) {
+	code, status := "InternalServerErrorException", http.StatusInternalServerError
+	switch f.Kind {
+	case fault.Invalid:
+		code, status = CodeBadRequest, http.StatusBadRequest
+	case fault.NotFound:
+		code, status = "NotFoundException", http.StatusNotFound
+	case fault.Conflict:
+		code, status = "ConflictException", http.StatusConflict
+	case fault.Denied:
+		code, status = "ForbiddenException", http.StatusForbidden
+	case fault.Limit:
+		code, status = "ServiceQuotaExceededException", http.StatusPaymentRequired
+	case fault.Unavailable:
+		code, status = "TooManyRequestsException", http.StatusTooManyRequests
+	}
+	// A code of letters is an exception's name; numbers are of jobs.
+	if f.Code != "" && (f.Code[0] < '0' || f.Code[0] > '9') {
+		code = f.Code
+	}
+	return code, status
+}
+
+// arn names a resource: jobs/ID, queues/NAME, jobTemplates/NAME.
+func (s *server) arn(resource string) string {
+	return "arn:aws:mediaconvert:" + s.cfg.Region + ":" + s.cfg.Account + ":" + resource
+}
+
+// nameOf takes a resource of the given kind by its name or its ARN, and returns the name.
+func nameOf(kind, nameOrARN string) string {
+	if strings.HasPrefix(nameOrARN, "arn:") {
+		if _, name, ok := strings.Cut(nameOrARN, ":"+kind+"/"); ok {
+			return name
+		}
+	}
+	return nameOrARN
+}
+
+func (s *server) describeEndpoints(_ context.Context, call *rest.Call, _ *mc.DescribeEndpointsInput) (*mc.DescribeEndpointsOutput, error) {
+	url := s.cfg.Endpoint
+	if url == "" {
+		url = call.BaseURL
+	}
+	return &mc.DescribeEndpointsOutput{Endpoints: []*mc.Endpoint{{Url: &url}}}, nil
+}
+
+// value returns what p points to, or its type's zero.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// optional returns nil for "": an absent member.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
