@@ -14,6 +14,15 @@ import (
 	"vodwright.dev/vodwright/internal/media"
 )
 
+// DecodedFile is the trace that a chunk's process leaves below OutputDir of the
+// source frames it used: DecodedFrameBytes for each, worthless otherwise.
+// Slots that lack their frame are filled by repeating one, so a rung's file has
+// all its frames even if the decoder gave too few; only this file tells.
+const (
+	DecodedFile       = "decoded.raw"
+	DecodedFrameBytes = 4
+)
+
 // Paths that the arguments of media processes use. The ffmpeg room binds the
 // source and the work folder of a task to them.
 const (
@@ -72,10 +81,16 @@ func (t Timeline) Duration() time.Duration { return t.At(t.Frames) }
 
 // Chunk is consecutive segments that one encoder process makes.
 type Chunk struct {
-	FirstSegment int      `json:"firstSegment"`
-	Segments     int      `json:"segments"`
-	From         int64    `json:"from"` // first frame of the Timeline
-	To           int64    `json:"to"`   // one past the last frame
+	FirstSegment int   `json:"firstSegment"`
+	Segments     int   `json:"segments"`
+	From         int64 `json:"from"` // first frame of the Timeline
+	To           int64 `json:"to"`   // one past the last frame
+	// SourceFrames is how many frames of the source the process has to decode into
+	// the chunk, by the index; DecodedFile tells how many it did. Fewer, from the
+	// middle of the source, says that the container led to the wrong place: try
+	// again with WithoutSeek. Fewer from its start says that the source is damaged
+	// there. 0 is unknown.
+	SourceFrames int64    `json:"sourceFrames"`
 	Args         []string `json:"args"` // of ffmpeg, without the program's name; reads SourcePath, writes below OutputDir
 }
 

@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// deinterlaceNeighbours is how many frames on each side a deinterlaced frame is
+// made from, and then one.
+const deinterlaceNeighbours = 2
+
+// args returns the arguments of one chunk's process and how many frames of the
+// source it decodes into the chunk.
+//
+// Exactness rests on this: frames are chosen by their presentation time in the
+// stream's own time base, which is an integer and the same wherever decoding
+// began (-copyts); the time is turned into a slot number by one rounding (settb,
+// to nearest) relative to the first frame of the source, the same rounding by
+// which the Timeline was made; from there on only whole numbers count. Where
+// decoding began and which chunk a frame is made in cannot change it.
+func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, sourceFrames int64) {
+	first, last := 0, 0
+	known := len(l.grid.slots) > 0
+	if known {
+		first, last = l.grid.sourceAt(c.From), l.grid.sourceAt(c.To-1)
+		sourceFrames = int64(last - first + 1)
+	}
+	args = append(args, "-y", "-copyts")
+	if known && src.index.Problem == "" {
+		args = append(args, seek(src, first)...)
+	}
+	args = append(args,
+		"-threads", "1", // one process a core already
+		"-noautorotate",       // turned below, where sizes are known
+		"-reinit_filter", "0", // a change of size in mid-stream must not restart the counting
+	)
+	args = append(args, media.InputArgs()...)
+	args = append(args, "-i", "file:"+SourcePath, "-filter_complex_threads", "1")
+
+	g := &graph{}
+	in := fmt.Sprintf("[0:%d]", src.video.Index)
+	g.chain(in+strings.Join(l.slotFilters(src, c, first, last), ","), "[v]")
+	outputs := g.pictures(l, src, c, captures)
+	args = append(args, "-filter_complex", g.String())
+	for i, r := range l.rungs {
+		args = append(args, "-map", outputs.rungs[i], "-fps_mode", "passthrough", "-map_metadata", "-1")
+		args = append(args, r.encoderArgs(l, c)...)
+		args = append(args,
+			// Timestamps are whole frames, whatever the rate.
+			"-video_track_timescale", strconv.FormatInt(l.grid.rate.Num, 10),
+			"-f", "mp4", OutputDir+"/"+rungFile(i))
+	}
+	for i, capture := range l.captures {
+		if outputs.captures[i] == "" {
+			continue
+		}
+		args = append(args, "-map", outputs.captures[i], "-fps_mode", "passthrough",
+			"-c:v", "mjpeg", "-qmin", "1", "-q:v", strconv.FormatInt(capture.scale(), 10),
+			"-f", "image2", "-start_number", "0", OutputDir+"/"+captureFile(i))
+	}
+	args = append(args, "-map", "[k]", "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", OutputDir+"/"+DecodedFile)
+	return args, sourceFrames
+}
+
+// slotFilters returns the filters that turn decoded frames into the chunk's
+// frames: exactly c.To-c.From of them, numbered from 0. The branch [k] keeps a
+// trace of every source frame that was used.
+func (l *ladder) slotFilters(src source, c Chunk, first, last int) []string {
+	pts := l.grid.pts
+	var f []string
+	unit := int64(1) // of timestamps, in ticks of the stream
+	if src.pic.interlaced {
+		if len(pts) > 0 {
+			from, to := max(first-deinterlaceNeighbours, 0), min(last+deinterlaceNeighbours, len(pts)-1)
+			f = append(f, trim(pts[from], pts[to]))
+		}
+		f = append(f, "bwdif=mode=send_frame:parity=auto:deint=interlaced")
+		unit = 2 // bwdif counts in half ticks
+	}
+	trace := "split=2[v0][k0];[k0]crop=2:2:0:0,format=gray[k];[v0]"
+	if len(pts) == 0 {
+		// Nothing is known but that frames come: the first one is slot 0.
+		f = append(f, trace+"setpts=PTS-STARTPTS", "settb="+l.grid.rate.Inverse().String())
+	} else {
+		f = append(f, trim(pts[first]*unit, pts[last]*unit), trace+"setpts=PTS"+minus(pts[0]*unit), "settb="+l.grid.rate.Inverse().String())
+	}
+	if c.From > 0 {
+		f = append(f, "setpts=PTS"+minus(c.From))
+	}
+	// fps fills slots without a frame of their own, drops frames that share one,
+	// and shows from slot 0 on what was shown there already; tpad and the last trim
+	// make the end exact where the source's last frame stands longer.
+	return append(f,
+		"fps=fps="+l.grid.rate.String()+":start_time=0:round=near",
+		"tpad=stop=-1:stop_mode=clone",
+		"trim=end_frame="+strconv.FormatInt(c.To-c.From, 10))
+}
+
+// trim keeps the frames from first to last, by presentation time, both included.
+func trim(first, last int64) string {
+	return fmt.Sprintf("trim=start_pts=%d:end_pts=%d", first, last+1)
+}
+
+func minus(n int64) string {
+	if n < 0 {
+		return fmt.Sprintf("+%d", -n)
+	}
+	return fmt.Sprintf("-%d", n)
+}
+
+// seek returns the options that begin decoding shortly before a source frame: at
+// the last keyframe not after it. Where containers have an index (MP4, Matroska)
+// that keyframe is found exactly. Elsewhere (MPEG-TS, by searching timestamps of
+// packets, which are decoding times) seeking lands behind the wanted packet if it
+// is aimed at it, so it is aimed earlier. What is decoded too early is trimmed.
+//
+// -seek_timestamp makes the aim a timestamp of the file and not an offset from
+// its start; -noaccurate_seek keeps ffmpeg from trimming by its own arithmetic.
+func seek(src source, frame int) []string {
+	ix := src.index
+	key, found := slices.BinarySearch(ix.Keys, frame)
+	if !found {
+		key--
+	}
+	margin := int64(0) // microseconds
+	if !indexed(src.facts.Format) {
+		key--
+		margin = 1_000_000
+	}
+	if key < 1 || ix.Keys[key] >= len(ix.PTS) {
+		return nil // from the start
+	}
+	micros := media.R(1, 1_000_000)
+	at := media.Rescale(ix.PTS[ix.Keys[key]], ix.TimeBase, micros) - margin
+	if at <= media.Rescale(ix.PTS[0], ix.TimeBase, micros) || at < 0 {
+		return nil
+	}
+	if margin == 0 {
+		at++ // microseconds are coarser than some time bases: never aim before the keyframe
+	}
+	return []string{"-seek_timestamp", "1", "-noaccurate_seek", "-ss", fmt.Sprintf("%d.%06d", at/1_000_000, at%1_000_000)}
+}
+
+// indexed reports whether a container lists its keyframes.
+func indexed(format string) bool {
+	return strings.HasPrefix(format, "mov,") || strings.HasPrefix(format, "matroska")
+}
+
+// WithoutSeek returns the arguments of a chunk's process that decodes the source
+// from its start. It makes the same frames, later: for the second try of a chunk
+// whose first found fewer frames than SourceFrames, in case the container led to
+// the wrong place.
+func WithoutSeek(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "-ss", "-seek_timestamp":
+			i++
+		case "-noaccurate_seek":
+		default:
+			out = append(out, args[i])
+		}
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+package plan
+
+import (
+	"fmt"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// capture is one frame-capture output, comparable as rung is. Frame f is captured
+// if some whole number of intervals ends in it: i·every ≤ f < i·every+1, with
+// every = den/num frames.
+type capture struct {
+	frame    frame
+	num, den int64 // frames between captures are den/num, in lowest terms
+	max      int64 // captures at most
+	quality  int64 // 1–100
+}
+
+// maxCaptures is the API's largest MaxCaptures.
+const maxCaptures = 10_000_000
+
+func newCapture(d *VideoDescription, pic picture, rate media.Rational) capture {
+	s := d.CodecSettings.FrameCaptureSettings
+	c := capture{frame: pic.frameFor(d, media.Rational{}), max: s.MaxCaptures, quality: s.Quality}
+	if c.max <= 0 {
+		c.max = maxCaptures
+	}
+	if c.quality <= 0 {
+		c.quality = 80
+	}
+	// A capture every den/num seconds is one every den·rate/num frames.
+	num, den := max(s.FramerateNumerator, 1), max(s.FramerateDenominator, 1)
+	a, b := media.R(den, rate.Den), media.R(rate.Num, num) // crosswise first: products stay small
+	var every media.Rational
+	if hi, lo := float64(a.Num)*float64(b.Num), float64(a.Den)*float64(b.Den); hi < 1<<28 && lo < 1<<28 {
+		every = media.R(a.Num*b.Num, a.Den*b.Den)
+	} else if every = approximate(hi/lo, 10_000); !every.Known() {
+		every = media.R(1<<28, 1)
+	}
+	c.num, c.den = every.Den, every.Num
+	if c.num > c.den { // faster than the frames come: every frame once
+		c.num, c.den = 1, 1
+	}
+	return c
+}
+
+// frames lists the captured frames.
+func (c capture) frames(total int64) []int64 {
+	var out []int64
+	for i := int64(0); i < c.max; i++ {
+		f := (i*c.den + c.num - 1) / c.num // the first frame at or after i·every
+		if f >= total {
+			break
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// selects returns the condition on n, the frame's number in the chunk, under
+// which the frame is captured: f·num mod den < num says that a whole number of
+// intervals lies in (f−1, f]. Numbers stay far below 2^53, where doubles count.
+func (c capture) selects(chunk Chunk, last int64) string {
+	cond := fmt.Sprintf("lt(mod((n+%d)*%d\\,%d)\\,%d)", chunk.From, c.num, c.den, c.num)
+	if last < chunk.To-1 {
+		cond += fmt.Sprintf("*lte(n\\,%d)", last-chunk.From)
+	}
+	return cond
+}
+
+// scale is what ffmpeg's mjpeg encoder calls quality, 1 the best: its
+// quantiser, chosen to come out near what the percentage means to libjpeg.
+func (c capture) scale() int64 {
+	factor := 200 - 2*c.quality // libjpeg's scaling of its tables, in percent
+	if c.quality < 50 {
+		factor = 5000 / c.quality
+	}
+	return min(max((factor+5)/10, 1), 31)
+}

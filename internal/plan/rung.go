@@ -1,0 +1,293 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// rung is everything that decides a video encode but its chunks. It is
+// comparable: outputs with equal rungs on one ladder share one encode.
+type rung struct {
+	frame   frame
+	rate    rateControl
+	gop     int64 // frames between keyframes at most; 0 until the Timeline is known
+	profile string
+	level   string // "" lets the encoder choose
+	options string // x264-params: what the tuning level and the job's own words add
+}
+
+// rateControl is how many bits a rung may have.
+type rateControl struct {
+	crf     string // constant quality, "" is by bitrate
+	bitrate int64  // bits a second, of CBR and VBR
+	max     int64  // bits a second; 0 is uncapped
+	buffer  int64  // bits, the window that the output as a whole honours; 0 with no cap
+}
+
+// videoBPS is what $rv$ stands for.
+func (r rateControl) videoBPS() int64 {
+	if r.crf == "" {
+		return r.bitrate
+	}
+	return r.max
+}
+
+// crf maps QVBR's quality levels to x264's constant rate factor: two steps a
+// level, so that a level is a third of the bits, with 7, the level of most
+// published jobs, on 23, the factor that x264 itself takes for good. Levels come
+// in thirds.
+func crf(level int64, fine float64) string {
+	thirds := math.Round(fine * 3)
+	quality := float64(level) + thirds/3
+	return strconv.FormatFloat(math.Round((37-2*quality)*100)/100, 'f', -1, 64)
+}
+
+// autoQuality is QVBR's level where the job leaves it out, after the table of
+// suggestions in the user guide.
+func autoQuality(height int) int64 {
+	if height >= 720 {
+		return 8
+	}
+	return 7
+}
+
+// tuning holds x264's settings for QualityTuningLevel, on top of its preset
+// medium. They were measured (docs/BENCHMARKS.md), not guessed:
+//
+//   - SINGLE_PASS has to be cheaper than x264's default at the same size and
+//     quality: a shorter lookahead and a cheaper subpixel search take CPU away,
+//     variance-adaptive quantisation (aq-mode 2) gives more than they cost.
+//   - SINGLE_PASS_HQ is the service's default: medium with more references and
+//     the better quantisation.
+//   - MULTI_PASS_HQ spends about twice the time. It is one pass too: with a
+//     lookahead of 60 frames a second pass has little to add to constant quality.
+var tuning = map[string][]string{
+	"SINGLE_PASS":    {"rc-lookahead=20", "ref=2", "subme=6", "aq-mode=2"},
+	"SINGLE_PASS_HQ": {"rc-lookahead=40", "ref=3", "subme=7", "aq-mode=2"},
+	"MULTI_PASS_HQ":  {"rc-lookahead=60", "ref=5", "subme=9", "me=umh", "b-adapt=2", "direct=auto", "trellis=2", "aq-mode=2"},
+}
+
+// newRung reads what an output says about its video. Faults go to p, with path.
+func newRung(d *VideoDescription, pic picture, rate media.Rational, path string, p *problems, w *warnings) rung {
+	h := d.CodecSettings.H264Settings
+	path += "/codecSettings/h264Settings"
+	var par media.Rational
+	if h.ParControl == "SPECIFIED" {
+		if par = media.R(h.ParNumerator, h.ParDenominator); !par.Known() || par.Float() < 0.05 || par.Float() > 20 {
+			p.add(path+"/parNumerator", "parControl SPECIFIED needs parNumerator and parDenominator of a usable ratio")
+			par = media.R(1, 1)
+		}
+	}
+	r := rung{frame: pic.frameFor(d, par), gop: gopFrames(h, rate)}
+
+	refuse := func(member, value string, allowed ...string) {
+		for _, a := range append(allowed, "") {
+			if value == a {
+				return
+			}
+		}
+		p.add(path+"/"+member, "%s is not supported", value)
+	}
+	refuse("interlaceMode", h.InterlaceMode, "PROGRESSIVE")
+	refuse("slowPal", h.SlowPal, "DISABLED")
+	refuse("telecine", h.Telecine, "NONE")
+	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP")
+
+	r.rate = newRateControl(h, r.frame.height, path, p)
+	switch h.CodecProfile {
+	case "BASELINE":
+		r.profile = "baseline"
+	case "", "MAIN":
+		r.profile = "main"
+	case "HIGH":
+		r.profile = "high"
+	default:
+		p.add(path+"/codecProfile", "%s is not supported: outputs are 8-bit 4:2:0", h.CodecProfile)
+	}
+	if level, ok := strings.CutPrefix(h.CodecLevel, "LEVEL_"); ok {
+		r.level = strings.Replace(level, "_", ".", 1)
+	}
+
+	quality := h.QualityTuningLevel
+	if quality == "" {
+		quality = "SINGLE_PASS_HQ"
+	}
+	options, ok := tuning[quality]
+	if !ok {
+		p.add(path+"/qualityTuningLevel", "%s is not supported", quality)
+	}
+	options = append([]string(nil), options...)
+	set := func(name, value string) {
+		for i, o := range options {
+			if strings.HasPrefix(o, name+"=") {
+				options[i] = name + "=" + value
+				return
+			}
+		}
+		options = append(options, name+"="+value)
+	}
+	if n := h.NumberReferenceFrames; n > 0 {
+		// A maximum: the tuning level may use fewer, which saves time and no bits to speak of.
+		for _, o := range options {
+			if ref, ok := strings.CutPrefix(o, "ref="); ok {
+				if have, _ := strconv.ParseInt(ref, 10, 64); n < have {
+					set("ref", strconv.FormatInt(n, 10))
+				}
+				break
+			}
+		}
+	}
+	if r.profile != "baseline" {
+		if n := h.NumberBFramesBetweenReferenceFrames; n != nil {
+			set("bframes", strconv.FormatInt(min(max(*n, 0), 7), 10))
+		}
+		if h.DynamicSubGop == "STATIC" {
+			set("b-adapt", "0")
+		}
+		if h.GopBReference == "DISABLED" {
+			set("b-pyramid", "none")
+		}
+		if h.EntropyEncoding == "CAVLC" {
+			set("cabac", "0")
+		}
+	}
+	if h.SceneChangeDetect == "DISABLED" {
+		set("scenecut", "0")
+	}
+	if h.Slices > 1 {
+		set("slices", strconv.FormatInt(min(h.Slices, 32), 10))
+	}
+	strength := map[string]string{"LOW": "0.6", "MEDIUM": "0.8", "HIGHER": "1.2", "MAX": "1.4"}
+	switch {
+	case h.AdaptiveQuantization == "OFF",
+		h.AdaptiveQuantization != "" && h.AdaptiveQuantization != "AUTO" && h.SpatialAdaptiveQuantization == "DISABLED":
+		set("aq-mode", "0")
+	case strength[h.AdaptiveQuantization] != "":
+		set("aq-strength", strength[h.AdaptiveQuantization])
+	}
+	r.options = strings.Join(options, ":")
+	if pic.smallerThan(r.frame) {
+		w.add(WarnUpscaled, "the output of %d×%d is larger than the source's picture of %d×%d", r.frame.width, r.frame.height, pic.width, pic.height)
+	}
+	return r
+}
+
+func newRateControl(h H264Settings, height int, path string, p *problems) rateControl {
+	var rc rateControl
+	mode := h.RateControlMode
+	switch {
+	case mode == "" && h.MaxBitrate > 0 && h.Bitrate == 0:
+		mode = "QVBR"
+	case mode == "":
+		mode = "VBR"
+	}
+	switch mode {
+	case "QVBR":
+		if h.MaxBitrate <= 0 {
+			p.add(path+"/maxBitrate", "maxBitrate is required with rateControlMode QVBR")
+		}
+		level, fine := h.QvbrSettings.QvbrQualityLevel, h.QvbrSettings.QvbrQualityLevelFineTune
+		if level == 0 {
+			level, fine = autoQuality(height), 0
+		}
+		rc.crf, rc.max = crf(min(max(level, 1), 10), min(max(fine, 0), 1)), h.MaxBitrate
+	case "VBR", "CBR":
+		if h.Bitrate <= 0 {
+			p.add(path+"/bitrate", "bitrate is required with rateControlMode %s", mode)
+		}
+		rc.bitrate, rc.max = h.Bitrate, h.MaxBitrate
+		if mode == "CBR" {
+			rc.max = h.Bitrate
+		}
+		if rc.max > 0 && rc.max < rc.bitrate {
+			p.add(path+"/maxBitrate", "maxBitrate %d is less than bitrate %d", rc.max, rc.bitrate)
+		}
+	default:
+		p.add(path+"/rateControlMode", "%s is not supported", mode)
+	}
+	if rc.max > 0 {
+		if rc.buffer = h.HrdBufferSize; rc.buffer == 0 {
+			rc.buffer = 2 * rc.max
+		}
+	}
+	return rc
+}
+
+// initialFill is how full x264 takes its buffer to be where a chunk begins.
+const initialFill = 0.4
+
+// vbv returns what x264 is told in each chunk so that the whole output honours
+// its cap across chunk edges, although no encoder knows what its neighbour does.
+//
+// Let the output promise at most R·w+B bits in any window of w seconds. An
+// encoder with rate r, buffer b and initial fullness f·b promises, within its
+// chunk, at most r·w+b in any window, and at most r·w+f·b in one that begins
+// where the chunk begins. A window over several chunks is the end of one, whole
+// ones, and the beginning of one: with r+f·b/t ≤ R for the whole ones (t seconds
+// or longer each), it holds at most
+//
+//	(r·w₁+b) + R·w₂ + (r·w₃+f·b)  ≤  R·w + b·(1+f)
+//
+// so b = B/(1+f) and r = R−f·b/t keep the promise. It follows too that no whole
+// chunk, and so no segment that is a chunk, has more than R on average.
+func (rc rateControl) vbv(seconds float64, several bool) (rate, buffer int64) {
+	b := float64(rc.buffer) / (1 + initialFill)
+	r := float64(rc.max)
+	if several {
+		// Never less than three quarters: a buffer that is long for its chunks
+		// would leave little else.
+		r = max(r-initialFill*b/seconds, 0.75*r)
+	} else {
+		b = float64(rc.buffer)
+	}
+	return int64(r), int64(b)
+}
+
+// encoderArgs returns the options of one chunk's encoder for the rung.
+func (r rung) encoderArgs(l *ladder, c Chunk) []string {
+	several := len(l.chunks) > 1
+	args := []string{"-c:v", "libx264", "-preset", "medium", "-profile:v", r.profile, "-threads", strconv.Itoa(l.encoderThreads())}
+	if r.level != "" {
+		args = append(args, "-level:v", r.level)
+	}
+	if r.rate.crf != "" {
+		args = append(args, "-crf", r.rate.crf)
+	} else {
+		args = append(args, "-b:v", strconv.FormatInt(r.rate.bitrate, 10))
+	}
+	params := r.options
+	if r.rate.max > 0 {
+		rate, buffer := r.rate.vbv(l.shortestChunk(), several)
+		args = append(args, "-maxrate", strconv.FormatInt(rate, 10), "-bufsize", strconv.FormatInt(buffer, 10))
+		params += fmt.Sprintf(":vbv-init=%g", initialFill)
+	}
+	// Keyframes come from the Timeline alone, at the same frames in every rung, and
+	// every one is an IDR with a closed GOP. A scene change gets an I frame that is
+	// none: with the smallest GOP beyond reach x264 never makes it a keyframe.
+	// stitchable keeps content out of the parameter sets, so that all chunks share them.
+	params += ":keyint=infinite:min-keyint=536870912:open-gop=0:stitchable=1"
+	return append(args,
+		"-x264-params", params, "-forced-idr", "1", "-force_key_frames", "expr:"+keyframes(l.timeline, c, r.gop),
+		"-a53cc", "0", "-bsf:v", "filter_units=remove_types=6", // x264's settings and captions: no part of a segment
+	)
+}
+
+// keyframes returns the expression that is 1 for frames of the chunk, n counting
+// from its first, that begin a GOP.
+func keyframes(t Timeline, c Chunk, gop int64) string {
+	var terms []string
+	for i := c.FirstSegment; i < c.FirstSegment+c.Segments; i++ {
+		from, to := t.Segment(i)
+		from, to = from-c.From, to-c.From
+		if gop >= to-from {
+			terms = append(terms, fmt.Sprintf("eq(n,%d)", from))
+			continue
+		}
+		terms = append(terms, fmt.Sprintf("gte(n,%d)*lt(n,%d)*not(mod(n-%d,%d))", from, to, from, gop))
+	}
+	return strings.Join(terms, "+")
+}

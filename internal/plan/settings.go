@@ -1,0 +1,187 @@
+package plan
+
+import (
+	"encoding/json"
+
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// Settings is the part of a job's Settings document that decides its encodes,
+// in the service's own words: every field has the name, the enumeration words,
+// the unit and the default that the MediaConvert API model gives it, and a zero
+// value means that the job does not say. It is decoded straight from the JSON of
+// the wire (ParseSettings), so there is no adapter to keep in step; members that
+// no encode depends on (tags, ad markers, caption selectors) are not here.
+// Validation of the whole document, with a path for every fault, is the job
+// API's; this package answers only for what it is asked to make.
+type Settings struct {
+	Inputs       []InputSettings `json:"inputs"`
+	OutputGroups []GroupSettings `json:"outputGroups"`
+}
+
+// ParseSettings reads the Settings of a job from JSON, in the wire's camelCase
+// or in the PascalCase of exported jobs. Members it does not know are ignored.
+func ParseSettings(document []byte) (Settings, error) {
+	var s Settings
+	if err := json.Unmarshal(document, &s); err != nil {
+		return Settings{}, fault.New(fault.Invalid, CodeSettings, "read job settings: %w", err)
+	}
+	return s, nil
+}
+
+// InputSettings is Input of the API.
+type InputSettings struct {
+	FileInput      string                   `json:"fileInput"`
+	AudioSelectors map[string]AudioSelector `json:"audioSelectors"`
+	VideoSelector  VideoSelector            `json:"videoSelector"`
+}
+
+// AudioSelector chooses one audio stream of the source.
+type AudioSelector struct {
+	SelectorType       string  `json:"selectorType"` // TRACK (default), PID, LANGUAGE_CODE
+	Tracks             []int64 `json:"tracks"`       // 1-based among the audio streams
+	Pids               []int64 `json:"pids"`         // of an MPEG transport stream
+	LanguageCode       string  `json:"languageCode"` // ISO 639-2, capitals
+	CustomLanguageCode string  `json:"customLanguageCode"`
+	DefaultSelection   string  `json:"defaultSelection"` // DEFAULT or NOT_DEFAULT
+	Offset             int64   `json:"offset"`           // milliseconds that the audio is moved later
+}
+
+// VideoSelector says how the video of the source is read.
+type VideoSelector struct {
+	Pid    int64  `json:"pid"`
+	Rotate string `json:"rotate"` // DEGREE_0, DEGREES_90, DEGREES_180, DEGREES_270, AUTO
+}
+
+// GroupSettings is OutputGroup of the API.
+type GroupSettings struct {
+	OutputGroupSettings struct {
+		Type              string            `json:"type"` // HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS
+		HLSGroupSettings  HLSGroupSettings  `json:"hlsGroupSettings"`
+		FileGroupSettings FileGroupSettings `json:"fileGroupSettings"`
+	} `json:"outputGroupSettings"`
+	Outputs []OutputSettings `json:"outputs"`
+}
+
+// HLSGroupSettings is HlsGroupSettings of the API.
+type HLSGroupSettings struct {
+	Destination            string  `json:"destination"`
+	SegmentLength          int64   `json:"segmentLength"`          // seconds; 0 is 10
+	SegmentLengthControl   string  `json:"segmentLengthControl"`   // EXACT (default) or GOP_MULTIPLE
+	MinSegmentLength       int64   `json:"minSegmentLength"`       // seconds
+	MinFinalSegmentLength  float64 `json:"minFinalSegmentLength"`  // seconds
+	ManifestDurationFormat string  `json:"manifestDurationFormat"` // FLOATING_POINT (default) or INTEGER
+}
+
+// FileGroupSettings is FileGroupSettings of the API.
+type FileGroupSettings struct {
+	Destination string `json:"destination"`
+}
+
+// OutputSettings is Output of the API, its preset already applied.
+type OutputSettings struct {
+	NameModifier      string `json:"nameModifier"`
+	Extension         string `json:"extension"`
+	ContainerSettings struct {
+		Container    string       `json:"container"` // M3U8, MP4 or RAW
+		M3u8Settings M3u8Settings `json:"m3u8Settings"`
+	} `json:"containerSettings"`
+	VideoDescription  *VideoDescription  `json:"videoDescription"`
+	AudioDescriptions []AudioDescription `json:"audioDescriptions"`
+	OutputSettings    struct {
+		HLSSettings struct {
+			SegmentModifier string `json:"segmentModifier"`
+		} `json:"hlsSettings"`
+	} `json:"outputSettings"`
+}
+
+// M3u8Settings is M3u8Settings of the API: how the transport stream is packed.
+type M3u8Settings struct {
+	PmtPid            int64   `json:"pmtPid"`            // 0 is 480
+	VideoPid          int64   `json:"videoPid"`          // 0 is 481
+	AudioPids         []int64 `json:"audioPids"`         // none is 482
+	ProgramNumber     int64   `json:"programNumber"`     // 0 is 1
+	AudioFramesPerPes int64   `json:"audioFramesPerPes"` // 0 is 4
+	PtsOffset         *int64  `json:"ptsOffset"`         // nil is 2; read when PtsOffsetMode names its unit
+	PtsOffsetMode     string  `json:"ptsOffsetMode"`     // AUTO (default: two seconds), SECONDS, MILLISECONDS
+}
+
+// VideoDescription is VideoDescription of the API.
+type VideoDescription struct {
+	Width           int64  `json:"width"`
+	Height          int64  `json:"height"`
+	ScalingBehavior string `json:"scalingBehavior"` // DEFAULT, STRETCH_TO_OUTPUT, FIT, FIT_NO_UPSCALE, FILL
+	ColorMetadata   string `json:"colorMetadata"`   // INSERT (default) or IGNORE
+	CodecSettings   struct {
+		Codec                string               `json:"codec"` // H_264 or FRAME_CAPTURE
+		H264Settings         H264Settings         `json:"h264Settings"`
+		FrameCaptureSettings FrameCaptureSettings `json:"frameCaptureSettings"`
+	} `json:"codecSettings"`
+}
+
+// H264Settings is H264Settings of the API.
+type H264Settings struct {
+	RateControlMode string `json:"rateControlMode"` // QVBR, VBR or CBR
+	QvbrSettings    struct {
+		QvbrQualityLevel         int64   `json:"qvbrQualityLevel"` // 1–10; 0 is AUTO
+		QvbrQualityLevelFineTune float64 `json:"qvbrQualityLevelFineTune"`
+	} `json:"qvbrSettings"`
+	Bitrate                             int64   `json:"bitrate"`       // bits a second
+	MaxBitrate                          int64   `json:"maxBitrate"`    // bits a second
+	HrdBufferSize                       int64   `json:"hrdBufferSize"` // bits; 0 is two seconds of the cap
+	QualityTuningLevel                  string  `json:"qualityTuningLevel"`
+	CodecProfile                        string  `json:"codecProfile"`
+	CodecLevel                          string  `json:"codecLevel"`
+	EntropyEncoding                     string  `json:"entropyEncoding"`
+	FramerateControl                    string  `json:"framerateControl"`
+	FramerateNumerator                  int64   `json:"framerateNumerator"`
+	FramerateDenominator                int64   `json:"framerateDenominator"`
+	FramerateConversionAlgorithm        string  `json:"framerateConversionAlgorithm"`
+	GopSize                             float64 `json:"gopSize"`
+	GopSizeUnits                        string  `json:"gopSizeUnits"` // FRAMES, SECONDS, AUTO
+	GopBReference                       string  `json:"gopBReference"`
+	NumberBFramesBetweenReferenceFrames *int64  `json:"numberBFramesBetweenReferenceFrames"` // nil lets the encoder choose
+	NumberReferenceFrames               int64   `json:"numberReferenceFrames"`
+	DynamicSubGop                       string  `json:"dynamicSubGop"`
+	SceneChangeDetect                   string  `json:"sceneChangeDetect"`
+	AdaptiveQuantization                string  `json:"adaptiveQuantization"`
+	SpatialAdaptiveQuantization         string  `json:"spatialAdaptiveQuantization"`
+	Slices                              int64   `json:"slices"`
+	InterlaceMode                       string  `json:"interlaceMode"`
+	SlowPal                             string  `json:"slowPal"`
+	Telecine                            string  `json:"telecine"`
+	ParControl                          string  `json:"parControl"`
+	ParNumerator                        int64   `json:"parNumerator"`
+	ParDenominator                      int64   `json:"parDenominator"`
+}
+
+// FrameCaptureSettings is FrameCaptureSettings of the API: the first frame, then
+// one every FramerateDenominator/FramerateNumerator seconds.
+type FrameCaptureSettings struct {
+	FramerateNumerator   int64 `json:"framerateNumerator"`   // 0 is 1
+	FramerateDenominator int64 `json:"framerateDenominator"` // 0 is 1
+	MaxCaptures          int64 `json:"maxCaptures"`          // 0 is the API's limit
+	Quality              int64 `json:"quality"`              // 1–100; 0 is 80
+}
+
+// AudioDescription is AudioDescription of the API.
+type AudioDescription struct {
+	AudioSourceName     string `json:"audioSourceName"`
+	LanguageCode        string `json:"languageCode"`
+	CustomLanguageCode  string `json:"customLanguageCode"`
+	LanguageCodeControl string `json:"languageCodeControl"` // FOLLOW_INPUT (default) or USE_CONFIGURED
+	CodecSettings       struct {
+		Codec       string      `json:"codec"` // AAC
+		AacSettings AacSettings `json:"aacSettings"`
+	} `json:"codecSettings"`
+}
+
+// AacSettings is AacSettings of the API.
+type AacSettings struct {
+	Bitrate         int64  `json:"bitrate"`         // bits a second; 0 is by channels
+	CodecProfile    string `json:"codecProfile"`    // LC (default)
+	CodingMode      string `json:"codingMode"`      // CODING_MODE_1_0, _2_0 (default), _5_1, _AUTO
+	RateControlMode string `json:"rateControlMode"` // CBR (default) or VBR
+	SampleRate      int64  `json:"sampleRate"`      // Hz; 0 is 48000
+	VbrQuality      string `json:"vbrQuality"`      // LOW, MEDIUM_LOW, MEDIUM_HIGH, HIGH
+}

@@ -1,0 +1,145 @@
+package plan
+
+import (
+	"math"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// segmentation is how a group cuts its Timeline. The zero segmentation is that of
+// outputs which are one file: it is cut into pieces all the same, so that the
+// pieces can be encoded at the same time.
+type segmentation struct {
+	seconds    int64   // SegmentLength; 0 is one file
+	multiple   int64   // SegmentLengthControl GOP_MULTIPLE: frames of the GOP to round up to; 0 is EXACT
+	minSeconds float64 // a shorter last segment joins the one before
+}
+
+// autoGOP is the longest time, in seconds, between keyframes where the job leaves
+// GopSize to us: seeking inside a segment decodes at most this much, and each
+// keyframe more costs bits.
+const autoGOP = 4
+
+// pieceSeconds is the length of the pieces of outputs that are one file, before
+// it is rounded to whole GOPs.
+const pieceSeconds = 5
+
+// starts lists the first frame of every segment.
+//
+// EXACT: segment i starts at the frame nearest to i×SegmentLength, so that
+// segments of a fractional rate do not drift. GOP_MULTIPLE: every segment has the
+// least whole number of GOPs that is not shorter than SegmentLength.
+func (s segmentation) starts(rate media.Rational, frames, gop int64) []int64 {
+	second := media.R(1, 1)
+	var length int64 // 0: not uniform
+	seconds := s.seconds
+	switch {
+	case seconds == 0:
+		gop = max(gop, 1)
+		want := media.Rescale(pieceSeconds, second, rate.Inverse())
+		length = max((want+gop/2)/gop, 1) * gop
+	case s.multiple > 0:
+		want := media.Rescale(seconds, second, rate.Inverse())
+		length = (max(want, 1) + s.multiple - 1) / s.multiple * s.multiple
+	}
+	starts := []int64{0}
+	for i := int64(1); ; i++ {
+		at := i * length
+		if length == 0 {
+			at = media.Rescale(i*seconds, second, rate.Inverse())
+		}
+		if at >= frames {
+			break
+		}
+		if at > starts[len(starts)-1] {
+			starts = append(starts, at)
+		}
+	}
+	if last := len(starts) - 1; last > 0 {
+		seconds := float64(frames-starts[last]) / rate.Float()
+		if seconds < s.minSeconds-1e-9 {
+			starts = starts[:last]
+		}
+	}
+	return starts
+}
+
+// gopFrames returns the longest distance between keyframes in frames; 0 leaves it to autoGOPFrames.
+func gopFrames(h H264Settings, rate media.Rational) int64 {
+	switch {
+	case h.GopSize <= 0 || h.GopSizeUnits == "AUTO":
+		return 0
+	case h.GopSizeUnits == "SECONDS":
+		return max(int64(math.Round(min(h.GopSize, 1e6)*rate.Float())), 1)
+	}
+	return max(int64(math.Round(min(h.GopSize, 1e9))), 1)
+}
+
+// autoGOPFrames divides a segment evenly into GOPs of at most autoGOP seconds. A
+// segment length of 0 is an output that is one file.
+func autoGOPFrames(seconds int64, rate media.Rational) int64 {
+	second := media.R(1, 1)
+	if seconds <= 0 {
+		return max(media.Rescale(autoGOP, second, rate.Inverse()), 1)
+	}
+	segment := media.Rescale(min(seconds, 1<<31), second, rate.Inverse())
+	pieces := (min(seconds, 1<<31) + autoGOP - 1) / autoGOP
+	return max((segment+pieces-1)/pieces, 1)
+}
+
+// Bounds of a chunk's length. Ten seconds is short enough that a crash costs
+// little, many cores find work in a short film and a viewer who jumps waits for
+// little; it is long enough that starting a process and decoding up to the first
+// frame are lost in the encode.
+const (
+	chunkSeconds    = 10
+	maxChunkSeconds = 60
+	manyChunks      = 180 // from here on chunks become longer instead of more
+	fewChunks       = 4   // below this, chunks become shorter where segments allow
+	minChunkSeconds = 4
+)
+
+// chunks cuts a Timeline into runs of whole segments of about the same length. It
+// depends on the Timeline alone, never on the machine, so that a chunk is the
+// same wherever and however often it is encoded.
+func chunks(t Timeline) []Chunk {
+	total := float64(t.Frames) / t.FrameRate.Float() // seconds
+	length := min(max(float64(chunkSeconds), total/manyChunks), maxChunkSeconds)
+	if total < fewChunks*length {
+		length = max(total/fewChunks, minChunkSeconds)
+	}
+	n := max(int64(math.Round(total/length)), 1)
+	var out []Chunk
+	first := 0
+	for c := int64(1); c <= n; c++ {
+		last := len(t.Starts)
+		if c < n {
+			// The segment start nearest to c/n of the whole.
+			want := t.Frames / n * c
+			last = first
+			for last < len(t.Starts) && t.Starts[last] < want {
+				last++
+			}
+			if last > first+1 && want-t.Starts[last-1] < endOf(t, last)-want {
+				last--
+			}
+		}
+		if last <= first {
+			continue
+		}
+		out = append(out, Chunk{FirstSegment: first, Segments: last - first, From: t.Starts[first], To: endOf(t, last)})
+		first = last
+		if first == len(t.Starts) {
+			break
+		}
+	}
+	return out
+}
+
+// endOf returns where segment i starts, or where the Timeline ends.
+func endOf(t Timeline, i int) int64 {
+	if i < len(t.Starts) {
+		return t.Starts[i]
+	}
+	return t.Frames
+}
