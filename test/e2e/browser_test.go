@@ -50,12 +50,9 @@ func newBrowser(t *testing.T) context.Context {
 func pollJS(t *testing.T, ctx context.Context, what, expression string) {
 	t.Helper()
 	eventually(t, 30*time.Second, what, func() bool {
-		var ok bool
-		if err := chromedp.Run(ctx, chromedp.Evaluate(expression, &ok)); err != nil {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err != nil {
 			t.Fatalf("%s: %v", what, err)
-		}
-		if !ok && ctx.Err() != nil {
-			t.Fatal(ctx.Err())
 		}
 		return ok
 	})
@@ -63,7 +60,7 @@ func pollJS(t *testing.T, ctx context.Context, what, expression string) {
 
 func runJS(t *testing.T, ctx context.Context, script string) {
 	t.Helper()
-	if err := chromedp.Run(ctx, chromedp.Evaluate(script+";true", new(bool))); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script+";true")); err != nil {
 		t.Fatalf("%s: %v", script, err)
 	}
 }
@@ -72,7 +69,7 @@ func runJS(t *testing.T, ctx context.Context, script string) {
 // seeking and switching rungs work, and that hls.js has nothing to complain about.
 func playInBrowser(t *testing.T, p published, s stream) {
 	ctx := newBrowser(t)
-	if err := chromedp.Run(ctx, chromedp.Navigate(p.PlayerURL)); err != nil {
+	if err := chromedp.Do(ctx, chromedp.Navigate(p.PlayerURL)); err != nil {
 		t.Fatal(err)
 	}
 	const video = `document.querySelector('video')`
@@ -80,8 +77,8 @@ func playInBrowser(t *testing.T, p published, s stream) {
 	runJS(t, ctx, video+`.muted = true; `+video+`.play().catch(e => window.vodwright.errors.push(String(e)))`)
 	pollJS(t, ctx, "frames are shown", video+`.getVideoPlaybackQuality().totalVideoFrames > 20 && `+video+`.currentTime > 0.5`)
 
-	var duration float64
-	if err := chromedp.Run(ctx, chromedp.Evaluate(video+`.duration`, &duration)); err != nil {
+	duration, err := chromedp.Run(ctx, chromedp.Evaluate[float64](video+`.duration`))
+	if err != nil {
 		t.Fatal(err)
 	}
 	var want float64
@@ -102,8 +99,8 @@ func playInBrowser(t *testing.T, p published, s stream) {
 		pollJS(t, ctx, fmt.Sprintf("rung %d is shown", level), fmt.Sprintf(
 			`%s.videoHeight === window.vodwright.hls.levels[%d].height && !%s.seeking && %s.readyState >= 3`, video, level, video, video))
 	}
-	var errors string
-	if err := chromedp.Run(ctx, chromedp.Evaluate(`JSON.stringify(window.vodwright.errors)`, &errors)); err != nil {
+	errors, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.vodwright.errors)`))
+	if err != nil {
 		t.Fatal(err)
 	}
 	var list []any

@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// Details is what tasks tell about a job: the probe fills Input and Source,
+// finish the rest. Names are the wire's (GetJob and the job events).
+type Details struct {
+	Input              string         `json:"input,omitempty"`
+	Source             *media.Source  `json:"source,omitempty"`
+	OutputGroupDetails []GroupDetails `json:"outputGroupDetails,omitempty"`
+}
+
+// GroupDetails is one output group of a finished job, in the job's order.
+type GroupDetails struct {
+	Type              string          `json:"type"` // HLS_GROUP or FILE_GROUP
+	PlaylistFilePaths []string        `json:"playlistFilePaths,omitempty"`
+	OutputDetails     []OutputDetails `json:"outputDetails"`
+}
+
+// OutputDetails is one output of a group. Paths are s3:// URIs.
+type OutputDetails struct {
+	OutputFilePaths []string      `json:"outputFilePaths"`
+	DurationInMs    int64         `json:"durationInMs"`
+	VideoDetails    *VideoDetails `json:"videoDetails,omitempty"`
+}
+
+// VideoDetails is the video of an output.
+type VideoDetails struct {
+	WidthInPx      int   `json:"widthInPx"`
+	HeightInPx     int   `json:"heightInPx"`
+	AverageBitrate int64 `json:"averageBitrate,omitempty"` // bits a second of the whole output, as written
+}
+
+// groupDetails lists what a group published, with the sizes its outputs came to.
+func groupDetails(p *plan.Plan, group plan.OutputGroup, bytes []int64) GroupDetails {
+	out := GroupDetails{Type: "FILE_GROUP", OutputDetails: []OutputDetails{}}
+	if group.HLS != nil {
+		out.Type = "HLS_GROUP"
+		out.PlaylistFilePaths = []string{uri(group.Bucket, group.HLS.MultivariantKey)}
+	}
+	for i, o := range group.Outputs {
+		d := OutputDetails{OutputFilePaths: []string{uri(group.Bucket, o.Key)}}
+		switch {
+		case o.Ladder >= 0:
+			d.DurationInMs = p.Ladders[o.Ladder].Timeline.Duration().Milliseconds()
+		case o.Audio >= 0:
+			d.DurationInMs = p.Audios[o.Audio].Samples * 1000 / int64(p.Audios[o.Audio].SampleRate)
+		}
+		if o.Rung >= 0 {
+			rung := p.Ladders[o.Ladder].Rungs[o.Rung]
+			d.VideoDetails = &VideoDetails{WidthInPx: rung.Width, HeightInPx: rung.Height}
+			if d.DurationInMs > 0 {
+				d.VideoDetails.AverageBitrate = bytes[i] * 8 * 1000 / d.DurationInMs
+			}
+		}
+		out.OutputDetails = append(out.OutputDetails, d)
+	}
+	return out
+}
+
+func uri(bucket, key string) string { return "s3://" + bucket + "/" + key }

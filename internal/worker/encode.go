@@ -1,0 +1,186 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// chunkTask and audioTask are the payloads of their tasks: indexes into the Plan.
+type chunkTask struct {
+	Ladder int `json:"ladder"`
+	Chunk  int `json:"chunk"`
+}
+
+type audioTask struct {
+	Audio int `json:"audio"`
+}
+
+func chunkName(ladder, chunk int) string { return fmt.Sprintf("chunk/%d/%d", ladder, chunk) }
+func audioName(audio int) string         { return fmt.Sprintf("audio/%d", audio) }
+
+// chunk encodes one chunk of a ladder: every rung of it, and its captures.
+func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
+	var t chunkTask
+	if err := json.Unmarshal(task.Payload, &t); err != nil {
+		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)
+	}
+	ladder := p.Plan.Ladders[t.Ladder]
+	chunk := ladder.Chunks[t.Chunk]
+	frames := chunk.To - chunk.From
+	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: frames}) }
+	var missing int64
+	run := func(args []string) error {
+		return w.encode(ctx, task, p.Input, args, progress, func(dir string) error {
+			var err error
+			if missing, err = undecoded(dir, chunk); err != nil {
+				return err
+			}
+			if missing > 0 && len(args) == len(chunk.Args) && chunk.From > 0 {
+				return errLost
+			}
+			return checkChunk(dir, ladder, chunk)
+		})
+	}
+	err := run(chunk.Args)
+	if errors.Is(err, errLost) { // the container led to the wrong place, or the source is damaged
+		err = run(plan.WithoutSeek(chunk.Args))
+	}
+	if err != nil {
+		return job.Result{}, err
+	}
+	var result job.Result
+	if missing > 0 {
+		result.Warnings = []job.Warning{{Code: warnDamaged, Message: fmt.Sprintf(
+			"%d of %d frames between %s and %s could not be decoded: the frame before stands in their place",
+			missing, chunk.SourceFrames, ladder.Timeline.At(chunk.From).Round(time.Millisecond), ladder.Timeline.At(chunk.To).Round(time.Millisecond))}}
+	}
+	return result, nil
+}
+
+// warnDamaged is the code of a warning that parts of the source could not be
+// decoded; plan has the codes of what is known before encoding.
+const warnDamaged = 900050
+
+// errLost says that a chunk's process found fewer frames than the index has.
+var errLost = errors.New("frames are missing")
+
+// undecoded returns how many frames of the source a chunk's process should have
+// decoded and did not. Its trace holds four bytes for each it did.
+func undecoded(dir string, chunk plan.Chunk) (int64, error) {
+	trace := filepath.Join(dir, plan.DecodedFile)
+	info, err := os.Stat(trace)
+	if err != nil {
+		return 0, fault.New(fault.Internal, "1999", "the encoder left no trace of what it decoded: %w", err)
+	}
+	if err := os.Remove(trace); err != nil {
+		return 0, err
+	}
+	return max(chunk.SourceFrames-info.Size()/4, 0), nil
+}
+
+// audio encodes one audio track of the whole source.
+func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
+	var t audioTask
+	if err := json.Unmarshal(task.Payload, &t); err != nil {
+		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)
+	}
+	encode := p.Plan.Audios[t.Audio]
+	total := encode.Samples * 1000 / int64(encode.SampleRate) // milliseconds
+	progress := func(at ffmpeg.Progress) {
+		report(job.Progress{Done: min(at.OutTime.Milliseconds(), total), Total: total})
+	}
+	err := w.encode(ctx, task, p.Input, encode.Args, progress, func(dir string) error {
+		return checkAudio(dir, encode)
+	})
+	return job.Result{}, err
+}
+
+// encode runs one media process for a task unless its files are there already,
+// checks what it wrote and keeps it.
+func (w *Worker) encode(ctx context.Context, task job.Task, input string, args []string, progress func(ffmpeg.Progress), check func(dir string) error) error {
+	if w.kept(task.Job, task.Name) {
+		return nil
+	}
+	source, err := w.source(ctx, task.Job, input, func(job.Progress) {})
+	if err != nil {
+		return err
+	}
+	try, err := w.attempt(task.Job, task.Name)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(try)
+	usage, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{Args: args, Source: source, OutputDir: try, Progress: progress})
+	if err != nil {
+		return err
+	}
+	if err := check(try); err != nil {
+		return err
+	}
+	w.cfg.Logger.DebugContext(ctx, "encoded", "job", task.Job, "task", task.Name, "cpu", usage.CPU, "wall", usage.Wall)
+	return w.keep(try, task.Job, task.Name)
+}
+
+// checkChunk holds what a process wrote against the plan: every rung has exactly
+// the planned frames and begins with an IDR, every captured frame is there.
+func checkChunk(dir string, ladder plan.Ladder, chunk plan.Chunk) error {
+	for _, rung := range ladder.Rungs {
+		track, closer, err := openTrack(filepath.Join(dir, rung.File))
+		if err != nil {
+			return err
+		}
+		closer()
+		got, want := int64(len(track.Samples)), chunk.To-chunk.From
+		if got != want {
+			return fault.New(fault.Invalid, "1999", "the decoder gave %d frames where the source's index has %d (output frames %d to %d)", got, want, chunk.From, chunk.To).
+				WithHint("the source is damaged there, or its timestamps are: remux or repair it")
+		}
+		if !track.Samples[0].Key {
+			return fault.New(fault.Internal, "1999", "%s does not begin with a keyframe", rung.File)
+		}
+	}
+	for _, capture := range ladder.Captures {
+		for i := range capturesIn(capture, chunk) {
+			if _, err := os.Stat(filepath.Join(dir, fmt.Sprintf(capture.FilePattern, i))); err != nil {
+				return fault.New(fault.Internal, "1999", "captured frame %d of frames %d to %d is missing", i, chunk.From, chunk.To)
+			}
+		}
+	}
+	return nil
+}
+
+// capturesIn returns the captured frames of a chunk, in order: file i of the
+// chunk's process is element i.
+func capturesIn(c plan.Capture, chunk plan.Chunk) []int64 {
+	var out []int64
+	for _, f := range c.Frames {
+		if f >= chunk.From && f < chunk.To {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// checkAudio holds an encoded audio track against the plan.
+func checkAudio(dir string, encode plan.AudioEncode) error {
+	track, closer, err := openTrack(filepath.Join(dir, encode.File))
+	if err != nil {
+		return err
+	}
+	closer()
+	const frame = 1024 // samples in an AAC frame
+	if got, want := int64(len(track.Samples))*frame, encode.Samples+encode.Priming; got < want {
+		return fault.New(fault.Internal, "1999", "%s has %d samples, planned were %d", encode.File, got, want)
+	}
+	return nil
+}

@@ -1,0 +1,339 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/hls"
+	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/mpegts"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// finish packs what the encodes left behind into the job's outputs and publishes
+// them: everything is made and checked in the work folder first, then media goes
+// to the buckets, then media playlists, then multivariant playlists. A finish
+// that runs again after a crash does the same and publishes nothing twice.
+func (w *Worker) finish(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
+	dir, err := w.attempt(task.Job, task.Name)
+	if err != nil {
+		return job.Result{}, err
+	}
+	defer os.RemoveAll(dir)
+	f := &finisher{w: w, job: task.Job, plan: &p.Plan, dir: dir, report: report}
+	f.total.Store(2 * int64(countFiles(&p.Plan)))
+	var details Details
+	for _, group := range p.Plan.Groups {
+		made, err := f.group(ctx, group)
+		if err != nil {
+			return job.Result{}, err
+		}
+		details.OutputGroupDetails = append(details.OutputGroupDetails, made)
+	}
+	if err := f.publish(ctx); err != nil {
+		return job.Result{}, err
+	}
+	doc, err := json.Marshal(details)
+	if err != nil {
+		return job.Result{}, fmt.Errorf("encode details: %w", err)
+	}
+	return job.Result{Details: doc}, nil
+}
+
+func countFiles(p *plan.Plan) int {
+	n := 0
+	for _, g := range p.Groups {
+		n++ // the multivariant playlist; one too many for a file group does no harm
+		for _, o := range g.Outputs {
+			n += 1 + len(o.Segments) + len(o.Captures)
+		}
+	}
+	return n
+}
+
+// rank is the order of publishing: nothing points at what is not there yet.
+type rank int
+
+const (
+	mediaFile rank = iota
+	mediaPlaylist
+	multivariantPlaylist
+)
+
+// finisher is one run of a finish task.
+type finisher struct {
+	w      *Worker
+	job    string
+	plan   *plan.Plan
+	dir    string
+	report func(job.Progress)
+
+	done, total atomic.Int64
+	mu          sync.Mutex
+	made        [multivariantPlaylist + 1][]Upload
+}
+
+func (f *finisher) step() {
+	f.report(job.Progress{Done: f.done.Add(1), Total: f.total.Load()})
+}
+
+// file makes one output file in the work folder by write, and returns its size.
+func (f *finisher) file(r rank, bucket, key string, write func(io.Writer) error) (int64, error) {
+	f.mu.Lock()
+	local := filepath.Join(f.dir, fmt.Sprintf("%d-%d", r, len(f.made[r])))
+	f.made[r] = append(f.made[r], Upload{Job: f.job, Bucket: bucket, Key: key, File: local, ContentType: contentType(key)})
+	f.mu.Unlock()
+	out, err := os.OpenFile(local, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, diskFault(err)
+	}
+	buffered := bufio.NewWriterSize(out, 256<<10)
+	err = errors.Join(write(buffered), buffered.Flush())
+	size, seekErr := out.Seek(0, io.SeekCurrent)
+	if err := errors.Join(err, seekErr, out.Close()); err != nil {
+		return 0, fmt.Errorf("make %s: %w", key, diskFault(err))
+	}
+	f.step()
+	return size, nil
+}
+
+// group makes the files of one output group.
+func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDetails, error) {
+	t := f.w.openTracks(f.job, f.plan)
+	defer t.close()
+	sizes := make([]int64, len(group.Outputs))
+	var variants []hls.Variant
+	var playlists []*hls.MediaPlaylist
+	for i, o := range group.Outputs {
+		var err error
+		switch {
+		case group.HLS != nil:
+			var v hls.Variant
+			var list *hls.MediaPlaylist
+			v, list, sizes[i], err = f.variant(ctx, t, group, o)
+			variants, playlists = append(variants, v), append(playlists, list)
+		case o.Capture >= 0:
+			sizes[i], err = f.captures(group.Bucket, o)
+		default:
+			sizes[i], err = f.movie(t, group.Bucket, o)
+		}
+		if err != nil {
+			return GroupDetails{}, err
+		}
+	}
+	if group.HLS != nil {
+		if err := f.multivariant(group, variants, playlists); err != nil {
+			return GroupDetails{}, err
+		}
+	}
+	return groupDetails(f.plan, group, sizes), nil
+}
+
+// variant makes the segments and the media playlist of one HLS output.
+func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGroup, o plan.Output) (v hls.Variant, list *hls.MediaPlaylist, size int64, err error) {
+	timeline := f.plan.Ladders[o.Ladder].Timeline
+	video, err := t.video(o.Ladder, o.Rung)
+	if err != nil {
+		return v, nil, 0, err
+	}
+	audio, err := t.audio(o.Audio)
+	if err != nil {
+		return v, nil, 0, err
+	}
+	config := mpegts.Config{
+		ProgramNumber: o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID, AudioPID: o.MPEGTS.AudioPID,
+		PTSOffset: o.MPEGTS.PTSOffset, AudioFramesPerPES: o.MPEGTS.AudioFramesPerPES,
+	}
+	if o.Audio >= 0 {
+		config.AudioLanguage = f.plan.Audios[o.Audio].Language
+	}
+	stream, err := mpegts.NewStream(config, mpegts.Timeline(timeline), video, audio)
+	if err != nil {
+		return v, nil, 0, err
+	}
+	sizes := make([]hls.SegmentSize, len(o.Segments))
+	pool, pctx := errgroup.WithContext(ctx)
+	pool.SetLimit(max(f.w.cfg.Slots, 1))
+	for i, key := range o.Segments {
+		pool.Go(func() error {
+			if pctx.Err() != nil {
+				return context.Cause(pctx)
+			}
+			n, err := f.file(mediaFile, group.Bucket, key, func(out io.Writer) error {
+				_, err := stream.WriteSegment(out, i)
+				return err
+			})
+			from, to := timeline.Segment(i)
+			sizes[i] = hls.SegmentSize{Bytes: n, Duration: timeline.At(to) - timeline.At(from)}
+			return err
+		})
+	}
+	if err := pool.Wait(); err != nil {
+		return v, nil, 0, err
+	}
+
+	list = &hls.MediaPlaylist{Version: 3, MediaSequence: 1, PlaylistType: "VOD", EndList: true, IntegerDurations: group.HLS.IntegerDuration}
+	for i, key := range o.Segments {
+		list.Segments = append(list.Segments, hls.Segment{URI: hls.RelativeURI(o.Key, key), Duration: sizes[i].Duration})
+		size += sizes[i].Bytes
+	}
+	text, err := list.Marshal()
+	if err != nil {
+		return v, nil, 0, err
+	}
+	if err := f.playlist(mediaPlaylist, group.Bucket, o.Key, text); err != nil {
+		return v, nil, 0, err
+	}
+	if list, err = hls.ParseMediaPlaylist(text); err != nil { // what is checked is what was written
+		return v, nil, 0, err
+	}
+	v = hls.Variant{URI: hls.RelativeURI(group.HLS.MultivariantKey, o.Key)}
+	v.Bandwidth, v.AverageBandwidth = hls.Bandwidth(sizes)
+	if video != nil {
+		v.Codecs = append(v.Codecs, video.CodecString())
+		v.Width, v.Height, v.FrameRate = video.Width, video.Height, timeline.FrameRate
+	}
+	if audio != nil {
+		v.Codecs = append(v.Codecs, audio.CodecString())
+	}
+	return v, list, size, nil
+}
+
+// multivariant checks a group's playlists and makes the one that players open.
+func (f *finisher) multivariant(group plan.OutputGroup, variants []hls.Variant, playlists []*hls.MediaPlaylist) error {
+	m := &hls.MultivariantPlaylist{Version: 3, IndependentSegments: true, Variants: variants}
+	text, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	if m, err = hls.ParseMultivariantPlaylist(text); err != nil {
+		return err
+	}
+	if problems := hls.Check(m, playlists...); len(problems) > 0 {
+		return fault.New(fault.Internal, "1999", "the playlists of %s are not right: %w", group.HLS.MultivariantKey, errors.Join(problems...))
+	}
+	return f.playlist(multivariantPlaylist, group.Bucket, group.HLS.MultivariantKey, text)
+}
+
+func (f *finisher) playlist(r rank, bucket, key string, text []byte) error {
+	_, err := f.file(r, bucket, key, func(out io.Writer) error {
+		_, err := out.Write(text)
+		return err
+	})
+	return err
+}
+
+// movie makes a progressive-download MP4.
+func (f *finisher) movie(t *tracks, bucket string, o plan.Output) (int64, error) {
+	movie := mp4.Movie{CompositionShift: true}
+	var err error
+	if movie.Video, err = t.video(o.Ladder, o.Rung); err != nil {
+		return 0, err
+	}
+	if movie.Audio, err = t.audio(o.Audio); err != nil {
+		return 0, err
+	}
+	if o.Audio >= 0 {
+		movie.Language = f.plan.Audios[o.Audio].Language
+	}
+	return f.file(mediaFile, bucket, o.Key, func(out io.Writer) error {
+		_, err := mp4.WriteProgressive(out, movie)
+		return err
+	})
+}
+
+// captures gathers the JPEGs of a capture output from the chunks they were taken in.
+func (f *finisher) captures(bucket string, o plan.Output) (size int64, err error) {
+	ladder := f.plan.Ladders[o.Ladder]
+	capture := ladder.Captures[o.Capture]
+	next := 0
+	for c, chunk := range ladder.Chunks {
+		for i := range capturesIn(capture, chunk) {
+			from := filepath.Join(f.w.taskFolder(f.job, chunkName(o.Ladder, c)), fmt.Sprintf(capture.FilePattern, i))
+			n, err := f.file(mediaFile, bucket, o.Captures[next], func(out io.Writer) error {
+				in, err := os.Open(from)
+				if err != nil {
+					return err
+				}
+				_, err = io.Copy(out, in)
+				return errors.Join(err, in.Close())
+			})
+			if err != nil {
+				return 0, err
+			}
+			size += n
+			next++
+		}
+	}
+	return size, nil
+}
+
+// publish puts everything that was made into the buckets. What it is about to
+// publish is written down first, so that Discard can withdraw it after any crash.
+func (f *finisher) publish(ctx context.Context) error {
+	var names []objectName
+	for _, uploads := range f.made {
+		for _, u := range uploads {
+			names = append(names, objectName{u.Bucket, u.Key})
+		}
+	}
+	doc, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(f.w.publishingFile(f.job), doc); err != nil {
+		return err
+	}
+	if err := syncPath(f.w.folder(f.job)); err != nil {
+		return diskFault(err)
+	}
+	for _, uploads := range f.made {
+		pool, pctx := errgroup.WithContext(ctx)
+		pool.SetLimit(8) // mostly waiting for the disk
+		for _, u := range uploads {
+			pool.Go(func() error {
+				if pctx.Err() != nil {
+					return context.Cause(pctx)
+				}
+				if err := f.w.cfg.Objects.Publish(pctx, u); err != nil {
+					return fmt.Errorf("publish %s: %w", uri(u.Bucket, u.Key), err)
+				}
+				f.step()
+				return nil
+			})
+		}
+		if err := pool.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contentType returns what a browser and a player expect of an output.
+func contentType(key string) string {
+	switch strings.ToLower(path.Ext(key)) {
+	case ".m3u8":
+		return "application/vnd.apple.mpegurl"
+	case ".ts":
+		return "video/mp2t"
+	case ".mp4":
+		return "video/mp4"
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	}
+	return "application/octet-stream"
+}

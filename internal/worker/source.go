@@ -1,0 +1,73 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/job"
+)
+
+// source returns the local path of a job's source, getting it first if this
+// work folder does not have it. The file never changes under a running job: an
+// object is a snapshot of one version, a download is complete before it gets its name.
+func (w *Worker) source(ctx context.Context, id, input string, report func(job.Progress)) (string, error) {
+	path := filepath.Join(w.folder(id), "source")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	try, err := w.attempt(id, "source")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(try)
+	part := filepath.Join(try, "source")
+
+	u, err := url.Parse(input)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "1040", "/inputs/0/fileInput: %q is not a URL", input)
+	}
+	switch u.Scheme {
+	case "s3":
+		// S3 keys are taken as they are: "?", "#" and "%" are ordinary characters in them.
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(input, "s3://"), "/")
+		if _, err := w.cfg.Objects.Snapshot(ctx, bucket, key, part); err != nil {
+			return "", sourceFault(err, input)
+		}
+	case "http", "https":
+		progress := func(done, total int64) {
+			if total > 0 {
+				report(job.Progress{Done: done, Total: total * 2}) // the other half is looking at it
+			}
+		}
+		if _, err := w.cfg.Fetch.Fetch(ctx, input, part, progress); err != nil {
+			return "", err
+		}
+	default:
+		return "", fault.New(fault.Invalid, "1040", "/inputs/0/fileInput: %q is neither an s3:// nor an https:// URL", input)
+	}
+	if err := syncPath(part); err != nil {
+		return "", diskFault(err)
+	}
+	if err := os.Rename(part, path); err != nil {
+		return "", fmt.Errorf("keep source: %w", err)
+	}
+	return path, nil
+}
+
+// sourceFault gives a bucket's error the service's job error code.
+func sourceFault(err error, input string) error {
+	f := fault.Of(err)
+	switch f.Kind {
+	case fault.NotFound:
+		return fault.New(fault.Invalid, "1404", "the input %q does not exist: %w", input, err).
+			WithHint("list what is there with: aws s3 ls s3://BUCKET/ (keys are exact to the character)")
+	case fault.Denied:
+		return fault.New(fault.Denied, "1401", "the input %q may not be read: %w", input, err)
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// openTrack reads the tables of an encoded file. The caller calls close when it
+// no longer reads sample data.
+func openTrack(path string) (track *mp4.Track, closeFile func(), err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fault.New(fault.Internal, "1999", "the encoder wrote no %s: %w", filepath.Base(path), err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		track, err = mp4.ReadTrack(f, info.Size())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("read %s: %w", filepath.Base(path), err), f.Close())
+	}
+	return track, func() { _ = f.Close() }, nil
+}
+
+// tracks opens what the tasks of a job left behind, each file once.
+type tracks struct {
+	w      *Worker
+	job    string
+	plan   *plan.Plan
+	videos map[[2]int]*mp4.Video
+	audios map[int]*mp4.Audio
+	files  []func()
+}
+
+func (w *Worker) openTracks(id string, p *plan.Plan) *tracks {
+	return &tracks{w: w, job: id, plan: p, videos: map[[2]int]*mp4.Video{}, audios: map[int]*mp4.Audio{}}
+}
+
+func (t *tracks) close() {
+	for _, f := range t.files {
+		f()
+	}
+}
+
+func (t *tracks) open(task, file string) (*mp4.Track, error) {
+	track, closer, err := openTrack(filepath.Join(t.w.taskFolder(t.job, task), file))
+	if err == nil {
+		t.files = append(t.files, closer)
+	}
+	return track, err
+}
+
+// video returns a rung of a ladder, its chunks joined; nil when rung is -1.
+func (t *tracks) video(ladder, rung int) (*mp4.Video, error) {
+	if rung < 0 {
+		return nil, nil
+	}
+	at := [2]int{ladder, rung}
+	if v := t.videos[at]; v != nil {
+		return v, nil
+	}
+	l := t.plan.Ladders[ladder]
+	chunks := make([]*mp4.Track, len(l.Chunks))
+	for i := range l.Chunks {
+		var err error
+		if chunks[i], err = t.open(chunkName(ladder, i), l.Rungs[rung].File); err != nil {
+			return nil, err
+		}
+	}
+	v, err := mp4.NewVideo(l.Timeline.FrameRate, chunks...)
+	if err != nil {
+		return nil, err
+	}
+	t.videos[at] = v
+	return v, nil
+}
+
+// audio returns an audio encode; nil when i is -1.
+func (t *tracks) audio(i int) (*mp4.Audio, error) {
+	if i < 0 {
+		return nil, nil
+	}
+	if a := t.audios[i]; a != nil {
+		return a, nil
+	}
+	encode := t.plan.Audios[i]
+	track, err := t.open(audioName(i), encode.File)
+	if err != nil {
+		return nil, err
+	}
+	a, err := mp4.NewAudio(track, encode.Priming, encode.Samples)
+	if err != nil {
+		return nil, err
+	}
+	t.audios[i] = a
+	return a, nil
+}

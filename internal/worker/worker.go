@@ -1,0 +1,228 @@
+// Package worker carries out the tasks of encoding jobs: it takes a task from
+// the queue through the rooms that know how (fetch, probe, plan, ffmpeg, mp4,
+// mpegts, hls, object) and hands back its result. It implements job.Runner.
+//
+// A job has one "probe" task, then its "audio/A" and "chunk/L/C" tasks side by
+// side, then "finish". Every task leaves its files in the job's work folder,
+// whole and on disk, before it returns; a task that runs again after a crash
+// finds finished files and keeps them. Nothing is visible in a destination
+// bucket before "finish", which publishes segments first and the multivariant
+// playlist last.
+//
+// It touches its work folder and, through Objects, buckets. It starts no process
+// itself (ffmpeg does) and keeps no state that a restart needs beyond that folder.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/fetch"
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/plan"
+	"vodwright.dev/vodwright/internal/probe"
+)
+
+// Objects is where sources come from and where outputs go.
+type Objects interface {
+	// Snapshot makes dst, which does not exist, a local copy of an object that
+	// later writes to the object do not change, and returns its version.
+	Snapshot(ctx context.Context, bucket, key, dst string) (version string, err error)
+	// Writable returns an error if outputs cannot be published to bucket.
+	Writable(ctx context.Context, bucket string) error
+	// Publish stores one output durably. Publishing the same output of the same
+	// job again changes nothing.
+	Publish(ctx context.Context, out Upload) error
+	// Withdraw removes the object if job published what it holds now.
+	Withdraw(ctx context.Context, job, bucket, key string) error
+}
+
+// Upload is one output object.
+type Upload struct {
+	Job         string // who publishes
+	Bucket, Key string
+	File        string // local path of the content; may be moved away
+	ContentType string
+}
+
+// Config is what a Worker needs. Every field is required unless it says otherwise.
+type Config struct {
+	Dir     string // absolute path of the work folder, on one file system with the embedded buckets if there are any
+	FFmpeg  *ffmpeg.Runner
+	Probe   *probe.Prober
+	Fetch   *fetch.Fetcher
+	Objects Objects
+	Slots   int          // how many tasks the caller runs at once; finish packs with as many goroutines
+	Logger  *slog.Logger // nil discards
+}
+
+// Worker implements job.Runner. It is safe for concurrent use.
+type Worker struct {
+	cfg Config
+
+	mu     sync.Mutex
+	probed map[string]*probed // by job: what later tasks need, read once
+}
+
+// New returns a Worker. It starts nothing.
+func New(cfg Config) *Worker {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Worker{cfg: cfg, probed: map[string]*probed{}}
+}
+
+// probed is the Output of the probe task: all that later tasks know of the job.
+type probed struct {
+	Input string    `json:"input"` // the source's URI, for a worker that must get it again
+	Plan  plan.Plan `json:"plan"`
+}
+
+// Run implements job.Runner.
+func (w *Worker) Run(ctx context.Context, task job.Task, outputs job.Outputs, report func(job.Progress)) (job.Result, error) {
+	kind, _, _ := strings.Cut(task.Name, "/")
+	if kind == "probe" {
+		return w.probe(ctx, task, report)
+	}
+	p, err := w.load(ctx, task.Job, outputs)
+	if err != nil {
+		return job.Result{}, err
+	}
+	switch kind {
+	case "chunk":
+		return w.chunk(ctx, task, p, report)
+	case "audio":
+		return w.audio(ctx, task, p, report)
+	case "finish":
+		return w.finish(ctx, task, p, report)
+	}
+	return job.Result{}, fault.New(fault.Internal, "", "task %q of job %s is of no known kind", task.Name, task.Job)
+}
+
+// load returns the job's probe output, from memory or from the stored result.
+func (w *Worker) load(ctx context.Context, id string, outputs job.Outputs) (*probed, error) {
+	w.mu.Lock()
+	p := w.probed[id]
+	w.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	doc, err := outputs(ctx, "probe")
+	if err != nil {
+		return nil, fmt.Errorf("read plan of job %s: %w", id, err)
+	}
+	p = new(probed)
+	if err := json.Unmarshal(doc, p); err != nil {
+		return nil, fmt.Errorf("decode plan of job %s: %w", id, err)
+	}
+	w.mu.Lock()
+	w.probed[id] = p
+	w.mu.Unlock()
+	return p, nil
+}
+
+// Discard implements job.Runner: it withdraws what an unfinished job published
+// and removes its work folder.
+func (w *Worker) Discard(ctx context.Context, id string, outcome job.Status) error {
+	if outcome != job.Complete {
+		if err := w.withdraw(ctx, id); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	delete(w.probed, id)
+	w.mu.Unlock()
+	if err := os.RemoveAll(w.folder(id)); err != nil {
+		return fmt.Errorf("remove work folder of job %s: %w", id, err)
+	}
+	return nil
+}
+
+// withdraw removes every object that the job published. The intent was written
+// to the work folder before the first of them, so a crash forgets none.
+func (w *Worker) withdraw(ctx context.Context, id string) error {
+	doc, err := os.ReadFile(w.publishingFile(id))
+	if os.IsNotExist(err) {
+		return nil // publishing never began
+	}
+	if err != nil {
+		return fmt.Errorf("read what job %s published: %w", id, err)
+	}
+	var keys []objectName
+	if err := json.Unmarshal(doc, &keys); err != nil {
+		return fmt.Errorf("read what job %s published: %w", id, err)
+	}
+	for i := len(keys) - 1; i >= 0; i-- { // playlists first: nothing half-visible
+		if err := w.cfg.Objects.Withdraw(ctx, id, keys[i].Bucket, keys[i].Key); err != nil {
+			return fmt.Errorf("withdraw %s/%s: %w", keys[i].Bucket, keys[i].Key, err)
+		}
+	}
+	return nil
+}
+
+type objectName struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+}
+
+func (w *Worker) folder(id string) string { return filepath.Join(w.cfg.Dir, id) }
+
+func (w *Worker) publishingFile(id string) string {
+	return filepath.Join(w.folder(id), "publishing.json")
+}
+
+// taskFolder is where a task's finished files are. It exists whole or not at all.
+func (w *Worker) taskFolder(id, task string) string {
+	return filepath.Join(w.folder(id), strings.ReplaceAll(task, "/", "-"))
+}
+
+// attempt makes an empty folder for one try of a task, beside the place where
+// its finished files go.
+func (w *Worker) attempt(id, task string) (string, error) {
+	if err := os.MkdirAll(w.folder(id), 0o700); err != nil {
+		return "", diskFault(err)
+	}
+	dir, err := os.MkdirTemp(w.folder(id), "try-"+strings.ReplaceAll(task, "/", "-")+"-")
+	if err != nil {
+		return "", diskFault(err)
+	}
+	return dir, nil
+}
+
+// keep makes the files of a try the task's files: on disk, whole, once. If
+// another try was first, its files stay and these go.
+func (w *Worker) keep(try, id, task string) error {
+	entries, err := os.ReadDir(try)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := syncPath(filepath.Join(try, e.Name())); err != nil {
+			return diskFault(err)
+		}
+	}
+	if err := syncPath(try); err != nil {
+		return diskFault(err)
+	}
+	if err := os.Rename(try, w.taskFolder(id, task)); err != nil {
+		if w.kept(id, task) {
+			return os.RemoveAll(try)
+		}
+		return diskFault(err)
+	}
+	return syncPath(w.folder(id))
+}
+
+// kept reports whether a task's files are there from an earlier try.
+func (w *Worker) kept(id, task string) bool {
+	_, err := os.Stat(w.taskFolder(id, task))
+	return err == nil
+}
