@@ -55,7 +55,7 @@ func WriteProgressive(w io.Writer, m Movie) (int64, error) {
 		t := tracks[run.track]
 		for i := run.first; i < run.first+run.count; i++ {
 			s := t.sample(i)
-			if err := c.add(s.data, s.offset, int64(s.size)); err != nil {
+			if err := c.add(s.from, s.offset, int64(s.size)); err != nil {
 				return written + c.written, err
 			}
 		}
@@ -67,7 +67,8 @@ func WriteProgressive(w io.Writer, m Movie) (int64, error) {
 // movieTrack is a track as it is written. Times are in ticks of timescale.
 type movieTrack struct {
 	timescale  int64
-	duration   int64 // of a sample; all samples last the same
+	duration   int64 // of a sample; all but the last one last the same
+	last       int64 // of the last sample
 	count      int64 // samples
 	perChunk   int64 // samples in each half second
 	mediaStart int64 // what the edit list enters at
@@ -85,7 +86,7 @@ type movieTrack struct {
 }
 
 type movieSample struct {
-	data   io.ReaderAt
+	from   *Track
 	offset int64
 	size   int32
 	key    bool
@@ -117,13 +118,13 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 			language:  "und",
 			sample: func(i int64) movieSample {
 				p := v.Picture(i)
-				return movieSample{p.Chunk.Data, p.Sample.Offset, p.Sample.Size, p.Sample.Key, p.Frame - i}
+				return movieSample{p.Chunk, p.Sample.Offset, p.Sample.Size, p.Sample.Key, p.Frame - i}
 			},
 		}
 		if t.timescale > math.MaxUint32 || t.duration > math.MaxInt32/32 {
 			return nil, fault.New(fault.Internal, "", "write MP4: the frame rate %s does not fit", v.FrameRate)
 		}
-		t.presented = t.count * t.duration
+		t.last, t.presented = t.duration, t.count*t.duration
 		if !m.CompositionShift {
 			t.mediaStart, t.editList = v.Reorder*t.duration, v.Reorder > 0
 		}
@@ -133,15 +134,16 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 		out = append(out, &movieTrack{
 			timescale:  int64(a.Track.SampleRate),
 			duration:   FrameSamples,
-			count:      min((a.Priming+a.Samples+FrameSamples-1)/FrameSamples, int64(a.Frames())),
+			count:      (a.Priming + a.Samples + FrameSamples - 1) / FrameSamples,
 			mediaStart: a.Priming,
 			presented:  a.Samples,
+			last:       a.Priming + a.Samples - (a.Priming+a.Samples-1)/FrameSamples*FrameSamples,
 			editList:   true,
 			audio:      a,
 			language:   language,
 			sample: func(i int64) movieSample {
 				s := a.Track.Samples[i]
-				return movieSample{a.Track.Data, s.Offset, s.Size, true, 0}
+				return movieSample{a.Track, s.Offset, s.Size, true, 0}
 			},
 		})
 	}
@@ -154,6 +156,9 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 	}
 	return out, nil
 }
+
+// length returns how long the media lasts, in ticks.
+func (t *movieTrack) length() int64 { return (t.count-1)*t.duration + t.last }
 
 // weigh finds the track's bytes, largest sample and busiest second.
 func (t *movieTrack) weigh() {
@@ -256,31 +261,31 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// copier copies byte ranges, joining those that follow each other in one reader.
+// copier copies byte ranges, joining those that follow each other in one file.
 type copier struct {
 	w       io.Writer
 	buf     []byte
-	data    io.ReaderAt
+	from    *Track
 	at, n   int64
 	written int64
 }
 
-func (c *copier) add(data io.ReaderAt, at, n int64) error {
-	if c.n > 0 && c.data == data && c.at+c.n == at {
+func (c *copier) add(from *Track, at, n int64) error {
+	if c.n > 0 && c.from == from && c.at+c.n == at {
 		c.n += n
 		return nil
 	}
 	if err := c.flush(); err != nil {
 		return err
 	}
-	c.data, c.at, c.n = data, at, n
+	c.from, c.at, c.n = from, at, n
 	return nil
 }
 
 func (c *copier) flush() error {
 	for c.n > 0 {
 		b := c.buf[:min(c.n, int64(len(c.buf)))]
-		if err := readFull(c.data, b, c.at); err != nil {
+		if err := readFull(c.from.Data, b, c.at); err != nil {
 			return fmt.Errorf("read sample data at %d: %w", c.at, err)
 		}
 		n, err := c.w.Write(b)

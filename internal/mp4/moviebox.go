@@ -59,7 +59,7 @@ func (t *movieTrack) trak(id uint32, length uint64, wide bool, base uint64) *box
 		trak.AddChild(edts)
 	}
 
-	mdhd := &box.MdhdBox{Timescale: uint32(t.timescale), Duration: uint64(t.count * t.duration)}
+	mdhd := &box.MdhdBox{Timescale: uint32(t.timescale), Duration: uint64(t.length())}
 	mdhd.Version = versionFor(mdhd.Duration)
 	mdhd.SetLanguage(t.language)
 	hdlr := &box.HdlrBox{HandlerType: "vide", Name: "VideoHandler"}
@@ -94,7 +94,12 @@ func (t *movieTrack) stbl(wide bool, base uint64) *box.StblBox {
 		stsd.AddChild(t.visualEntry())
 	}
 	stbl.AddChild(stsd)
-	stbl.AddChild(&box.SttsBox{SampleCount: []uint32{uint32(t.count)}, SampleTimeDelta: []uint32{uint32(t.duration)}})
+	stts := &box.SttsBox{SampleCount: []uint32{uint32(t.count)}, SampleTimeDelta: []uint32{uint32(t.duration)}}
+	if t.last != t.duration {
+		stts.SampleCount = []uint32{uint32(t.count - 1), 1}
+		stts.SampleTimeDelta = append(stts.SampleTimeDelta, uint32(t.last))
+	}
+	stbl.AddChild(stts)
 
 	sizes := make([]uint32, 0, t.count)
 	var keys []uint32
@@ -180,7 +185,7 @@ func cslgVersion(end int64) byte {
 
 // bitrate builds a btrt box: bytes of the largest sample, bits in the busiest second, and on average.
 func (t *movieTrack) bitrate() *box.BtrtBox {
-	average := media.Rescale(t.bytes*8, media.R(t.timescale, t.count*t.duration), media.R(1, 1))
+	average := media.Rescale(t.bytes*8, media.R(t.timescale, t.length()), media.R(1, 1))
 	return &box.BtrtBox{
 		BufferSizeDB: uint32(t.largest),
 		MaxBitrate:   uint32(min(max(t.peak, average), math.MaxUint32)),
