@@ -147,11 +147,11 @@ func (w *walk) refuse(v reflect.Value, at, of, hint string) {
 	if w.faulted[at] {
 		return
 	}
-	name := of[strings.LastIndex(of, ".")+1:]
-	text := name + " is not implemented yet"
-	if s := shown(reflect.Indirect(v)); s != "" {
-		text = name + " " + s + " is not implemented yet"
+	text := shown(reflect.Indirect(v))
+	if text == "" {
+		text = of[strings.LastIndex(of, ".")+1:]
 	}
+	text += " is not implemented yet"
 	if hint != "" {
 		text += " (" + hint + ")"
 	}

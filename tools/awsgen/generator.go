@@ -117,9 +117,9 @@ func (g *generator) shape(name string) error {
 
 func (g *generator) enum(name string, s *shape) {
 	t := goName(name)
-	fmt.Fprintf(&g.enums, "\n// %s is the API's enumeration of that name; \"\" is absent.\ntype %[1]s string\n\n// The values of %[1]s.\nconst (\n", t)
+	fmt.Fprintf(&g.enums, "\n// %[1]s is the API's enumeration of that name; \"\" is absent.\ntype %[1]s string\n\n// The values of %[1]s.\nconst (\n", t)
 	for _, e := range s.Enum {
-		fmt.Fprintf(&g.enums, "\t%s%s %[1]s = %q\n", t, enumName(e), e)
+		fmt.Fprintf(&g.enums, "\t%s%s %[1]s = %[3]q\n", t, enumName(e), e)
 	}
 	fmt.Fprintf(&g.enums, ")\n\n// Values lists the values of %s.\nfunc (%[1]s) Values() []string {\n\treturn []string{", t)
 	for i, e := range s.Enum {

@@ -7,13 +7,13 @@ type Method string
 
 // The values of Method.
 const (
-	MethodGet     Method = "Get"
-	MethodHead    Method = "Head"
-	MethodPost    Method = "Post"
-	MethodPut     Method = "Put"
-	MethodPatch   Method = "Patch"
-	MethodOptions Method = "Options"
-	MethodDelete  Method = "Delete"
+	MethodGet     Method = "GET"
+	MethodHead    Method = "HEAD"
+	MethodPost    Method = "POST"
+	MethodPut     Method = "PUT"
+	MethodPatch   Method = "PATCH"
+	MethodOptions Method = "OPTIONS"
+	MethodDelete  Method = "DELETE"
 )
 
 // Values lists the values of Method.
@@ -26,9 +26,9 @@ type ItemSelection string
 
 // The values of ItemSelection.
 const (
-	ItemSelectionNone      ItemSelection = "None"
-	ItemSelectionWhitelist ItemSelection = "Whitelist"
-	ItemSelectionAll       ItemSelection = "All"
+	ItemSelectionNone      ItemSelection = "none"
+	ItemSelectionWhitelist ItemSelection = "whitelist"
+	ItemSelectionAll       ItemSelection = "all"
 )
 
 // Values lists the values of ItemSelection.
@@ -41,10 +41,10 @@ type EventType string
 
 // The values of EventType.
 const (
-	EventTypeViewer_Request  EventType = "Viewer_Request"
-	EventTypeViewer_Response EventType = "Viewer_Response"
-	EventTypeOrigin_Request  EventType = "Origin_Request"
-	EventTypeOrigin_Response EventType = "Origin_Response"
+	EventTypeViewer_Request  EventType = "viewer-request"
+	EventTypeViewer_Response EventType = "viewer-response"
+	EventTypeOrigin_Request  EventType = "origin-request"
+	EventTypeOrigin_Response EventType = "origin-response"
 )
 
 // Values lists the values of EventType.
@@ -57,9 +57,9 @@ type ViewerProtocolPolicy string
 
 // The values of ViewerProtocolPolicy.
 const (
-	ViewerProtocolPolicyAllow_All         ViewerProtocolPolicy = "Allow_All"
-	ViewerProtocolPolicyHttps_Only        ViewerProtocolPolicy = "Https_Only"
-	ViewerProtocolPolicyRedirect_To_Https ViewerProtocolPolicy = "Redirect_To_Https"
+	ViewerProtocolPolicyAllow_All         ViewerProtocolPolicy = "allow-all"
+	ViewerProtocolPolicyHttps_Only        ViewerProtocolPolicy = "https-only"
+	ViewerProtocolPolicyRedirect_To_Https ViewerProtocolPolicy = "redirect-to-https"
 )
 
 // Values lists the values of ViewerProtocolPolicy.
@@ -72,8 +72,8 @@ type ConnectionMode string
 
 // The values of ConnectionMode.
 const (
-	ConnectionModeDirect      ConnectionMode = "Direct"
-	ConnectionModeTenant_Only ConnectionMode = "Tenant_Only"
+	ConnectionModeDirect      ConnectionMode = "direct"
+	ConnectionModeTenant_Only ConnectionMode = "tenant-only"
 )
 
 // Values lists the values of ConnectionMode.
@@ -86,10 +86,10 @@ type HttpVersion string
 
 // The values of HttpVersion.
 const (
-	HttpVersionHttp1_1   HttpVersion = "Http1_1"
-	HttpVersionHttp2     HttpVersion = "Http2"
-	HttpVersionHttp3     HttpVersion = "Http3"
-	HttpVersionHttp2and3 HttpVersion = "Http2and3"
+	HttpVersionHttp1_1   HttpVersion = "http1.1"
+	HttpVersionHttp2     HttpVersion = "http2"
+	HttpVersionHttp3     HttpVersion = "http3"
+	HttpVersionHttp2and3 HttpVersion = "http2and3"
 )
 
 // Values lists the values of HttpVersion.
@@ -102,8 +102,8 @@ type OriginGroupSelectionCriteria string
 
 // The values of OriginGroupSelectionCriteria.
 const (
-	OriginGroupSelectionCriteriaDefault             OriginGroupSelectionCriteria = "Default"
-	OriginGroupSelectionCriteriaMedia_Quality_Based OriginGroupSelectionCriteria = "Media_Quality_Based"
+	OriginGroupSelectionCriteriaDefault             OriginGroupSelectionCriteria = "default"
+	OriginGroupSelectionCriteriaMedia_Quality_Based OriginGroupSelectionCriteria = "media-quality-based"
 )
 
 // Values lists the values of OriginGroupSelectionCriteria.
@@ -116,9 +116,9 @@ type IpAddressType string
 
 // The values of IpAddressType.
 const (
-	IpAddressTypeIpv4      IpAddressType = "Ipv4"
-	IpAddressTypeIpv6      IpAddressType = "Ipv6"
-	IpAddressTypeDualstack IpAddressType = "Dualstack"
+	IpAddressTypeIpv4      IpAddressType = "ipv4"
+	IpAddressTypeIpv6      IpAddressType = "ipv6"
+	IpAddressTypeDualstack IpAddressType = "dualstack"
 )
 
 // Values lists the values of IpAddressType.
@@ -131,9 +131,9 @@ type OriginProtocolPolicy string
 
 // The values of OriginProtocolPolicy.
 const (
-	OriginProtocolPolicyHttp_Only    OriginProtocolPolicy = "Http_Only"
-	OriginProtocolPolicyMatch_Viewer OriginProtocolPolicy = "Match_Viewer"
-	OriginProtocolPolicyHttps_Only   OriginProtocolPolicy = "Https_Only"
+	OriginProtocolPolicyHttp_Only    OriginProtocolPolicy = "http-only"
+	OriginProtocolPolicyMatch_Viewer OriginProtocolPolicy = "match-viewer"
+	OriginProtocolPolicyHttps_Only   OriginProtocolPolicy = "https-only"
 )
 
 // Values lists the values of OriginProtocolPolicy.
@@ -146,10 +146,10 @@ type SslProtocol string
 
 // The values of SslProtocol.
 const (
-	SslProtocolSslv3   SslProtocol = "Sslv3"
-	SslProtocolTlsv1   SslProtocol = "Tlsv1"
-	SslProtocolTlsv1_1 SslProtocol = "Tlsv1_1"
-	SslProtocolTlsv1_2 SslProtocol = "Tlsv1_2"
+	SslProtocolSslv3   SslProtocol = "SSLv3"
+	SslProtocolTlsv1   SslProtocol = "TLSv1"
+	SslProtocolTlsv1_1 SslProtocol = "TLSv1.1"
+	SslProtocolTlsv1_2 SslProtocol = "TLSv1.2"
 )
 
 // Values lists the values of SslProtocol.
@@ -162,9 +162,9 @@ type PriceClass string
 
 // The values of PriceClass.
 const (
-	PriceClassPriceclass_100 PriceClass = "Priceclass_100"
-	PriceClassPriceclass_200 PriceClass = "Priceclass_200"
-	PriceClassPriceclass_All PriceClass = "Priceclass_All"
+	PriceClassPriceclass_100 PriceClass = "PriceClass_100"
+	PriceClassPriceclass_200 PriceClass = "PriceClass_200"
+	PriceClassPriceclass_All PriceClass = "PriceClass_All"
 	PriceClassNone           PriceClass = "None"
 )
 
@@ -178,9 +178,9 @@ type GeoRestrictionType string
 
 // The values of GeoRestrictionType.
 const (
-	GeoRestrictionTypeBlacklist GeoRestrictionType = "Blacklist"
-	GeoRestrictionTypeWhitelist GeoRestrictionType = "Whitelist"
-	GeoRestrictionTypeNone      GeoRestrictionType = "None"
+	GeoRestrictionTypeBlacklist GeoRestrictionType = "blacklist"
+	GeoRestrictionTypeWhitelist GeoRestrictionType = "whitelist"
+	GeoRestrictionTypeNone      GeoRestrictionType = "none"
 )
 
 // Values lists the values of GeoRestrictionType.
@@ -193,9 +193,9 @@ type CertificateSource string
 
 // The values of CertificateSource.
 const (
-	CertificateSourceCloudfront CertificateSource = "Cloudfront"
-	CertificateSourceIam        CertificateSource = "Iam"
-	CertificateSourceAcm        CertificateSource = "Acm"
+	CertificateSourceCloudfront CertificateSource = "cloudfront"
+	CertificateSourceIam        CertificateSource = "iam"
+	CertificateSourceAcm        CertificateSource = "acm"
 )
 
 // Values lists the values of CertificateSource.
@@ -208,15 +208,15 @@ type MinimumProtocolVersion string
 
 // The values of MinimumProtocolVersion.
 const (
-	MinimumProtocolVersionSslv3        MinimumProtocolVersion = "Sslv3"
-	MinimumProtocolVersionTlsv1        MinimumProtocolVersion = "Tlsv1"
-	MinimumProtocolVersionTlsv1_2016   MinimumProtocolVersion = "Tlsv1_2016"
-	MinimumProtocolVersionTlsv1_1_2016 MinimumProtocolVersion = "Tlsv1_1_2016"
-	MinimumProtocolVersionTlsv1_2_2018 MinimumProtocolVersion = "Tlsv1_2_2018"
-	MinimumProtocolVersionTlsv1_2_2019 MinimumProtocolVersion = "Tlsv1_2_2019"
-	MinimumProtocolVersionTlsv1_2_2021 MinimumProtocolVersion = "Tlsv1_2_2021"
-	MinimumProtocolVersionTlsv1_3_2025 MinimumProtocolVersion = "Tlsv1_3_2025"
-	MinimumProtocolVersionTlsv1_2_2025 MinimumProtocolVersion = "Tlsv1_2_2025"
+	MinimumProtocolVersionSslv3        MinimumProtocolVersion = "SSLv3"
+	MinimumProtocolVersionTlsv1        MinimumProtocolVersion = "TLSv1"
+	MinimumProtocolVersionTlsv1_2016   MinimumProtocolVersion = "TLSv1_2016"
+	MinimumProtocolVersionTlsv1_1_2016 MinimumProtocolVersion = "TLSv1.1_2016"
+	MinimumProtocolVersionTlsv1_2_2018 MinimumProtocolVersion = "TLSv1.2_2018"
+	MinimumProtocolVersionTlsv1_2_2019 MinimumProtocolVersion = "TLSv1.2_2019"
+	MinimumProtocolVersionTlsv1_2_2021 MinimumProtocolVersion = "TLSv1.2_2021"
+	MinimumProtocolVersionTlsv1_3_2025 MinimumProtocolVersion = "TLSv1.3_2025"
+	MinimumProtocolVersionTlsv1_2_2025 MinimumProtocolVersion = "TLSv1.2_2025"
 )
 
 // Values lists the values of MinimumProtocolVersion.
@@ -229,9 +229,9 @@ type SSLSupportMethod string
 
 // The values of SSLSupportMethod.
 const (
-	SSLSupportMethodSni_Only  SSLSupportMethod = "Sni_Only"
-	SSLSupportMethodVip       SSLSupportMethod = "Vip"
-	SSLSupportMethodStatic_Ip SSLSupportMethod = "Static_Ip"
+	SSLSupportMethodSni_Only  SSLSupportMethod = "sni-only"
+	SSLSupportMethodVip       SSLSupportMethod = "vip"
+	SSLSupportMethodStatic_Ip SSLSupportMethod = "static-ip"
 )
 
 // Values lists the values of SSLSupportMethod.
@@ -244,9 +244,9 @@ type ViewerMtlsMode string
 
 // The values of ViewerMtlsMode.
 const (
-	ViewerMtlsModeRequired    ViewerMtlsMode = "Required"
-	ViewerMtlsModeOptional    ViewerMtlsMode = "Optional"
-	ViewerMtlsModePassthrough ViewerMtlsMode = "Passthrough"
+	ViewerMtlsModeRequired    ViewerMtlsMode = "required"
+	ViewerMtlsModeOptional    ViewerMtlsMode = "optional"
+	ViewerMtlsModePassthrough ViewerMtlsMode = "passthrough"
 )
 
 // Values lists the values of ViewerMtlsMode.
@@ -259,9 +259,9 @@ type ICPRecordalStatus string
 
 // The values of ICPRecordalStatus.
 const (
-	ICPRecordalStatusApproved  ICPRecordalStatus = "Approved"
-	ICPRecordalStatusSuspended ICPRecordalStatus = "Suspended"
-	ICPRecordalStatusPending   ICPRecordalStatus = "Pending"
+	ICPRecordalStatusApproved  ICPRecordalStatus = "APPROVED"
+	ICPRecordalStatusSuspended ICPRecordalStatus = "SUSPENDED"
+	ICPRecordalStatusPending   ICPRecordalStatus = "PENDING"
 )
 
 // Values lists the values of ICPRecordalStatus.

@@ -7,9 +7,9 @@ type AccelerationMode string
 
 // The values of AccelerationMode.
 const (
-	AccelerationModeDisabled  AccelerationMode = "Disabled"
-	AccelerationModeEnabled   AccelerationMode = "Enabled"
-	AccelerationModePreferred AccelerationMode = "Preferred"
+	AccelerationModeDisabled  AccelerationMode = "DISABLED"
+	AccelerationModeEnabled   AccelerationMode = "ENABLED"
+	AccelerationModePreferred AccelerationMode = "PREFERRED"
 )
 
 // Values lists the values of AccelerationMode.
@@ -22,10 +22,10 @@ type BillingTagsSource string
 
 // The values of BillingTagsSource.
 const (
-	BillingTagsSourceQueue        BillingTagsSource = "Queue"
-	BillingTagsSourcePreset       BillingTagsSource = "Preset"
-	BillingTagsSourceJob_Template BillingTagsSource = "Job_Template"
-	BillingTagsSourceJob          BillingTagsSource = "Job"
+	BillingTagsSourceQueue        BillingTagsSource = "QUEUE"
+	BillingTagsSourcePreset       BillingTagsSource = "PRESET"
+	BillingTagsSourceJob_Template BillingTagsSource = "JOB_TEMPLATE"
+	BillingTagsSourceJob          BillingTagsSource = "JOB"
 )
 
 // Values lists the values of BillingTagsSource.
@@ -38,14 +38,14 @@ type ColorSpace string
 
 // The values of ColorSpace.
 const (
-	ColorSpaceFollow    ColorSpace = "Follow"
-	ColorSpaceRec_601   ColorSpace = "Rec_601"
-	ColorSpaceRec_709   ColorSpace = "Rec_709"
-	ColorSpaceHdr10     ColorSpace = "Hdr10"
-	ColorSpaceHlg_2020  ColorSpace = "Hlg_2020"
-	ColorSpaceP3dci     ColorSpace = "P3dci"
-	ColorSpaceP3d65_Sdr ColorSpace = "P3d65_Sdr"
-	ColorSpaceP3d65_Hdr ColorSpace = "P3d65_Hdr"
+	ColorSpaceFollow    ColorSpace = "FOLLOW"
+	ColorSpaceRec_601   ColorSpace = "REC_601"
+	ColorSpaceRec_709   ColorSpace = "REC_709"
+	ColorSpaceHdr10     ColorSpace = "HDR10"
+	ColorSpaceHlg_2020  ColorSpace = "HLG_2020"
+	ColorSpaceP3dci     ColorSpace = "P3DCI"
+	ColorSpaceP3d65_Sdr ColorSpace = "P3D65_SDR"
+	ColorSpaceP3d65_Hdr ColorSpace = "P3D65_HDR"
 )
 
 // Values lists the values of ColorSpace.
@@ -58,8 +58,8 @@ type CopyProtectionAction string
 
 // The values of CopyProtectionAction.
 const (
-	CopyProtectionActionPassthrough CopyProtectionAction = "Passthrough"
-	CopyProtectionActionStrip       CopyProtectionAction = "Strip"
+	CopyProtectionActionPassthrough CopyProtectionAction = "PASSTHROUGH"
+	CopyProtectionActionStrip       CopyProtectionAction = "STRIP"
 )
 
 // Values lists the values of CopyProtectionAction.
@@ -72,8 +72,8 @@ type VchipAction string
 
 // The values of VchipAction.
 const (
-	VchipActionPassthrough VchipAction = "Passthrough"
-	VchipActionStrip       VchipAction = "Strip"
+	VchipActionPassthrough VchipAction = "PASSTHROUGH"
+	VchipActionStrip       VchipAction = "STRIP"
 )
 
 // Values lists the values of VchipAction.
@@ -86,8 +86,8 @@ type AdvancedInputFilter string
 
 // The values of AdvancedInputFilter.
 const (
-	AdvancedInputFilterEnabled  AdvancedInputFilter = "Enabled"
-	AdvancedInputFilterDisabled AdvancedInputFilter = "Disabled"
+	AdvancedInputFilterEnabled  AdvancedInputFilter = "ENABLED"
+	AdvancedInputFilterDisabled AdvancedInputFilter = "DISABLED"
 )
 
 // Values lists the values of AdvancedInputFilter.
@@ -100,8 +100,8 @@ type AdvancedInputFilterAddTexture string
 
 // The values of AdvancedInputFilterAddTexture.
 const (
-	AdvancedInputFilterAddTextureEnabled  AdvancedInputFilterAddTexture = "Enabled"
-	AdvancedInputFilterAddTextureDisabled AdvancedInputFilterAddTexture = "Disabled"
+	AdvancedInputFilterAddTextureEnabled  AdvancedInputFilterAddTexture = "ENABLED"
+	AdvancedInputFilterAddTextureDisabled AdvancedInputFilterAddTexture = "DISABLED"
 )
 
 // Values lists the values of AdvancedInputFilterAddTexture.
@@ -114,9 +114,9 @@ type AdvancedInputFilterSharpen string
 
 // The values of AdvancedInputFilterSharpen.
 const (
-	AdvancedInputFilterSharpenOff  AdvancedInputFilterSharpen = "Off"
-	AdvancedInputFilterSharpenLow  AdvancedInputFilterSharpen = "Low"
-	AdvancedInputFilterSharpenHigh AdvancedInputFilterSharpen = "High"
+	AdvancedInputFilterSharpenOff  AdvancedInputFilterSharpen = "OFF"
+	AdvancedInputFilterSharpenLow  AdvancedInputFilterSharpen = "LOW"
+	AdvancedInputFilterSharpenHigh AdvancedInputFilterSharpen = "HIGH"
 )
 
 // Values lists the values of AdvancedInputFilterSharpen.
@@ -129,11 +129,11 @@ type AudioDurationCorrection string
 
 // The values of AudioDurationCorrection.
 const (
-	AudioDurationCorrectionDisabled AudioDurationCorrection = "Disabled"
-	AudioDurationCorrectionAuto     AudioDurationCorrection = "Auto"
-	AudioDurationCorrectionTrack    AudioDurationCorrection = "Track"
-	AudioDurationCorrectionFrame    AudioDurationCorrection = "Frame"
-	AudioDurationCorrectionForce    AudioDurationCorrection = "Force"
+	AudioDurationCorrectionDisabled AudioDurationCorrection = "DISABLED"
+	AudioDurationCorrectionAuto     AudioDurationCorrection = "AUTO"
+	AudioDurationCorrectionTrack    AudioDurationCorrection = "TRACK"
+	AudioDurationCorrectionFrame    AudioDurationCorrection = "FRAME"
+	AudioDurationCorrectionForce    AudioDurationCorrection = "FORCE"
 )
 
 // Values lists the values of AudioDurationCorrection.
@@ -146,8 +146,8 @@ type AudioDefaultSelection string
 
 // The values of AudioDefaultSelection.
 const (
-	AudioDefaultSelectionDefault     AudioDefaultSelection = "Default"
-	AudioDefaultSelectionNot_Default AudioDefaultSelection = "Not_Default"
+	AudioDefaultSelectionDefault     AudioDefaultSelection = "DEFAULT"
+	AudioDefaultSelectionNot_Default AudioDefaultSelection = "NOT_DEFAULT"
 )
 
 // Values lists the values of AudioDefaultSelection.
@@ -160,198 +160,198 @@ type LanguageCode string
 
 // The values of LanguageCode.
 const (
-	LanguageCodeEng LanguageCode = "Eng"
-	LanguageCodeSpa LanguageCode = "Spa"
-	LanguageCodeFra LanguageCode = "Fra"
-	LanguageCodeDeu LanguageCode = "Deu"
-	LanguageCodeGer LanguageCode = "Ger"
-	LanguageCodeZho LanguageCode = "Zho"
-	LanguageCodeAra LanguageCode = "Ara"
-	LanguageCodeHin LanguageCode = "Hin"
-	LanguageCodeJpn LanguageCode = "Jpn"
-	LanguageCodeRus LanguageCode = "Rus"
-	LanguageCodePor LanguageCode = "Por"
-	LanguageCodeIta LanguageCode = "Ita"
-	LanguageCodeUrd LanguageCode = "Urd"
-	LanguageCodeVie LanguageCode = "Vie"
-	LanguageCodeKor LanguageCode = "Kor"
-	LanguageCodePan LanguageCode = "Pan"
-	LanguageCodeAbk LanguageCode = "Abk"
-	LanguageCodeAar LanguageCode = "Aar"
-	LanguageCodeAfr LanguageCode = "Afr"
-	LanguageCodeAka LanguageCode = "Aka"
-	LanguageCodeSqi LanguageCode = "Sqi"
-	LanguageCodeAmh LanguageCode = "Amh"
-	LanguageCodeArg LanguageCode = "Arg"
-	LanguageCodeHye LanguageCode = "Hye"
-	LanguageCodeAsm LanguageCode = "Asm"
-	LanguageCodeAva LanguageCode = "Ava"
-	LanguageCodeAve LanguageCode = "Ave"
-	LanguageCodeAym LanguageCode = "Aym"
-	LanguageCodeAze LanguageCode = "Aze"
-	LanguageCodeBam LanguageCode = "Bam"
-	LanguageCodeBak LanguageCode = "Bak"
-	LanguageCodeEus LanguageCode = "Eus"
-	LanguageCodeBel LanguageCode = "Bel"
-	LanguageCodeBen LanguageCode = "Ben"
-	LanguageCodeBih LanguageCode = "Bih"
-	LanguageCodeBis LanguageCode = "Bis"
-	LanguageCodeBos LanguageCode = "Bos"
-	LanguageCodeBre LanguageCode = "Bre"
-	LanguageCodeBul LanguageCode = "Bul"
-	LanguageCodeMya LanguageCode = "Mya"
-	LanguageCodeCat LanguageCode = "Cat"
-	LanguageCodeKhm LanguageCode = "Khm"
-	LanguageCodeCha LanguageCode = "Cha"
-	LanguageCodeChe LanguageCode = "Che"
-	LanguageCodeNya LanguageCode = "Nya"
-	LanguageCodeChu LanguageCode = "Chu"
-	LanguageCodeChv LanguageCode = "Chv"
-	LanguageCodeCor LanguageCode = "Cor"
-	LanguageCodeCos LanguageCode = "Cos"
-	LanguageCodeCre LanguageCode = "Cre"
-	LanguageCodeHrv LanguageCode = "Hrv"
-	LanguageCodeCes LanguageCode = "Ces"
-	LanguageCodeDan LanguageCode = "Dan"
-	LanguageCodeDiv LanguageCode = "Div"
-	LanguageCodeNld LanguageCode = "Nld"
-	LanguageCodeDzo LanguageCode = "Dzo"
-	LanguageCodeEnm LanguageCode = "Enm"
-	LanguageCodeEpo LanguageCode = "Epo"
-	LanguageCodeEst LanguageCode = "Est"
-	LanguageCodeEwe LanguageCode = "Ewe"
-	LanguageCodeFao LanguageCode = "Fao"
-	LanguageCodeFij LanguageCode = "Fij"
-	LanguageCodeFin LanguageCode = "Fin"
-	LanguageCodeFrm LanguageCode = "Frm"
-	LanguageCodeFul LanguageCode = "Ful"
-	LanguageCodeGla LanguageCode = "Gla"
-	LanguageCodeGlg LanguageCode = "Glg"
-	LanguageCodeLug LanguageCode = "Lug"
-	LanguageCodeKat LanguageCode = "Kat"
-	LanguageCodeEll LanguageCode = "Ell"
-	LanguageCodeGrn LanguageCode = "Grn"
-	LanguageCodeGuj LanguageCode = "Guj"
-	LanguageCodeHat LanguageCode = "Hat"
-	LanguageCodeHau LanguageCode = "Hau"
-	LanguageCodeHeb LanguageCode = "Heb"
-	LanguageCodeHer LanguageCode = "Her"
-	LanguageCodeHmo LanguageCode = "Hmo"
-	LanguageCodeHun LanguageCode = "Hun"
-	LanguageCodeIsl LanguageCode = "Isl"
-	LanguageCodeIdo LanguageCode = "Ido"
-	LanguageCodeIbo LanguageCode = "Ibo"
-	LanguageCodeInd LanguageCode = "Ind"
-	LanguageCodeIna LanguageCode = "Ina"
-	LanguageCodeIle LanguageCode = "Ile"
-	LanguageCodeIku LanguageCode = "Iku"
-	LanguageCodeIpk LanguageCode = "Ipk"
-	LanguageCodeGle LanguageCode = "Gle"
-	LanguageCodeJav LanguageCode = "Jav"
-	LanguageCodeKal LanguageCode = "Kal"
-	LanguageCodeKan LanguageCode = "Kan"
-	LanguageCodeKau LanguageCode = "Kau"
-	LanguageCodeKas LanguageCode = "Kas"
-	LanguageCodeKaz LanguageCode = "Kaz"
-	LanguageCodeKik LanguageCode = "Kik"
-	LanguageCodeKin LanguageCode = "Kin"
-	LanguageCodeKir LanguageCode = "Kir"
-	LanguageCodeKom LanguageCode = "Kom"
-	LanguageCodeKon LanguageCode = "Kon"
-	LanguageCodeKua LanguageCode = "Kua"
-	LanguageCodeKur LanguageCode = "Kur"
-	LanguageCodeLao LanguageCode = "Lao"
-	LanguageCodeLat LanguageCode = "Lat"
-	LanguageCodeLav LanguageCode = "Lav"
-	LanguageCodeLim LanguageCode = "Lim"
-	LanguageCodeLin LanguageCode = "Lin"
-	LanguageCodeLit LanguageCode = "Lit"
-	LanguageCodeLub LanguageCode = "Lub"
-	LanguageCodeLtz LanguageCode = "Ltz"
-	LanguageCodeMkd LanguageCode = "Mkd"
-	LanguageCodeMlg LanguageCode = "Mlg"
-	LanguageCodeMsa LanguageCode = "Msa"
-	LanguageCodeMal LanguageCode = "Mal"
-	LanguageCodeMlt LanguageCode = "Mlt"
-	LanguageCodeGlv LanguageCode = "Glv"
-	LanguageCodeMri LanguageCode = "Mri"
-	LanguageCodeMar LanguageCode = "Mar"
-	LanguageCodeMah LanguageCode = "Mah"
-	LanguageCodeMon LanguageCode = "Mon"
-	LanguageCodeNau LanguageCode = "Nau"
-	LanguageCodeNav LanguageCode = "Nav"
-	LanguageCodeNde LanguageCode = "Nde"
-	LanguageCodeNbl LanguageCode = "Nbl"
-	LanguageCodeNdo LanguageCode = "Ndo"
-	LanguageCodeNep LanguageCode = "Nep"
-	LanguageCodeSme LanguageCode = "Sme"
-	LanguageCodeNor LanguageCode = "Nor"
-	LanguageCodeNob LanguageCode = "Nob"
-	LanguageCodeNno LanguageCode = "Nno"
-	LanguageCodeOci LanguageCode = "Oci"
-	LanguageCodeOji LanguageCode = "Oji"
-	LanguageCodeOri LanguageCode = "Ori"
-	LanguageCodeOrm LanguageCode = "Orm"
-	LanguageCodeOss LanguageCode = "Oss"
-	LanguageCodePli LanguageCode = "Pli"
-	LanguageCodeFas LanguageCode = "Fas"
-	LanguageCodePol LanguageCode = "Pol"
-	LanguageCodePus LanguageCode = "Pus"
-	LanguageCodeQue LanguageCode = "Que"
-	LanguageCodeQaa LanguageCode = "Qaa"
-	LanguageCodeRon LanguageCode = "Ron"
-	LanguageCodeRoh LanguageCode = "Roh"
-	LanguageCodeRun LanguageCode = "Run"
-	LanguageCodeSmo LanguageCode = "Smo"
-	LanguageCodeSag LanguageCode = "Sag"
-	LanguageCodeSan LanguageCode = "San"
-	LanguageCodeSrd LanguageCode = "Srd"
-	LanguageCodeSrb LanguageCode = "Srb"
-	LanguageCodeSna LanguageCode = "Sna"
-	LanguageCodeIii LanguageCode = "Iii"
-	LanguageCodeSnd LanguageCode = "Snd"
-	LanguageCodeSin LanguageCode = "Sin"
-	LanguageCodeSlk LanguageCode = "Slk"
-	LanguageCodeSlv LanguageCode = "Slv"
-	LanguageCodeSom LanguageCode = "Som"
-	LanguageCodeSot LanguageCode = "Sot"
-	LanguageCodeSun LanguageCode = "Sun"
-	LanguageCodeSwa LanguageCode = "Swa"
-	LanguageCodeSsw LanguageCode = "Ssw"
-	LanguageCodeSwe LanguageCode = "Swe"
-	LanguageCodeTgl LanguageCode = "Tgl"
-	LanguageCodeTah LanguageCode = "Tah"
-	LanguageCodeTgk LanguageCode = "Tgk"
-	LanguageCodeTam LanguageCode = "Tam"
-	LanguageCodeTat LanguageCode = "Tat"
-	LanguageCodeTel LanguageCode = "Tel"
-	LanguageCodeTha LanguageCode = "Tha"
-	LanguageCodeBod LanguageCode = "Bod"
-	LanguageCodeTir LanguageCode = "Tir"
-	LanguageCodeTon LanguageCode = "Ton"
-	LanguageCodeTso LanguageCode = "Tso"
-	LanguageCodeTsn LanguageCode = "Tsn"
-	LanguageCodeTur LanguageCode = "Tur"
-	LanguageCodeTuk LanguageCode = "Tuk"
-	LanguageCodeTwi LanguageCode = "Twi"
-	LanguageCodeUig LanguageCode = "Uig"
-	LanguageCodeUkr LanguageCode = "Ukr"
-	LanguageCodeUzb LanguageCode = "Uzb"
-	LanguageCodeVen LanguageCode = "Ven"
-	LanguageCodeVol LanguageCode = "Vol"
-	LanguageCodeWln LanguageCode = "Wln"
-	LanguageCodeCym LanguageCode = "Cym"
-	LanguageCodeFry LanguageCode = "Fry"
-	LanguageCodeWol LanguageCode = "Wol"
-	LanguageCodeXho LanguageCode = "Xho"
-	LanguageCodeYid LanguageCode = "Yid"
-	LanguageCodeYor LanguageCode = "Yor"
-	LanguageCodeZha LanguageCode = "Zha"
-	LanguageCodeZul LanguageCode = "Zul"
-	LanguageCodeOrj LanguageCode = "Orj"
-	LanguageCodeQpc LanguageCode = "Qpc"
-	LanguageCodeTng LanguageCode = "Tng"
-	LanguageCodeSrp LanguageCode = "Srp"
+	LanguageCodeEng LanguageCode = "ENG"
+	LanguageCodeSpa LanguageCode = "SPA"
+	LanguageCodeFra LanguageCode = "FRA"
+	LanguageCodeDeu LanguageCode = "DEU"
+	LanguageCodeGer LanguageCode = "GER"
+	LanguageCodeZho LanguageCode = "ZHO"
+	LanguageCodeAra LanguageCode = "ARA"
+	LanguageCodeHin LanguageCode = "HIN"
+	LanguageCodeJpn LanguageCode = "JPN"
+	LanguageCodeRus LanguageCode = "RUS"
+	LanguageCodePor LanguageCode = "POR"
+	LanguageCodeIta LanguageCode = "ITA"
+	LanguageCodeUrd LanguageCode = "URD"
+	LanguageCodeVie LanguageCode = "VIE"
+	LanguageCodeKor LanguageCode = "KOR"
+	LanguageCodePan LanguageCode = "PAN"
+	LanguageCodeAbk LanguageCode = "ABK"
+	LanguageCodeAar LanguageCode = "AAR"
+	LanguageCodeAfr LanguageCode = "AFR"
+	LanguageCodeAka LanguageCode = "AKA"
+	LanguageCodeSqi LanguageCode = "SQI"
+	LanguageCodeAmh LanguageCode = "AMH"
+	LanguageCodeArg LanguageCode = "ARG"
+	LanguageCodeHye LanguageCode = "HYE"
+	LanguageCodeAsm LanguageCode = "ASM"
+	LanguageCodeAva LanguageCode = "AVA"
+	LanguageCodeAve LanguageCode = "AVE"
+	LanguageCodeAym LanguageCode = "AYM"
+	LanguageCodeAze LanguageCode = "AZE"
+	LanguageCodeBam LanguageCode = "BAM"
+	LanguageCodeBak LanguageCode = "BAK"
+	LanguageCodeEus LanguageCode = "EUS"
+	LanguageCodeBel LanguageCode = "BEL"
+	LanguageCodeBen LanguageCode = "BEN"
+	LanguageCodeBih LanguageCode = "BIH"
+	LanguageCodeBis LanguageCode = "BIS"
+	LanguageCodeBos LanguageCode = "BOS"
+	LanguageCodeBre LanguageCode = "BRE"
+	LanguageCodeBul LanguageCode = "BUL"
+	LanguageCodeMya LanguageCode = "MYA"
+	LanguageCodeCat LanguageCode = "CAT"
+	LanguageCodeKhm LanguageCode = "KHM"
+	LanguageCodeCha LanguageCode = "CHA"
+	LanguageCodeChe LanguageCode = "CHE"
+	LanguageCodeNya LanguageCode = "NYA"
+	LanguageCodeChu LanguageCode = "CHU"
+	LanguageCodeChv LanguageCode = "CHV"
+	LanguageCodeCor LanguageCode = "COR"
+	LanguageCodeCos LanguageCode = "COS"
+	LanguageCodeCre LanguageCode = "CRE"
+	LanguageCodeHrv LanguageCode = "HRV"
+	LanguageCodeCes LanguageCode = "CES"
+	LanguageCodeDan LanguageCode = "DAN"
+	LanguageCodeDiv LanguageCode = "DIV"
+	LanguageCodeNld LanguageCode = "NLD"
+	LanguageCodeDzo LanguageCode = "DZO"
+	LanguageCodeEnm LanguageCode = "ENM"
+	LanguageCodeEpo LanguageCode = "EPO"
+	LanguageCodeEst LanguageCode = "EST"
+	LanguageCodeEwe LanguageCode = "EWE"
+	LanguageCodeFao LanguageCode = "FAO"
+	LanguageCodeFij LanguageCode = "FIJ"
+	LanguageCodeFin LanguageCode = "FIN"
+	LanguageCodeFrm LanguageCode = "FRM"
+	LanguageCodeFul LanguageCode = "FUL"
+	LanguageCodeGla LanguageCode = "GLA"
+	LanguageCodeGlg LanguageCode = "GLG"
+	LanguageCodeLug LanguageCode = "LUG"
+	LanguageCodeKat LanguageCode = "KAT"
+	LanguageCodeEll LanguageCode = "ELL"
+	LanguageCodeGrn LanguageCode = "GRN"
+	LanguageCodeGuj LanguageCode = "GUJ"
+	LanguageCodeHat LanguageCode = "HAT"
+	LanguageCodeHau LanguageCode = "HAU"
+	LanguageCodeHeb LanguageCode = "HEB"
+	LanguageCodeHer LanguageCode = "HER"
+	LanguageCodeHmo LanguageCode = "HMO"
+	LanguageCodeHun LanguageCode = "HUN"
+	LanguageCodeIsl LanguageCode = "ISL"
+	LanguageCodeIdo LanguageCode = "IDO"
+	LanguageCodeIbo LanguageCode = "IBO"
+	LanguageCodeInd LanguageCode = "IND"
+	LanguageCodeIna LanguageCode = "INA"
+	LanguageCodeIle LanguageCode = "ILE"
+	LanguageCodeIku LanguageCode = "IKU"
+	LanguageCodeIpk LanguageCode = "IPK"
+	LanguageCodeGle LanguageCode = "GLE"
+	LanguageCodeJav LanguageCode = "JAV"
+	LanguageCodeKal LanguageCode = "KAL"
+	LanguageCodeKan LanguageCode = "KAN"
+	LanguageCodeKau LanguageCode = "KAU"
+	LanguageCodeKas LanguageCode = "KAS"
+	LanguageCodeKaz LanguageCode = "KAZ"
+	LanguageCodeKik LanguageCode = "KIK"
+	LanguageCodeKin LanguageCode = "KIN"
+	LanguageCodeKir LanguageCode = "KIR"
+	LanguageCodeKom LanguageCode = "KOM"
+	LanguageCodeKon LanguageCode = "KON"
+	LanguageCodeKua LanguageCode = "KUA"
+	LanguageCodeKur LanguageCode = "KUR"
+	LanguageCodeLao LanguageCode = "LAO"
+	LanguageCodeLat LanguageCode = "LAT"
+	LanguageCodeLav LanguageCode = "LAV"
+	LanguageCodeLim LanguageCode = "LIM"
+	LanguageCodeLin LanguageCode = "LIN"
+	LanguageCodeLit LanguageCode = "LIT"
+	LanguageCodeLub LanguageCode = "LUB"
+	LanguageCodeLtz LanguageCode = "LTZ"
+	LanguageCodeMkd LanguageCode = "MKD"
+	LanguageCodeMlg LanguageCode = "MLG"
+	LanguageCodeMsa LanguageCode = "MSA"
+	LanguageCodeMal LanguageCode = "MAL"
+	LanguageCodeMlt LanguageCode = "MLT"
+	LanguageCodeGlv LanguageCode = "GLV"
+	LanguageCodeMri LanguageCode = "MRI"
+	LanguageCodeMar LanguageCode = "MAR"
+	LanguageCodeMah LanguageCode = "MAH"
+	LanguageCodeMon LanguageCode = "MON"
+	LanguageCodeNau LanguageCode = "NAU"
+	LanguageCodeNav LanguageCode = "NAV"
+	LanguageCodeNde LanguageCode = "NDE"
+	LanguageCodeNbl LanguageCode = "NBL"
+	LanguageCodeNdo LanguageCode = "NDO"
+	LanguageCodeNep LanguageCode = "NEP"
+	LanguageCodeSme LanguageCode = "SME"
+	LanguageCodeNor LanguageCode = "NOR"
+	LanguageCodeNob LanguageCode = "NOB"
+	LanguageCodeNno LanguageCode = "NNO"
+	LanguageCodeOci LanguageCode = "OCI"
+	LanguageCodeOji LanguageCode = "OJI"
+	LanguageCodeOri LanguageCode = "ORI"
+	LanguageCodeOrm LanguageCode = "ORM"
+	LanguageCodeOss LanguageCode = "OSS"
+	LanguageCodePli LanguageCode = "PLI"
+	LanguageCodeFas LanguageCode = "FAS"
+	LanguageCodePol LanguageCode = "POL"
+	LanguageCodePus LanguageCode = "PUS"
+	LanguageCodeQue LanguageCode = "QUE"
+	LanguageCodeQaa LanguageCode = "QAA"
+	LanguageCodeRon LanguageCode = "RON"
+	LanguageCodeRoh LanguageCode = "ROH"
+	LanguageCodeRun LanguageCode = "RUN"
+	LanguageCodeSmo LanguageCode = "SMO"
+	LanguageCodeSag LanguageCode = "SAG"
+	LanguageCodeSan LanguageCode = "SAN"
+	LanguageCodeSrd LanguageCode = "SRD"
+	LanguageCodeSrb LanguageCode = "SRB"
+	LanguageCodeSna LanguageCode = "SNA"
+	LanguageCodeIii LanguageCode = "III"
+	LanguageCodeSnd LanguageCode = "SND"
+	LanguageCodeSin LanguageCode = "SIN"
+	LanguageCodeSlk LanguageCode = "SLK"
+	LanguageCodeSlv LanguageCode = "SLV"
+	LanguageCodeSom LanguageCode = "SOM"
+	LanguageCodeSot LanguageCode = "SOT"
+	LanguageCodeSun LanguageCode = "SUN"
+	LanguageCodeSwa LanguageCode = "SWA"
+	LanguageCodeSsw LanguageCode = "SSW"
+	LanguageCodeSwe LanguageCode = "SWE"
+	LanguageCodeTgl LanguageCode = "TGL"
+	LanguageCodeTah LanguageCode = "TAH"
+	LanguageCodeTgk LanguageCode = "TGK"
+	LanguageCodeTam LanguageCode = "TAM"
+	LanguageCodeTat LanguageCode = "TAT"
+	LanguageCodeTel LanguageCode = "TEL"
+	LanguageCodeTha LanguageCode = "THA"
+	LanguageCodeBod LanguageCode = "BOD"
+	LanguageCodeTir LanguageCode = "TIR"
+	LanguageCodeTon LanguageCode = "TON"
+	LanguageCodeTso LanguageCode = "TSO"
+	LanguageCodeTsn LanguageCode = "TSN"
+	LanguageCodeTur LanguageCode = "TUR"
+	LanguageCodeTuk LanguageCode = "TUK"
+	LanguageCodeTwi LanguageCode = "TWI"
+	LanguageCodeUig LanguageCode = "UIG"
+	LanguageCodeUkr LanguageCode = "UKR"
+	LanguageCodeUzb LanguageCode = "UZB"
+	LanguageCodeVen LanguageCode = "VEN"
+	LanguageCodeVol LanguageCode = "VOL"
+	LanguageCodeWln LanguageCode = "WLN"
+	LanguageCodeCym LanguageCode = "CYM"
+	LanguageCodeFry LanguageCode = "FRY"
+	LanguageCodeWol LanguageCode = "WOL"
+	LanguageCodeXho LanguageCode = "XHO"
+	LanguageCodeYid LanguageCode = "YID"
+	LanguageCodeYor LanguageCode = "YOR"
+	LanguageCodeZha LanguageCode = "ZHA"
+	LanguageCodeZul LanguageCode = "ZUL"
+	LanguageCodeOrj LanguageCode = "ORJ"
+	LanguageCodeQpc LanguageCode = "QPC"
+	LanguageCodeTng LanguageCode = "TNG"
+	LanguageCodeSrp LanguageCode = "SRP"
 )
 
 // Values lists the values of LanguageCode.
@@ -364,12 +364,12 @@ type AudioSelectorType string
 
 // The values of AudioSelectorType.
 const (
-	AudioSelectorTypePid                 AudioSelectorType = "Pid"
-	AudioSelectorTypeTrack               AudioSelectorType = "Track"
-	AudioSelectorTypeLanguage_Code       AudioSelectorType = "Language_Code"
-	AudioSelectorTypeHls_Rendition_Group AudioSelectorType = "Hls_Rendition_Group"
-	AudioSelectorTypeAll_Pcm             AudioSelectorType = "All_Pcm"
-	AudioSelectorTypeStream              AudioSelectorType = "Stream"
+	AudioSelectorTypePid                 AudioSelectorType = "PID"
+	AudioSelectorTypeTrack               AudioSelectorType = "TRACK"
+	AudioSelectorTypeLanguage_Code       AudioSelectorType = "LANGUAGE_CODE"
+	AudioSelectorTypeHls_Rendition_Group AudioSelectorType = "HLS_RENDITION_GROUP"
+	AudioSelectorTypeAll_Pcm             AudioSelectorType = "ALL_PCM"
+	AudioSelectorTypeStream              AudioSelectorType = "STREAM"
 )
 
 // Values lists the values of AudioSelectorType.
@@ -382,8 +382,8 @@ type AncillaryConvert608To708 string
 
 // The values of AncillaryConvert608To708.
 const (
-	AncillaryConvert608To708Upconvert AncillaryConvert608To708 = "Upconvert"
-	AncillaryConvert608To708Disabled  AncillaryConvert608To708 = "Disabled"
+	AncillaryConvert608To708Upconvert AncillaryConvert608To708 = "UPCONVERT"
+	AncillaryConvert608To708Disabled  AncillaryConvert608To708 = "DISABLED"
 )
 
 // Values lists the values of AncillaryConvert608To708.
@@ -396,8 +396,8 @@ type AncillaryTerminateCaptions string
 
 // The values of AncillaryTerminateCaptions.
 const (
-	AncillaryTerminateCaptionsEnd_Of_Input AncillaryTerminateCaptions = "End_Of_Input"
-	AncillaryTerminateCaptionsDisabled     AncillaryTerminateCaptions = "Disabled"
+	AncillaryTerminateCaptionsEnd_Of_Input AncillaryTerminateCaptions = "END_OF_INPUT"
+	AncillaryTerminateCaptionsDisabled     AncillaryTerminateCaptions = "DISABLED"
 )
 
 // Values lists the values of AncillaryTerminateCaptions.
@@ -410,8 +410,8 @@ type EmbeddedConvert608To708 string
 
 // The values of EmbeddedConvert608To708.
 const (
-	EmbeddedConvert608To708Upconvert EmbeddedConvert608To708 = "Upconvert"
-	EmbeddedConvert608To708Disabled  EmbeddedConvert608To708 = "Disabled"
+	EmbeddedConvert608To708Upconvert EmbeddedConvert608To708 = "UPCONVERT"
+	EmbeddedConvert608To708Disabled  EmbeddedConvert608To708 = "DISABLED"
 )
 
 // Values lists the values of EmbeddedConvert608To708.
@@ -424,8 +424,8 @@ type EmbeddedTerminateCaptions string
 
 // The values of EmbeddedTerminateCaptions.
 const (
-	EmbeddedTerminateCaptionsEnd_Of_Input EmbeddedTerminateCaptions = "End_Of_Input"
-	EmbeddedTerminateCaptionsDisabled     EmbeddedTerminateCaptions = "Disabled"
+	EmbeddedTerminateCaptionsEnd_Of_Input EmbeddedTerminateCaptions = "END_OF_INPUT"
+	EmbeddedTerminateCaptionsDisabled     EmbeddedTerminateCaptions = "DISABLED"
 )
 
 // Values lists the values of EmbeddedTerminateCaptions.
@@ -438,8 +438,8 @@ type CaptionSourceByteRateLimit string
 
 // The values of CaptionSourceByteRateLimit.
 const (
-	CaptionSourceByteRateLimitEnabled  CaptionSourceByteRateLimit = "Enabled"
-	CaptionSourceByteRateLimitDisabled CaptionSourceByteRateLimit = "Disabled"
+	CaptionSourceByteRateLimitEnabled  CaptionSourceByteRateLimit = "ENABLED"
+	CaptionSourceByteRateLimitDisabled CaptionSourceByteRateLimit = "DISABLED"
 )
 
 // Values lists the values of CaptionSourceByteRateLimit.
@@ -452,8 +452,8 @@ type FileSourceConvert608To708 string
 
 // The values of FileSourceConvert608To708.
 const (
-	FileSourceConvert608To708Upconvert FileSourceConvert608To708 = "Upconvert"
-	FileSourceConvert608To708Disabled  FileSourceConvert608To708 = "Disabled"
+	FileSourceConvert608To708Upconvert FileSourceConvert608To708 = "UPCONVERT"
+	FileSourceConvert608To708Disabled  FileSourceConvert608To708 = "DISABLED"
 )
 
 // Values lists the values of FileSourceConvert608To708.
@@ -466,8 +466,8 @@ type CaptionSourceConvertPaintOnToPopOn string
 
 // The values of CaptionSourceConvertPaintOnToPopOn.
 const (
-	CaptionSourceConvertPaintOnToPopOnEnabled  CaptionSourceConvertPaintOnToPopOn = "Enabled"
-	CaptionSourceConvertPaintOnToPopOnDisabled CaptionSourceConvertPaintOnToPopOn = "Disabled"
+	CaptionSourceConvertPaintOnToPopOnEnabled  CaptionSourceConvertPaintOnToPopOn = "ENABLED"
+	CaptionSourceConvertPaintOnToPopOnDisabled CaptionSourceConvertPaintOnToPopOn = "DISABLED"
 )
 
 // Values lists the values of CaptionSourceConvertPaintOnToPopOn.
@@ -480,8 +480,8 @@ type FileSourceTimeDeltaUnits string
 
 // The values of FileSourceTimeDeltaUnits.
 const (
-	FileSourceTimeDeltaUnitsSeconds      FileSourceTimeDeltaUnits = "Seconds"
-	FileSourceTimeDeltaUnitsMilliseconds FileSourceTimeDeltaUnits = "Milliseconds"
+	FileSourceTimeDeltaUnitsSeconds      FileSourceTimeDeltaUnits = "SECONDS"
+	FileSourceTimeDeltaUnitsMilliseconds FileSourceTimeDeltaUnits = "MILLISECONDS"
 )
 
 // Values lists the values of FileSourceTimeDeltaUnits.
@@ -494,8 +494,8 @@ type CaptionSourceUpconvertSTLToTeletext string
 
 // The values of CaptionSourceUpconvertSTLToTeletext.
 const (
-	CaptionSourceUpconvertSTLToTeletextUpconvert CaptionSourceUpconvertSTLToTeletext = "Upconvert"
-	CaptionSourceUpconvertSTLToTeletextDisabled  CaptionSourceUpconvertSTLToTeletext = "Disabled"
+	CaptionSourceUpconvertSTLToTeletextUpconvert CaptionSourceUpconvertSTLToTeletext = "UPCONVERT"
+	CaptionSourceUpconvertSTLToTeletextDisabled  CaptionSourceUpconvertSTLToTeletext = "DISABLED"
 )
 
 // Values lists the values of CaptionSourceUpconvertSTLToTeletext.
@@ -508,21 +508,21 @@ type CaptionSourceType string
 
 // The values of CaptionSourceType.
 const (
-	CaptionSourceTypeAncillary   CaptionSourceType = "Ancillary"
-	CaptionSourceTypeDvb_Sub     CaptionSourceType = "Dvb_Sub"
-	CaptionSourceTypeEmbedded    CaptionSourceType = "Embedded"
-	CaptionSourceTypeScte20      CaptionSourceType = "Scte20"
-	CaptionSourceTypeScc         CaptionSourceType = "Scc"
-	CaptionSourceTypeTtml        CaptionSourceType = "Ttml"
-	CaptionSourceTypeStl         CaptionSourceType = "Stl"
-	CaptionSourceTypeSrt         CaptionSourceType = "Srt"
-	CaptionSourceTypeSmi         CaptionSourceType = "Smi"
-	CaptionSourceTypeSmpte_Tt    CaptionSourceType = "Smpte_Tt"
-	CaptionSourceTypeTeletext    CaptionSourceType = "Teletext"
-	CaptionSourceTypeNull_Source CaptionSourceType = "Null_Source"
-	CaptionSourceTypeImsc        CaptionSourceType = "Imsc"
-	CaptionSourceTypeWebvtt      CaptionSourceType = "Webvtt"
-	CaptionSourceTypeTt_3gpp     CaptionSourceType = "Tt_3gpp"
+	CaptionSourceTypeAncillary   CaptionSourceType = "ANCILLARY"
+	CaptionSourceTypeDvb_Sub     CaptionSourceType = "DVB_SUB"
+	CaptionSourceTypeEmbedded    CaptionSourceType = "EMBEDDED"
+	CaptionSourceTypeScte20      CaptionSourceType = "SCTE20"
+	CaptionSourceTypeScc         CaptionSourceType = "SCC"
+	CaptionSourceTypeTtml        CaptionSourceType = "TTML"
+	CaptionSourceTypeStl         CaptionSourceType = "STL"
+	CaptionSourceTypeSrt         CaptionSourceType = "SRT"
+	CaptionSourceTypeSmi         CaptionSourceType = "SMI"
+	CaptionSourceTypeSmpte_Tt    CaptionSourceType = "SMPTE_TT"
+	CaptionSourceTypeTeletext    CaptionSourceType = "TELETEXT"
+	CaptionSourceTypeNull_Source CaptionSourceType = "NULL_SOURCE"
+	CaptionSourceTypeImsc        CaptionSourceType = "IMSC"
+	CaptionSourceTypeWebvtt      CaptionSourceType = "WEBVTT"
+	CaptionSourceTypeTt_3gpp     CaptionSourceType = "TT_3GPP"
 )
 
 // Values lists the values of CaptionSourceType.
@@ -535,8 +535,8 @@ type InputDeblockFilter string
 
 // The values of InputDeblockFilter.
 const (
-	InputDeblockFilterEnabled  InputDeblockFilter = "Enabled"
-	InputDeblockFilterDisabled InputDeblockFilter = "Disabled"
+	InputDeblockFilterEnabled  InputDeblockFilter = "ENABLED"
+	InputDeblockFilterDisabled InputDeblockFilter = "DISABLED"
 )
 
 // Values lists the values of InputDeblockFilter.
@@ -549,9 +549,9 @@ type DecryptionMode string
 
 // The values of DecryptionMode.
 const (
-	DecryptionModeAes_Ctr DecryptionMode = "Aes_Ctr"
-	DecryptionModeAes_Cbc DecryptionMode = "Aes_Cbc"
-	DecryptionModeAes_Gcm DecryptionMode = "Aes_Gcm"
+	DecryptionModeAes_Ctr DecryptionMode = "AES_CTR"
+	DecryptionModeAes_Cbc DecryptionMode = "AES_CBC"
+	DecryptionModeAes_Gcm DecryptionMode = "AES_GCM"
 )
 
 // Values lists the values of DecryptionMode.
@@ -564,8 +564,8 @@ type InputDenoiseFilter string
 
 // The values of InputDenoiseFilter.
 const (
-	InputDenoiseFilterEnabled  InputDenoiseFilter = "Enabled"
-	InputDenoiseFilterDisabled InputDenoiseFilter = "Disabled"
+	InputDenoiseFilterEnabled  InputDenoiseFilter = "ENABLED"
+	InputDenoiseFilterDisabled InputDenoiseFilter = "DISABLED"
 )
 
 // Values lists the values of InputDenoiseFilter.
@@ -578,8 +578,8 @@ type DynamicAudioSelectorType string
 
 // The values of DynamicAudioSelectorType.
 const (
-	DynamicAudioSelectorTypeAll_Tracks    DynamicAudioSelectorType = "All_Tracks"
-	DynamicAudioSelectorTypeLanguage_Code DynamicAudioSelectorType = "Language_Code"
+	DynamicAudioSelectorTypeAll_Tracks    DynamicAudioSelectorType = "ALL_TRACKS"
+	DynamicAudioSelectorTypeLanguage_Code DynamicAudioSelectorType = "LANGUAGE_CODE"
 )
 
 // Values lists the values of DynamicAudioSelectorType.
@@ -592,9 +592,9 @@ type InputFilterEnable string
 
 // The values of InputFilterEnable.
 const (
-	InputFilterEnableAuto    InputFilterEnable = "Auto"
-	InputFilterEnableDisable InputFilterEnable = "Disable"
-	InputFilterEnableForce   InputFilterEnable = "Force"
+	InputFilterEnableAuto    InputFilterEnable = "AUTO"
+	InputFilterEnableDisable InputFilterEnable = "DISABLE"
+	InputFilterEnableForce   InputFilterEnable = "FORCE"
 )
 
 // Values lists the values of InputFilterEnable.
@@ -607,8 +607,8 @@ type InputScanType string
 
 // The values of InputScanType.
 const (
-	InputScanTypeAuto InputScanType = "Auto"
-	InputScanTypePsf  InputScanType = "Psf"
+	InputScanTypeAuto InputScanType = "AUTO"
+	InputScanTypePsf  InputScanType = "PSF"
 )
 
 // Values lists the values of InputScanType.
@@ -621,8 +621,8 @@ type InputPsiControl string
 
 // The values of InputPsiControl.
 const (
-	InputPsiControlIgnore_Psi InputPsiControl = "Ignore_Psi"
-	InputPsiControlUse_Psi    InputPsiControl = "Use_Psi"
+	InputPsiControlIgnore_Psi InputPsiControl = "IGNORE_PSI"
+	InputPsiControlUse_Psi    InputPsiControl = "USE_PSI"
 )
 
 // Values lists the values of InputPsiControl.
@@ -635,9 +635,9 @@ type TamsGapHandling string
 
 // The values of TamsGapHandling.
 const (
-	TamsGapHandlingSkip_Gaps       TamsGapHandling = "Skip_Gaps"
-	TamsGapHandlingFill_With_Black TamsGapHandling = "Fill_With_Black"
-	TamsGapHandlingHold_Last_Frame TamsGapHandling = "Hold_Last_Frame"
+	TamsGapHandlingSkip_Gaps       TamsGapHandling = "SKIP_GAPS"
+	TamsGapHandlingFill_With_Black TamsGapHandling = "FILL_WITH_BLACK"
+	TamsGapHandlingHold_Last_Frame TamsGapHandling = "HOLD_LAST_FRAME"
 )
 
 // Values lists the values of TamsGapHandling.
@@ -650,9 +650,9 @@ type InputTimecodeSource string
 
 // The values of InputTimecodeSource.
 const (
-	InputTimecodeSourceEmbedded       InputTimecodeSource = "Embedded"
-	InputTimecodeSourceZerobased      InputTimecodeSource = "Zerobased"
-	InputTimecodeSourceSpecifiedstart InputTimecodeSource = "Specifiedstart"
+	InputTimecodeSourceEmbedded       InputTimecodeSource = "EMBEDDED"
+	InputTimecodeSourceZerobased      InputTimecodeSource = "ZEROBASED"
+	InputTimecodeSourceSpecifiedstart InputTimecodeSource = "SPECIFIEDSTART"
 )
 
 // Values lists the values of InputTimecodeSource.
@@ -665,8 +665,8 @@ type VideoOverlayUnit string
 
 // The values of VideoOverlayUnit.
 const (
-	VideoOverlayUnitPixels     VideoOverlayUnit = "Pixels"
-	VideoOverlayUnitPercentage VideoOverlayUnit = "Percentage"
+	VideoOverlayUnitPixels     VideoOverlayUnit = "PIXELS"
+	VideoOverlayUnitPercentage VideoOverlayUnit = "PERCENTAGE"
 )
 
 // Values lists the values of VideoOverlayUnit.
@@ -679,8 +679,8 @@ type VideoOverlayPlayBackMode string
 
 // The values of VideoOverlayPlayBackMode.
 const (
-	VideoOverlayPlayBackModeOnce   VideoOverlayPlayBackMode = "Once"
-	VideoOverlayPlayBackModeRepeat VideoOverlayPlayBackMode = "Repeat"
+	VideoOverlayPlayBackModeOnce   VideoOverlayPlayBackMode = "ONCE"
+	VideoOverlayPlayBackModeRepeat VideoOverlayPlayBackMode = "REPEAT"
 )
 
 // Values lists the values of VideoOverlayPlayBackMode.
@@ -693,8 +693,8 @@ type AlphaBehavior string
 
 // The values of AlphaBehavior.
 const (
-	AlphaBehaviorDiscard       AlphaBehavior = "Discard"
-	AlphaBehaviorRemap_To_Luma AlphaBehavior = "Remap_To_Luma"
+	AlphaBehaviorDiscard       AlphaBehavior = "DISCARD"
+	AlphaBehaviorRemap_To_Luma AlphaBehavior = "REMAP_TO_LUMA"
 )
 
 // Values lists the values of AlphaBehavior.
@@ -707,8 +707,8 @@ type ColorSpaceUsage string
 
 // The values of ColorSpaceUsage.
 const (
-	ColorSpaceUsageForce    ColorSpaceUsage = "Force"
-	ColorSpaceUsageFallback ColorSpaceUsage = "Fallback"
+	ColorSpaceUsageForce    ColorSpaceUsage = "FORCE"
+	ColorSpaceUsageFallback ColorSpaceUsage = "FALLBACK"
 )
 
 // Values lists the values of ColorSpaceUsage.
@@ -721,8 +721,8 @@ type EmbeddedTimecodeOverride string
 
 // The values of EmbeddedTimecodeOverride.
 const (
-	EmbeddedTimecodeOverrideNone     EmbeddedTimecodeOverride = "None"
-	EmbeddedTimecodeOverrideUse_Mdpm EmbeddedTimecodeOverride = "Use_Mdpm"
+	EmbeddedTimecodeOverrideNone     EmbeddedTimecodeOverride = "NONE"
+	EmbeddedTimecodeOverrideUse_Mdpm EmbeddedTimecodeOverride = "USE_MDPM"
 )
 
 // Values lists the values of EmbeddedTimecodeOverride.
@@ -735,8 +735,8 @@ type PadVideo string
 
 // The values of PadVideo.
 const (
-	PadVideoDisabled PadVideo = "Disabled"
-	PadVideoBlack    PadVideo = "Black"
+	PadVideoDisabled PadVideo = "DISABLED"
+	PadVideoBlack    PadVideo = "BLACK"
 )
 
 // Values lists the values of PadVideo.
@@ -749,11 +749,11 @@ type InputRotate string
 
 // The values of InputRotate.
 const (
-	InputRotateDegree_0    InputRotate = "Degree_0"
-	InputRotateDegrees_90  InputRotate = "Degrees_90"
-	InputRotateDegrees_180 InputRotate = "Degrees_180"
-	InputRotateDegrees_270 InputRotate = "Degrees_270"
-	InputRotateAuto        InputRotate = "Auto"
+	InputRotateDegree_0    InputRotate = "DEGREE_0"
+	InputRotateDegrees_90  InputRotate = "DEGREES_90"
+	InputRotateDegrees_180 InputRotate = "DEGREES_180"
+	InputRotateDegrees_270 InputRotate = "DEGREES_270"
+	InputRotateAuto        InputRotate = "AUTO"
 )
 
 // Values lists the values of InputRotate.
@@ -766,9 +766,9 @@ type InputSampleRange string
 
 // The values of InputSampleRange.
 const (
-	InputSampleRangeFollow        InputSampleRange = "Follow"
-	InputSampleRangeFull_Range    InputSampleRange = "Full_Range"
-	InputSampleRangeLimited_Range InputSampleRange = "Limited_Range"
+	InputSampleRangeFollow        InputSampleRange = "FOLLOW"
+	InputSampleRangeFull_Range    InputSampleRange = "FULL_RANGE"
+	InputSampleRangeLimited_Range InputSampleRange = "LIMITED_RANGE"
 )
 
 // Values lists the values of InputSampleRange.
@@ -781,8 +781,8 @@ type VideoSelectorType string
 
 // The values of VideoSelectorType.
 const (
-	VideoSelectorTypeAuto   VideoSelectorType = "Auto"
-	VideoSelectorTypeStream VideoSelectorType = "Stream"
+	VideoSelectorTypeAuto   VideoSelectorType = "AUTO"
+	VideoSelectorTypeStream VideoSelectorType = "STREAM"
 )
 
 // Values lists the values of VideoSelectorType.
@@ -795,8 +795,8 @@ type MotionImageInsertionMode string
 
 // The values of MotionImageInsertionMode.
 const (
-	MotionImageInsertionModeMov MotionImageInsertionMode = "Mov"
-	MotionImageInsertionModePng MotionImageInsertionMode = "Png"
+	MotionImageInsertionModeMov MotionImageInsertionMode = "MOV"
+	MotionImageInsertionModePng MotionImageInsertionMode = "PNG"
 )
 
 // Values lists the values of MotionImageInsertionMode.
@@ -809,8 +809,8 @@ type MotionImagePlayback string
 
 // The values of MotionImagePlayback.
 const (
-	MotionImagePlaybackOnce   MotionImagePlayback = "Once"
-	MotionImagePlaybackRepeat MotionImagePlayback = "Repeat"
+	MotionImagePlaybackOnce   MotionImagePlayback = "ONCE"
+	MotionImagePlaybackRepeat MotionImagePlayback = "REPEAT"
 )
 
 // Values lists the values of MotionImagePlayback.
@@ -823,9 +823,9 @@ type NielsenActiveWatermarkProcessType string
 
 // The values of NielsenActiveWatermarkProcessType.
 const (
-	NielsenActiveWatermarkProcessTypeNaes2_And_Nw          NielsenActiveWatermarkProcessType = "Naes2_And_Nw"
-	NielsenActiveWatermarkProcessTypeCbet                  NielsenActiveWatermarkProcessType = "Cbet"
-	NielsenActiveWatermarkProcessTypeNaes2_And_Nw_And_Cbet NielsenActiveWatermarkProcessType = "Naes2_And_Nw_And_Cbet"
+	NielsenActiveWatermarkProcessTypeNaes2_And_Nw          NielsenActiveWatermarkProcessType = "NAES2_AND_NW"
+	NielsenActiveWatermarkProcessTypeCbet                  NielsenActiveWatermarkProcessType = "CBET"
+	NielsenActiveWatermarkProcessTypeNaes2_And_Nw_And_Cbet NielsenActiveWatermarkProcessType = "NAES2_AND_NW_AND_CBET"
 )
 
 // Values lists the values of NielsenActiveWatermarkProcessType.
@@ -838,8 +838,8 @@ type NielsenSourceWatermarkStatusType string
 
 // The values of NielsenSourceWatermarkStatusType.
 const (
-	NielsenSourceWatermarkStatusTypeClean       NielsenSourceWatermarkStatusType = "Clean"
-	NielsenSourceWatermarkStatusTypeWatermarked NielsenSourceWatermarkStatusType = "Watermarked"
+	NielsenSourceWatermarkStatusTypeClean       NielsenSourceWatermarkStatusType = "CLEAN"
+	NielsenSourceWatermarkStatusTypeWatermarked NielsenSourceWatermarkStatusType = "WATERMARKED"
 )
 
 // Values lists the values of NielsenSourceWatermarkStatusType.
@@ -852,8 +852,8 @@ type NielsenUniqueTicPerAudioTrackType string
 
 // The values of NielsenUniqueTicPerAudioTrackType.
 const (
-	NielsenUniqueTicPerAudioTrackTypeReserve_Unique_Tics_Per_Track NielsenUniqueTicPerAudioTrackType = "Reserve_Unique_Tics_Per_Track"
-	NielsenUniqueTicPerAudioTrackTypeSame_Tics_Per_Track           NielsenUniqueTicPerAudioTrackType = "Same_Tics_Per_Track"
+	NielsenUniqueTicPerAudioTrackTypeReserve_Unique_Tics_Per_Track NielsenUniqueTicPerAudioTrackType = "RESERVE_UNIQUE_TICS_PER_TRACK"
+	NielsenUniqueTicPerAudioTrackTypeSame_Tics_Per_Track           NielsenUniqueTicPerAudioTrackType = "SAME_TICS_PER_TRACK"
 )
 
 // Values lists the values of NielsenUniqueTicPerAudioTrackType.
@@ -866,8 +866,8 @@ type RequiredFlag string
 
 // The values of RequiredFlag.
 const (
-	RequiredFlagEnabled  RequiredFlag = "Enabled"
-	RequiredFlagDisabled RequiredFlag = "Disabled"
+	RequiredFlagEnabled  RequiredFlag = "ENABLED"
+	RequiredFlagDisabled RequiredFlag = "DISABLED"
 )
 
 // Values lists the values of RequiredFlag.
@@ -880,10 +880,10 @@ type RuleType string
 
 // The values of RuleType.
 const (
-	RuleTypeMin_Top_Rendition_Size    RuleType = "Min_Top_Rendition_Size"
-	RuleTypeMin_Bottom_Rendition_Size RuleType = "Min_Bottom_Rendition_Size"
-	RuleTypeForce_Include_Renditions  RuleType = "Force_Include_Renditions"
-	RuleTypeAllowed_Renditions        RuleType = "Allowed_Renditions"
+	RuleTypeMin_Top_Rendition_Size    RuleType = "MIN_TOP_RENDITION_SIZE"
+	RuleTypeMin_Bottom_Rendition_Size RuleType = "MIN_BOTTOM_RENDITION_SIZE"
+	RuleTypeForce_Include_Renditions  RuleType = "FORCE_INCLUDE_RENDITIONS"
+	RuleTypeAllowed_Renditions        RuleType = "ALLOWED_RENDITIONS"
 )
 
 // Values lists the values of RuleType.
@@ -896,8 +896,8 @@ type CmafClientCache string
 
 // The values of CmafClientCache.
 const (
-	CmafClientCacheDisabled CmafClientCache = "Disabled"
-	CmafClientCacheEnabled  CmafClientCache = "Enabled"
+	CmafClientCacheDisabled CmafClientCache = "DISABLED"
+	CmafClientCacheEnabled  CmafClientCache = "ENABLED"
 )
 
 // Values lists the values of CmafClientCache.
@@ -910,8 +910,8 @@ type CmafCodecSpecification string
 
 // The values of CmafCodecSpecification.
 const (
-	CmafCodecSpecificationRfc_6381 CmafCodecSpecification = "Rfc_6381"
-	CmafCodecSpecificationRfc_4281 CmafCodecSpecification = "Rfc_4281"
+	CmafCodecSpecificationRfc_6381 CmafCodecSpecification = "RFC_6381"
+	CmafCodecSpecificationRfc_4281 CmafCodecSpecification = "RFC_4281"
 )
 
 // Values lists the values of CmafCodecSpecification.
@@ -924,10 +924,10 @@ type DashManifestStyle string
 
 // The values of DashManifestStyle.
 const (
-	DashManifestStyleBasic    DashManifestStyle = "Basic"
-	DashManifestStyleCompact  DashManifestStyle = "Compact"
-	DashManifestStyleDistinct DashManifestStyle = "Distinct"
-	DashManifestStyleFull     DashManifestStyle = "Full"
+	DashManifestStyleBasic    DashManifestStyle = "BASIC"
+	DashManifestStyleCompact  DashManifestStyle = "COMPACT"
+	DashManifestStyleDistinct DashManifestStyle = "DISTINCT"
+	DashManifestStyleFull     DashManifestStyle = "FULL"
 )
 
 // Values lists the values of DashManifestStyle.
@@ -940,10 +940,10 @@ type S3ObjectCannedAcl string
 
 // The values of S3ObjectCannedAcl.
 const (
-	S3ObjectCannedAclPublic_Read               S3ObjectCannedAcl = "Public_Read"
-	S3ObjectCannedAclAuthenticated_Read        S3ObjectCannedAcl = "Authenticated_Read"
-	S3ObjectCannedAclBucket_Owner_Read         S3ObjectCannedAcl = "Bucket_Owner_Read"
-	S3ObjectCannedAclBucket_Owner_Full_Control S3ObjectCannedAcl = "Bucket_Owner_Full_Control"
+	S3ObjectCannedAclPublic_Read               S3ObjectCannedAcl = "PUBLIC_READ"
+	S3ObjectCannedAclAuthenticated_Read        S3ObjectCannedAcl = "AUTHENTICATED_READ"
+	S3ObjectCannedAclBucket_Owner_Read         S3ObjectCannedAcl = "BUCKET_OWNER_READ"
+	S3ObjectCannedAclBucket_Owner_Full_Control S3ObjectCannedAcl = "BUCKET_OWNER_FULL_CONTROL"
 )
 
 // Values lists the values of S3ObjectCannedAcl.
@@ -956,8 +956,8 @@ type S3ServerSideEncryptionType string
 
 // The values of S3ServerSideEncryptionType.
 const (
-	S3ServerSideEncryptionTypeServer_Side_Encryption_S3  S3ServerSideEncryptionType = "Server_Side_Encryption_S3"
-	S3ServerSideEncryptionTypeServer_Side_Encryption_Kms S3ServerSideEncryptionType = "Server_Side_Encryption_Kms"
+	S3ServerSideEncryptionTypeServer_Side_Encryption_S3  S3ServerSideEncryptionType = "SERVER_SIDE_ENCRYPTION_S3"
+	S3ServerSideEncryptionTypeServer_Side_Encryption_Kms S3ServerSideEncryptionType = "SERVER_SIDE_ENCRYPTION_KMS"
 )
 
 // Values lists the values of S3ServerSideEncryptionType.
@@ -970,13 +970,13 @@ type S3StorageClass string
 
 // The values of S3StorageClass.
 const (
-	S3StorageClassStandard            S3StorageClass = "Standard"
-	S3StorageClassReduced_Redundancy  S3StorageClass = "Reduced_Redundancy"
-	S3StorageClassStandard_Ia         S3StorageClass = "Standard_Ia"
-	S3StorageClassOnezone_Ia          S3StorageClass = "Onezone_Ia"
-	S3StorageClassIntelligent_Tiering S3StorageClass = "Intelligent_Tiering"
-	S3StorageClassGlacier             S3StorageClass = "Glacier"
-	S3StorageClassDeep_Archive        S3StorageClass = "Deep_Archive"
+	S3StorageClassStandard            S3StorageClass = "STANDARD"
+	S3StorageClassReduced_Redundancy  S3StorageClass = "REDUCED_REDUNDANCY"
+	S3StorageClassStandard_Ia         S3StorageClass = "STANDARD_IA"
+	S3StorageClassOnezone_Ia          S3StorageClass = "ONEZONE_IA"
+	S3StorageClassIntelligent_Tiering S3StorageClass = "INTELLIGENT_TIERING"
+	S3StorageClassGlacier             S3StorageClass = "GLACIER"
+	S3StorageClassDeep_Archive        S3StorageClass = "DEEP_ARCHIVE"
 )
 
 // Values lists the values of S3StorageClass.
@@ -989,8 +989,8 @@ type HlsClearLead string
 
 // The values of HlsClearLead.
 const (
-	HlsClearLeadEnabled  HlsClearLead = "Enabled"
-	HlsClearLeadDisabled HlsClearLead = "Disabled"
+	HlsClearLeadEnabled  HlsClearLead = "ENABLED"
+	HlsClearLeadDisabled HlsClearLead = "DISABLED"
 )
 
 // Values lists the values of HlsClearLead.
@@ -1003,8 +1003,8 @@ type CmafEncryptionType string
 
 // The values of CmafEncryptionType.
 const (
-	CmafEncryptionTypeSample_Aes CmafEncryptionType = "Sample_Aes"
-	CmafEncryptionTypeAes_Ctr    CmafEncryptionType = "Aes_Ctr"
+	CmafEncryptionTypeSample_Aes CmafEncryptionType = "SAMPLE_AES"
+	CmafEncryptionTypeAes_Ctr    CmafEncryptionType = "AES_CTR"
 )
 
 // Values lists the values of CmafEncryptionType.
@@ -1017,8 +1017,8 @@ type CmafInitializationVectorInManifest string
 
 // The values of CmafInitializationVectorInManifest.
 const (
-	CmafInitializationVectorInManifestInclude CmafInitializationVectorInManifest = "Include"
-	CmafInitializationVectorInManifestExclude CmafInitializationVectorInManifest = "Exclude"
+	CmafInitializationVectorInManifestInclude CmafInitializationVectorInManifest = "INCLUDE"
+	CmafInitializationVectorInManifestExclude CmafInitializationVectorInManifest = "EXCLUDE"
 )
 
 // Values lists the values of CmafInitializationVectorInManifest.
@@ -1031,11 +1031,11 @@ type PresetSpeke20Audio string
 
 // The values of PresetSpeke20Audio.
 const (
-	PresetSpeke20AudioPreset_Audio_1 PresetSpeke20Audio = "Preset_Audio_1"
-	PresetSpeke20AudioPreset_Audio_2 PresetSpeke20Audio = "Preset_Audio_2"
-	PresetSpeke20AudioPreset_Audio_3 PresetSpeke20Audio = "Preset_Audio_3"
-	PresetSpeke20AudioShared         PresetSpeke20Audio = "Shared"
-	PresetSpeke20AudioUnencrypted    PresetSpeke20Audio = "Unencrypted"
+	PresetSpeke20AudioPreset_Audio_1 PresetSpeke20Audio = "PRESET_AUDIO_1"
+	PresetSpeke20AudioPreset_Audio_2 PresetSpeke20Audio = "PRESET_AUDIO_2"
+	PresetSpeke20AudioPreset_Audio_3 PresetSpeke20Audio = "PRESET_AUDIO_3"
+	PresetSpeke20AudioShared         PresetSpeke20Audio = "SHARED"
+	PresetSpeke20AudioUnencrypted    PresetSpeke20Audio = "UNENCRYPTED"
 )
 
 // Values lists the values of PresetSpeke20Audio.
@@ -1048,16 +1048,16 @@ type PresetSpeke20Video string
 
 // The values of PresetSpeke20Video.
 const (
-	PresetSpeke20VideoPreset_Video_1 PresetSpeke20Video = "Preset_Video_1"
-	PresetSpeke20VideoPreset_Video_2 PresetSpeke20Video = "Preset_Video_2"
-	PresetSpeke20VideoPreset_Video_3 PresetSpeke20Video = "Preset_Video_3"
-	PresetSpeke20VideoPreset_Video_4 PresetSpeke20Video = "Preset_Video_4"
-	PresetSpeke20VideoPreset_Video_5 PresetSpeke20Video = "Preset_Video_5"
-	PresetSpeke20VideoPreset_Video_6 PresetSpeke20Video = "Preset_Video_6"
-	PresetSpeke20VideoPreset_Video_7 PresetSpeke20Video = "Preset_Video_7"
-	PresetSpeke20VideoPreset_Video_8 PresetSpeke20Video = "Preset_Video_8"
-	PresetSpeke20VideoShared         PresetSpeke20Video = "Shared"
-	PresetSpeke20VideoUnencrypted    PresetSpeke20Video = "Unencrypted"
+	PresetSpeke20VideoPreset_Video_1 PresetSpeke20Video = "PRESET_VIDEO_1"
+	PresetSpeke20VideoPreset_Video_2 PresetSpeke20Video = "PRESET_VIDEO_2"
+	PresetSpeke20VideoPreset_Video_3 PresetSpeke20Video = "PRESET_VIDEO_3"
+	PresetSpeke20VideoPreset_Video_4 PresetSpeke20Video = "PRESET_VIDEO_4"
+	PresetSpeke20VideoPreset_Video_5 PresetSpeke20Video = "PRESET_VIDEO_5"
+	PresetSpeke20VideoPreset_Video_6 PresetSpeke20Video = "PRESET_VIDEO_6"
+	PresetSpeke20VideoPreset_Video_7 PresetSpeke20Video = "PRESET_VIDEO_7"
+	PresetSpeke20VideoPreset_Video_8 PresetSpeke20Video = "PRESET_VIDEO_8"
+	PresetSpeke20VideoShared         PresetSpeke20Video = "SHARED"
+	PresetSpeke20VideoUnencrypted    PresetSpeke20Video = "UNENCRYPTED"
 )
 
 // Values lists the values of PresetSpeke20Video.
@@ -1070,8 +1070,8 @@ type CmafKeyProviderType string
 
 // The values of CmafKeyProviderType.
 const (
-	CmafKeyProviderTypeSpeke      CmafKeyProviderType = "Speke"
-	CmafKeyProviderTypeStatic_Key CmafKeyProviderType = "Static_Key"
+	CmafKeyProviderTypeSpeke      CmafKeyProviderType = "SPEKE"
+	CmafKeyProviderTypeStatic_Key CmafKeyProviderType = "STATIC_KEY"
 )
 
 // Values lists the values of CmafKeyProviderType.
@@ -1084,10 +1084,10 @@ type CmafImageBasedTrickPlay string
 
 // The values of CmafImageBasedTrickPlay.
 const (
-	CmafImageBasedTrickPlayNone                    CmafImageBasedTrickPlay = "None"
-	CmafImageBasedTrickPlayThumbnail               CmafImageBasedTrickPlay = "Thumbnail"
-	CmafImageBasedTrickPlayThumbnail_And_Fullframe CmafImageBasedTrickPlay = "Thumbnail_And_Fullframe"
-	CmafImageBasedTrickPlayAdvanced                CmafImageBasedTrickPlay = "Advanced"
+	CmafImageBasedTrickPlayNone                    CmafImageBasedTrickPlay = "NONE"
+	CmafImageBasedTrickPlayThumbnail               CmafImageBasedTrickPlay = "THUMBNAIL"
+	CmafImageBasedTrickPlayThumbnail_And_Fullframe CmafImageBasedTrickPlay = "THUMBNAIL_AND_FULLFRAME"
+	CmafImageBasedTrickPlayAdvanced                CmafImageBasedTrickPlay = "ADVANCED"
 )
 
 // Values lists the values of CmafImageBasedTrickPlay.
@@ -1100,9 +1100,9 @@ type CmafIntervalCadence string
 
 // The values of CmafIntervalCadence.
 const (
-	CmafIntervalCadenceFollow_Iframe       CmafIntervalCadence = "Follow_Iframe"
-	CmafIntervalCadenceFollow_Custom       CmafIntervalCadence = "Follow_Custom"
-	CmafIntervalCadenceFollow_Segmentation CmafIntervalCadence = "Follow_Segmentation"
+	CmafIntervalCadenceFollow_Iframe       CmafIntervalCadence = "FOLLOW_IFRAME"
+	CmafIntervalCadenceFollow_Custom       CmafIntervalCadence = "FOLLOW_CUSTOM"
+	CmafIntervalCadenceFollow_Segmentation CmafIntervalCadence = "FOLLOW_SEGMENTATION"
 )
 
 // Values lists the values of CmafIntervalCadence.
@@ -1115,8 +1115,8 @@ type CmafManifestCompression string
 
 // The values of CmafManifestCompression.
 const (
-	CmafManifestCompressionGzip CmafManifestCompression = "Gzip"
-	CmafManifestCompressionNone CmafManifestCompression = "None"
+	CmafManifestCompressionGzip CmafManifestCompression = "GZIP"
+	CmafManifestCompressionNone CmafManifestCompression = "NONE"
 )
 
 // Values lists the values of CmafManifestCompression.
@@ -1129,8 +1129,8 @@ type CmafManifestDurationFormat string
 
 // The values of CmafManifestDurationFormat.
 const (
-	CmafManifestDurationFormatFloating_Point CmafManifestDurationFormat = "Floating_Point"
-	CmafManifestDurationFormatInteger        CmafManifestDurationFormat = "Integer"
+	CmafManifestDurationFormatFloating_Point CmafManifestDurationFormat = "FLOATING_POINT"
+	CmafManifestDurationFormatInteger        CmafManifestDurationFormat = "INTEGER"
 )
 
 // Values lists the values of CmafManifestDurationFormat.
@@ -1143,8 +1143,8 @@ type CmafMpdManifestBandwidthType string
 
 // The values of CmafMpdManifestBandwidthType.
 const (
-	CmafMpdManifestBandwidthTypeAverage CmafMpdManifestBandwidthType = "Average"
-	CmafMpdManifestBandwidthTypeMax     CmafMpdManifestBandwidthType = "Max"
+	CmafMpdManifestBandwidthTypeAverage CmafMpdManifestBandwidthType = "AVERAGE"
+	CmafMpdManifestBandwidthTypeMax     CmafMpdManifestBandwidthType = "MAX"
 )
 
 // Values lists the values of CmafMpdManifestBandwidthType.
@@ -1157,8 +1157,8 @@ type CmafMpdProfile string
 
 // The values of CmafMpdProfile.
 const (
-	CmafMpdProfileMain_Profile      CmafMpdProfile = "Main_Profile"
-	CmafMpdProfileOn_Demand_Profile CmafMpdProfile = "On_Demand_Profile"
+	CmafMpdProfileMain_Profile      CmafMpdProfile = "MAIN_PROFILE"
+	CmafMpdProfileOn_Demand_Profile CmafMpdProfile = "ON_DEMAND_PROFILE"
 )
 
 // Values lists the values of CmafMpdProfile.
@@ -1171,8 +1171,8 @@ type CmafPtsOffsetHandlingForBFrames string
 
 // The values of CmafPtsOffsetHandlingForBFrames.
 const (
-	CmafPtsOffsetHandlingForBFramesZero_Based        CmafPtsOffsetHandlingForBFrames = "Zero_Based"
-	CmafPtsOffsetHandlingForBFramesMatch_Initial_Pts CmafPtsOffsetHandlingForBFrames = "Match_Initial_Pts"
+	CmafPtsOffsetHandlingForBFramesZero_Based        CmafPtsOffsetHandlingForBFrames = "ZERO_BASED"
+	CmafPtsOffsetHandlingForBFramesMatch_Initial_Pts CmafPtsOffsetHandlingForBFrames = "MATCH_INITIAL_PTS"
 )
 
 // Values lists the values of CmafPtsOffsetHandlingForBFrames.
@@ -1185,8 +1185,8 @@ type CmafSegmentControl string
 
 // The values of CmafSegmentControl.
 const (
-	CmafSegmentControlSingle_File     CmafSegmentControl = "Single_File"
-	CmafSegmentControlSegmented_Files CmafSegmentControl = "Segmented_Files"
+	CmafSegmentControlSingle_File     CmafSegmentControl = "SINGLE_FILE"
+	CmafSegmentControlSegmented_Files CmafSegmentControl = "SEGMENTED_FILES"
 )
 
 // Values lists the values of CmafSegmentControl.
@@ -1199,9 +1199,9 @@ type CmafSegmentLengthControl string
 
 // The values of CmafSegmentLengthControl.
 const (
-	CmafSegmentLengthControlExact        CmafSegmentLengthControl = "Exact"
-	CmafSegmentLengthControlGop_Multiple CmafSegmentLengthControl = "Gop_Multiple"
-	CmafSegmentLengthControlMatch        CmafSegmentLengthControl = "Match"
+	CmafSegmentLengthControlExact        CmafSegmentLengthControl = "EXACT"
+	CmafSegmentLengthControlGop_Multiple CmafSegmentLengthControl = "GOP_MULTIPLE"
+	CmafSegmentLengthControlMatch        CmafSegmentLengthControl = "MATCH"
 )
 
 // Values lists the values of CmafSegmentLengthControl.
@@ -1214,8 +1214,8 @@ type CmafStreamInfResolution string
 
 // The values of CmafStreamInfResolution.
 const (
-	CmafStreamInfResolutionInclude CmafStreamInfResolution = "Include"
-	CmafStreamInfResolutionExclude CmafStreamInfResolution = "Exclude"
+	CmafStreamInfResolutionInclude CmafStreamInfResolution = "INCLUDE"
+	CmafStreamInfResolutionExclude CmafStreamInfResolution = "EXCLUDE"
 )
 
 // Values lists the values of CmafStreamInfResolution.
@@ -1228,8 +1228,8 @@ type CmafTargetDurationCompatibilityMode string
 
 // The values of CmafTargetDurationCompatibilityMode.
 const (
-	CmafTargetDurationCompatibilityModeLegacy         CmafTargetDurationCompatibilityMode = "Legacy"
-	CmafTargetDurationCompatibilityModeSpec_Compliant CmafTargetDurationCompatibilityMode = "Spec_Compliant"
+	CmafTargetDurationCompatibilityModeLegacy         CmafTargetDurationCompatibilityMode = "LEGACY"
+	CmafTargetDurationCompatibilityModeSpec_Compliant CmafTargetDurationCompatibilityMode = "SPEC_COMPLIANT"
 )
 
 // Values lists the values of CmafTargetDurationCompatibilityMode.
@@ -1242,8 +1242,8 @@ type CmafVideoCompositionOffsets string
 
 // The values of CmafVideoCompositionOffsets.
 const (
-	CmafVideoCompositionOffsetsSigned   CmafVideoCompositionOffsets = "Signed"
-	CmafVideoCompositionOffsetsUnsigned CmafVideoCompositionOffsets = "Unsigned"
+	CmafVideoCompositionOffsetsSigned   CmafVideoCompositionOffsets = "SIGNED"
+	CmafVideoCompositionOffsetsUnsigned CmafVideoCompositionOffsets = "UNSIGNED"
 )
 
 // Values lists the values of CmafVideoCompositionOffsets.
@@ -1256,8 +1256,8 @@ type CmafWriteDASHManifest string
 
 // The values of CmafWriteDASHManifest.
 const (
-	CmafWriteDASHManifestDisabled CmafWriteDASHManifest = "Disabled"
-	CmafWriteDASHManifestEnabled  CmafWriteDASHManifest = "Enabled"
+	CmafWriteDASHManifestDisabled CmafWriteDASHManifest = "DISABLED"
+	CmafWriteDASHManifestEnabled  CmafWriteDASHManifest = "ENABLED"
 )
 
 // Values lists the values of CmafWriteDASHManifest.
@@ -1270,8 +1270,8 @@ type CmafWriteHLSManifest string
 
 // The values of CmafWriteHLSManifest.
 const (
-	CmafWriteHLSManifestDisabled CmafWriteHLSManifest = "Disabled"
-	CmafWriteHLSManifestEnabled  CmafWriteHLSManifest = "Enabled"
+	CmafWriteHLSManifestDisabled CmafWriteHLSManifest = "DISABLED"
+	CmafWriteHLSManifestEnabled  CmafWriteHLSManifest = "ENABLED"
 )
 
 // Values lists the values of CmafWriteHLSManifest.
@@ -1284,8 +1284,8 @@ type CmafWriteSegmentTimelineInRepresentation string
 
 // The values of CmafWriteSegmentTimelineInRepresentation.
 const (
-	CmafWriteSegmentTimelineInRepresentationEnabled  CmafWriteSegmentTimelineInRepresentation = "Enabled"
-	CmafWriteSegmentTimelineInRepresentationDisabled CmafWriteSegmentTimelineInRepresentation = "Disabled"
+	CmafWriteSegmentTimelineInRepresentationEnabled  CmafWriteSegmentTimelineInRepresentation = "ENABLED"
+	CmafWriteSegmentTimelineInRepresentationDisabled CmafWriteSegmentTimelineInRepresentation = "DISABLED"
 )
 
 // Values lists the values of CmafWriteSegmentTimelineInRepresentation.
@@ -1298,8 +1298,8 @@ type DashIsoGroupAudioChannelConfigSchemeIdUri string
 
 // The values of DashIsoGroupAudioChannelConfigSchemeIdUri.
 const (
-	DashIsoGroupAudioChannelConfigSchemeIdUriMpeg_Channel_Configuration  DashIsoGroupAudioChannelConfigSchemeIdUri = "Mpeg_Channel_Configuration"
-	DashIsoGroupAudioChannelConfigSchemeIdUriDolby_Channel_Configuration DashIsoGroupAudioChannelConfigSchemeIdUri = "Dolby_Channel_Configuration"
+	DashIsoGroupAudioChannelConfigSchemeIdUriMpeg_Channel_Configuration  DashIsoGroupAudioChannelConfigSchemeIdUri = "MPEG_CHANNEL_CONFIGURATION"
+	DashIsoGroupAudioChannelConfigSchemeIdUriDolby_Channel_Configuration DashIsoGroupAudioChannelConfigSchemeIdUri = "DOLBY_CHANNEL_CONFIGURATION"
 )
 
 // Values lists the values of DashIsoGroupAudioChannelConfigSchemeIdUri.
@@ -1312,8 +1312,8 @@ type DashIsoPlaybackDeviceCompatibility string
 
 // The values of DashIsoPlaybackDeviceCompatibility.
 const (
-	DashIsoPlaybackDeviceCompatibilityCenc_V1         DashIsoPlaybackDeviceCompatibility = "Cenc_V1"
-	DashIsoPlaybackDeviceCompatibilityUnencrypted_Sei DashIsoPlaybackDeviceCompatibility = "Unencrypted_Sei"
+	DashIsoPlaybackDeviceCompatibilityCenc_V1         DashIsoPlaybackDeviceCompatibility = "CENC_V1"
+	DashIsoPlaybackDeviceCompatibilityUnencrypted_Sei DashIsoPlaybackDeviceCompatibility = "UNENCRYPTED_SEI"
 )
 
 // Values lists the values of DashIsoPlaybackDeviceCompatibility.
@@ -1326,8 +1326,8 @@ type DashIsoHbbtvCompliance string
 
 // The values of DashIsoHbbtvCompliance.
 const (
-	DashIsoHbbtvComplianceHbbtv_1_5 DashIsoHbbtvCompliance = "Hbbtv_1_5"
-	DashIsoHbbtvComplianceNone      DashIsoHbbtvCompliance = "None"
+	DashIsoHbbtvComplianceHbbtv_1_5 DashIsoHbbtvCompliance = "HBBTV_1_5"
+	DashIsoHbbtvComplianceNone      DashIsoHbbtvCompliance = "NONE"
 )
 
 // Values lists the values of DashIsoHbbtvCompliance.
@@ -1340,10 +1340,10 @@ type DashIsoImageBasedTrickPlay string
 
 // The values of DashIsoImageBasedTrickPlay.
 const (
-	DashIsoImageBasedTrickPlayNone                    DashIsoImageBasedTrickPlay = "None"
-	DashIsoImageBasedTrickPlayThumbnail               DashIsoImageBasedTrickPlay = "Thumbnail"
-	DashIsoImageBasedTrickPlayThumbnail_And_Fullframe DashIsoImageBasedTrickPlay = "Thumbnail_And_Fullframe"
-	DashIsoImageBasedTrickPlayAdvanced                DashIsoImageBasedTrickPlay = "Advanced"
+	DashIsoImageBasedTrickPlayNone                    DashIsoImageBasedTrickPlay = "NONE"
+	DashIsoImageBasedTrickPlayThumbnail               DashIsoImageBasedTrickPlay = "THUMBNAIL"
+	DashIsoImageBasedTrickPlayThumbnail_And_Fullframe DashIsoImageBasedTrickPlay = "THUMBNAIL_AND_FULLFRAME"
+	DashIsoImageBasedTrickPlayAdvanced                DashIsoImageBasedTrickPlay = "ADVANCED"
 )
 
 // Values lists the values of DashIsoImageBasedTrickPlay.
@@ -1356,9 +1356,9 @@ type DashIsoIntervalCadence string
 
 // The values of DashIsoIntervalCadence.
 const (
-	DashIsoIntervalCadenceFollow_Iframe       DashIsoIntervalCadence = "Follow_Iframe"
-	DashIsoIntervalCadenceFollow_Custom       DashIsoIntervalCadence = "Follow_Custom"
-	DashIsoIntervalCadenceFollow_Segmentation DashIsoIntervalCadence = "Follow_Segmentation"
+	DashIsoIntervalCadenceFollow_Iframe       DashIsoIntervalCadence = "FOLLOW_IFRAME"
+	DashIsoIntervalCadenceFollow_Custom       DashIsoIntervalCadence = "FOLLOW_CUSTOM"
+	DashIsoIntervalCadenceFollow_Segmentation DashIsoIntervalCadence = "FOLLOW_SEGMENTATION"
 )
 
 // Values lists the values of DashIsoIntervalCadence.
@@ -1371,8 +1371,8 @@ type DashIsoMpdManifestBandwidthType string
 
 // The values of DashIsoMpdManifestBandwidthType.
 const (
-	DashIsoMpdManifestBandwidthTypeAverage DashIsoMpdManifestBandwidthType = "Average"
-	DashIsoMpdManifestBandwidthTypeMax     DashIsoMpdManifestBandwidthType = "Max"
+	DashIsoMpdManifestBandwidthTypeAverage DashIsoMpdManifestBandwidthType = "AVERAGE"
+	DashIsoMpdManifestBandwidthTypeMax     DashIsoMpdManifestBandwidthType = "MAX"
 )
 
 // Values lists the values of DashIsoMpdManifestBandwidthType.
@@ -1385,8 +1385,8 @@ type DashIsoMpdProfile string
 
 // The values of DashIsoMpdProfile.
 const (
-	DashIsoMpdProfileMain_Profile      DashIsoMpdProfile = "Main_Profile"
-	DashIsoMpdProfileOn_Demand_Profile DashIsoMpdProfile = "On_Demand_Profile"
+	DashIsoMpdProfileMain_Profile      DashIsoMpdProfile = "MAIN_PROFILE"
+	DashIsoMpdProfileOn_Demand_Profile DashIsoMpdProfile = "ON_DEMAND_PROFILE"
 )
 
 // Values lists the values of DashIsoMpdProfile.
@@ -1399,8 +1399,8 @@ type DashIsoPtsOffsetHandlingForBFrames string
 
 // The values of DashIsoPtsOffsetHandlingForBFrames.
 const (
-	DashIsoPtsOffsetHandlingForBFramesZero_Based        DashIsoPtsOffsetHandlingForBFrames = "Zero_Based"
-	DashIsoPtsOffsetHandlingForBFramesMatch_Initial_Pts DashIsoPtsOffsetHandlingForBFrames = "Match_Initial_Pts"
+	DashIsoPtsOffsetHandlingForBFramesZero_Based        DashIsoPtsOffsetHandlingForBFrames = "ZERO_BASED"
+	DashIsoPtsOffsetHandlingForBFramesMatch_Initial_Pts DashIsoPtsOffsetHandlingForBFrames = "MATCH_INITIAL_PTS"
 )
 
 // Values lists the values of DashIsoPtsOffsetHandlingForBFrames.
@@ -1413,8 +1413,8 @@ type DashIsoSegmentControl string
 
 // The values of DashIsoSegmentControl.
 const (
-	DashIsoSegmentControlSingle_File     DashIsoSegmentControl = "Single_File"
-	DashIsoSegmentControlSegmented_Files DashIsoSegmentControl = "Segmented_Files"
+	DashIsoSegmentControlSingle_File     DashIsoSegmentControl = "SINGLE_FILE"
+	DashIsoSegmentControlSegmented_Files DashIsoSegmentControl = "SEGMENTED_FILES"
 )
 
 // Values lists the values of DashIsoSegmentControl.
@@ -1427,9 +1427,9 @@ type DashIsoSegmentLengthControl string
 
 // The values of DashIsoSegmentLengthControl.
 const (
-	DashIsoSegmentLengthControlExact        DashIsoSegmentLengthControl = "Exact"
-	DashIsoSegmentLengthControlGop_Multiple DashIsoSegmentLengthControl = "Gop_Multiple"
-	DashIsoSegmentLengthControlMatch        DashIsoSegmentLengthControl = "Match"
+	DashIsoSegmentLengthControlExact        DashIsoSegmentLengthControl = "EXACT"
+	DashIsoSegmentLengthControlGop_Multiple DashIsoSegmentLengthControl = "GOP_MULTIPLE"
+	DashIsoSegmentLengthControlMatch        DashIsoSegmentLengthControl = "MATCH"
 )
 
 // Values lists the values of DashIsoSegmentLengthControl.
@@ -1442,8 +1442,8 @@ type DashIsoVideoCompositionOffsets string
 
 // The values of DashIsoVideoCompositionOffsets.
 const (
-	DashIsoVideoCompositionOffsetsSigned   DashIsoVideoCompositionOffsets = "Signed"
-	DashIsoVideoCompositionOffsetsUnsigned DashIsoVideoCompositionOffsets = "Unsigned"
+	DashIsoVideoCompositionOffsetsSigned   DashIsoVideoCompositionOffsets = "SIGNED"
+	DashIsoVideoCompositionOffsetsUnsigned DashIsoVideoCompositionOffsets = "UNSIGNED"
 )
 
 // Values lists the values of DashIsoVideoCompositionOffsets.
@@ -1456,8 +1456,8 @@ type DashIsoWriteSegmentTimelineInRepresentation string
 
 // The values of DashIsoWriteSegmentTimelineInRepresentation.
 const (
-	DashIsoWriteSegmentTimelineInRepresentationEnabled  DashIsoWriteSegmentTimelineInRepresentation = "Enabled"
-	DashIsoWriteSegmentTimelineInRepresentationDisabled DashIsoWriteSegmentTimelineInRepresentation = "Disabled"
+	DashIsoWriteSegmentTimelineInRepresentationEnabled  DashIsoWriteSegmentTimelineInRepresentation = "ENABLED"
+	DashIsoWriteSegmentTimelineInRepresentationDisabled DashIsoWriteSegmentTimelineInRepresentation = "DISABLED"
 )
 
 // Values lists the values of DashIsoWriteSegmentTimelineInRepresentation.
@@ -1470,8 +1470,8 @@ type HlsAdMarkers string
 
 // The values of HlsAdMarkers.
 const (
-	HlsAdMarkersElemental        HlsAdMarkers = "Elemental"
-	HlsAdMarkersElemental_Scte35 HlsAdMarkers = "Elemental_Scte35"
+	HlsAdMarkersElemental        HlsAdMarkers = "ELEMENTAL"
+	HlsAdMarkersElemental_Scte35 HlsAdMarkers = "ELEMENTAL_SCTE35"
 )
 
 // Values lists the values of HlsAdMarkers.
@@ -1484,8 +1484,8 @@ type HlsAudioOnlyHeader string
 
 // The values of HlsAudioOnlyHeader.
 const (
-	HlsAudioOnlyHeaderInclude HlsAudioOnlyHeader = "Include"
-	HlsAudioOnlyHeaderExclude HlsAudioOnlyHeader = "Exclude"
+	HlsAudioOnlyHeaderInclude HlsAudioOnlyHeader = "INCLUDE"
+	HlsAudioOnlyHeaderExclude HlsAudioOnlyHeader = "EXCLUDE"
 )
 
 // Values lists the values of HlsAudioOnlyHeader.
@@ -1498,9 +1498,9 @@ type HlsCaptionLanguageSetting string
 
 // The values of HlsCaptionLanguageSetting.
 const (
-	HlsCaptionLanguageSettingInsert HlsCaptionLanguageSetting = "Insert"
-	HlsCaptionLanguageSettingOmit   HlsCaptionLanguageSetting = "Omit"
-	HlsCaptionLanguageSettingNone   HlsCaptionLanguageSetting = "None"
+	HlsCaptionLanguageSettingInsert HlsCaptionLanguageSetting = "INSERT"
+	HlsCaptionLanguageSettingOmit   HlsCaptionLanguageSetting = "OMIT"
+	HlsCaptionLanguageSettingNone   HlsCaptionLanguageSetting = "NONE"
 )
 
 // Values lists the values of HlsCaptionLanguageSetting.
@@ -1513,8 +1513,8 @@ type HlsCaptionSegmentLengthControl string
 
 // The values of HlsCaptionSegmentLengthControl.
 const (
-	HlsCaptionSegmentLengthControlLarge_Segments HlsCaptionSegmentLengthControl = "Large_Segments"
-	HlsCaptionSegmentLengthControlMatch_Video    HlsCaptionSegmentLengthControl = "Match_Video"
+	HlsCaptionSegmentLengthControlLarge_Segments HlsCaptionSegmentLengthControl = "LARGE_SEGMENTS"
+	HlsCaptionSegmentLengthControlMatch_Video    HlsCaptionSegmentLengthControl = "MATCH_VIDEO"
 )
 
 // Values lists the values of HlsCaptionSegmentLengthControl.
@@ -1527,8 +1527,8 @@ type HlsClientCache string
 
 // The values of HlsClientCache.
 const (
-	HlsClientCacheDisabled HlsClientCache = "Disabled"
-	HlsClientCacheEnabled  HlsClientCache = "Enabled"
+	HlsClientCacheDisabled HlsClientCache = "DISABLED"
+	HlsClientCacheEnabled  HlsClientCache = "ENABLED"
 )
 
 // Values lists the values of HlsClientCache.
@@ -1541,8 +1541,8 @@ type HlsCodecSpecification string
 
 // The values of HlsCodecSpecification.
 const (
-	HlsCodecSpecificationRfc_6381 HlsCodecSpecification = "Rfc_6381"
-	HlsCodecSpecificationRfc_4281 HlsCodecSpecification = "Rfc_4281"
+	HlsCodecSpecificationRfc_6381 HlsCodecSpecification = "RFC_6381"
+	HlsCodecSpecificationRfc_4281 HlsCodecSpecification = "RFC_4281"
 )
 
 // Values lists the values of HlsCodecSpecification.
@@ -1555,8 +1555,8 @@ type HlsDirectoryStructure string
 
 // The values of HlsDirectoryStructure.
 const (
-	HlsDirectoryStructureSingle_Directory        HlsDirectoryStructure = "Single_Directory"
-	HlsDirectoryStructureSubdirectory_Per_Stream HlsDirectoryStructure = "Subdirectory_Per_Stream"
+	HlsDirectoryStructureSingle_Directory        HlsDirectoryStructure = "SINGLE_DIRECTORY"
+	HlsDirectoryStructureSubdirectory_Per_Stream HlsDirectoryStructure = "SUBDIRECTORY_PER_STREAM"
 )
 
 // Values lists the values of HlsDirectoryStructure.
@@ -1569,8 +1569,8 @@ type HlsEncryptionType string
 
 // The values of HlsEncryptionType.
 const (
-	HlsEncryptionTypeAes128     HlsEncryptionType = "Aes128"
-	HlsEncryptionTypeSample_Aes HlsEncryptionType = "Sample_Aes"
+	HlsEncryptionTypeAes128     HlsEncryptionType = "AES128"
+	HlsEncryptionTypeSample_Aes HlsEncryptionType = "SAMPLE_AES"
 )
 
 // Values lists the values of HlsEncryptionType.
@@ -1583,8 +1583,8 @@ type HlsInitializationVectorInManifest string
 
 // The values of HlsInitializationVectorInManifest.
 const (
-	HlsInitializationVectorInManifestInclude HlsInitializationVectorInManifest = "Include"
-	HlsInitializationVectorInManifestExclude HlsInitializationVectorInManifest = "Exclude"
+	HlsInitializationVectorInManifestInclude HlsInitializationVectorInManifest = "INCLUDE"
+	HlsInitializationVectorInManifestExclude HlsInitializationVectorInManifest = "EXCLUDE"
 )
 
 // Values lists the values of HlsInitializationVectorInManifest.
@@ -1597,8 +1597,8 @@ type HlsOfflineEncrypted string
 
 // The values of HlsOfflineEncrypted.
 const (
-	HlsOfflineEncryptedEnabled  HlsOfflineEncrypted = "Enabled"
-	HlsOfflineEncryptedDisabled HlsOfflineEncrypted = "Disabled"
+	HlsOfflineEncryptedEnabled  HlsOfflineEncrypted = "ENABLED"
+	HlsOfflineEncryptedDisabled HlsOfflineEncrypted = "DISABLED"
 )
 
 // Values lists the values of HlsOfflineEncrypted.
@@ -1611,8 +1611,8 @@ type HlsKeyProviderType string
 
 // The values of HlsKeyProviderType.
 const (
-	HlsKeyProviderTypeSpeke      HlsKeyProviderType = "Speke"
-	HlsKeyProviderTypeStatic_Key HlsKeyProviderType = "Static_Key"
+	HlsKeyProviderTypeSpeke      HlsKeyProviderType = "SPEKE"
+	HlsKeyProviderTypeStatic_Key HlsKeyProviderType = "STATIC_KEY"
 )
 
 // Values lists the values of HlsKeyProviderType.
@@ -1625,10 +1625,10 @@ type HlsImageBasedTrickPlay string
 
 // The values of HlsImageBasedTrickPlay.
 const (
-	HlsImageBasedTrickPlayNone                    HlsImageBasedTrickPlay = "None"
-	HlsImageBasedTrickPlayThumbnail               HlsImageBasedTrickPlay = "Thumbnail"
-	HlsImageBasedTrickPlayThumbnail_And_Fullframe HlsImageBasedTrickPlay = "Thumbnail_And_Fullframe"
-	HlsImageBasedTrickPlayAdvanced                HlsImageBasedTrickPlay = "Advanced"
+	HlsImageBasedTrickPlayNone                    HlsImageBasedTrickPlay = "NONE"
+	HlsImageBasedTrickPlayThumbnail               HlsImageBasedTrickPlay = "THUMBNAIL"
+	HlsImageBasedTrickPlayThumbnail_And_Fullframe HlsImageBasedTrickPlay = "THUMBNAIL_AND_FULLFRAME"
+	HlsImageBasedTrickPlayAdvanced                HlsImageBasedTrickPlay = "ADVANCED"
 )
 
 // Values lists the values of HlsImageBasedTrickPlay.
@@ -1641,9 +1641,9 @@ type HlsIntervalCadence string
 
 // The values of HlsIntervalCadence.
 const (
-	HlsIntervalCadenceFollow_Iframe       HlsIntervalCadence = "Follow_Iframe"
-	HlsIntervalCadenceFollow_Custom       HlsIntervalCadence = "Follow_Custom"
-	HlsIntervalCadenceFollow_Segmentation HlsIntervalCadence = "Follow_Segmentation"
+	HlsIntervalCadenceFollow_Iframe       HlsIntervalCadence = "FOLLOW_IFRAME"
+	HlsIntervalCadenceFollow_Custom       HlsIntervalCadence = "FOLLOW_CUSTOM"
+	HlsIntervalCadenceFollow_Segmentation HlsIntervalCadence = "FOLLOW_SEGMENTATION"
 )
 
 // Values lists the values of HlsIntervalCadence.
@@ -1656,8 +1656,8 @@ type HlsManifestCompression string
 
 // The values of HlsManifestCompression.
 const (
-	HlsManifestCompressionGzip HlsManifestCompression = "Gzip"
-	HlsManifestCompressionNone HlsManifestCompression = "None"
+	HlsManifestCompressionGzip HlsManifestCompression = "GZIP"
+	HlsManifestCompressionNone HlsManifestCompression = "NONE"
 )
 
 // Values lists the values of HlsManifestCompression.
@@ -1670,8 +1670,8 @@ type HlsManifestDurationFormat string
 
 // The values of HlsManifestDurationFormat.
 const (
-	HlsManifestDurationFormatFloating_Point HlsManifestDurationFormat = "Floating_Point"
-	HlsManifestDurationFormatInteger        HlsManifestDurationFormat = "Integer"
+	HlsManifestDurationFormatFloating_Point HlsManifestDurationFormat = "FLOATING_POINT"
+	HlsManifestDurationFormatInteger        HlsManifestDurationFormat = "INTEGER"
 )
 
 // Values lists the values of HlsManifestDurationFormat.
@@ -1684,8 +1684,8 @@ type HlsOutputSelection string
 
 // The values of HlsOutputSelection.
 const (
-	HlsOutputSelectionManifests_And_Segments HlsOutputSelection = "Manifests_And_Segments"
-	HlsOutputSelectionSegments_Only          HlsOutputSelection = "Segments_Only"
+	HlsOutputSelectionManifests_And_Segments HlsOutputSelection = "MANIFESTS_AND_SEGMENTS"
+	HlsOutputSelectionSegments_Only          HlsOutputSelection = "SEGMENTS_ONLY"
 )
 
 // Values lists the values of HlsOutputSelection.
@@ -1698,8 +1698,8 @@ type HlsProgramDateTime string
 
 // The values of HlsProgramDateTime.
 const (
-	HlsProgramDateTimeInclude HlsProgramDateTime = "Include"
-	HlsProgramDateTimeExclude HlsProgramDateTime = "Exclude"
+	HlsProgramDateTimeInclude HlsProgramDateTime = "INCLUDE"
+	HlsProgramDateTimeExclude HlsProgramDateTime = "EXCLUDE"
 )
 
 // Values lists the values of HlsProgramDateTime.
@@ -1712,8 +1712,8 @@ type HlsProgressiveWriteHlsManifest string
 
 // The values of HlsProgressiveWriteHlsManifest.
 const (
-	HlsProgressiveWriteHlsManifestEnabled  HlsProgressiveWriteHlsManifest = "Enabled"
-	HlsProgressiveWriteHlsManifestDisabled HlsProgressiveWriteHlsManifest = "Disabled"
+	HlsProgressiveWriteHlsManifestEnabled  HlsProgressiveWriteHlsManifest = "ENABLED"
+	HlsProgressiveWriteHlsManifestDisabled HlsProgressiveWriteHlsManifest = "DISABLED"
 )
 
 // Values lists the values of HlsProgressiveWriteHlsManifest.
@@ -1726,8 +1726,8 @@ type HlsSegmentControl string
 
 // The values of HlsSegmentControl.
 const (
-	HlsSegmentControlSingle_File     HlsSegmentControl = "Single_File"
-	HlsSegmentControlSegmented_Files HlsSegmentControl = "Segmented_Files"
+	HlsSegmentControlSingle_File     HlsSegmentControl = "SINGLE_FILE"
+	HlsSegmentControlSegmented_Files HlsSegmentControl = "SEGMENTED_FILES"
 )
 
 // Values lists the values of HlsSegmentControl.
@@ -1740,9 +1740,9 @@ type HlsSegmentLengthControl string
 
 // The values of HlsSegmentLengthControl.
 const (
-	HlsSegmentLengthControlExact        HlsSegmentLengthControl = "Exact"
-	HlsSegmentLengthControlGop_Multiple HlsSegmentLengthControl = "Gop_Multiple"
-	HlsSegmentLengthControlMatch        HlsSegmentLengthControl = "Match"
+	HlsSegmentLengthControlExact        HlsSegmentLengthControl = "EXACT"
+	HlsSegmentLengthControlGop_Multiple HlsSegmentLengthControl = "GOP_MULTIPLE"
+	HlsSegmentLengthControlMatch        HlsSegmentLengthControl = "MATCH"
 )
 
 // Values lists the values of HlsSegmentLengthControl.
@@ -1755,8 +1755,8 @@ type HlsStreamInfResolution string
 
 // The values of HlsStreamInfResolution.
 const (
-	HlsStreamInfResolutionInclude HlsStreamInfResolution = "Include"
-	HlsStreamInfResolutionExclude HlsStreamInfResolution = "Exclude"
+	HlsStreamInfResolutionInclude HlsStreamInfResolution = "INCLUDE"
+	HlsStreamInfResolutionExclude HlsStreamInfResolution = "EXCLUDE"
 )
 
 // Values lists the values of HlsStreamInfResolution.
@@ -1769,8 +1769,8 @@ type HlsTargetDurationCompatibilityMode string
 
 // The values of HlsTargetDurationCompatibilityMode.
 const (
-	HlsTargetDurationCompatibilityModeLegacy         HlsTargetDurationCompatibilityMode = "Legacy"
-	HlsTargetDurationCompatibilityModeSpec_Compliant HlsTargetDurationCompatibilityMode = "Spec_Compliant"
+	HlsTargetDurationCompatibilityModeLegacy         HlsTargetDurationCompatibilityMode = "LEGACY"
+	HlsTargetDurationCompatibilityModeSpec_Compliant HlsTargetDurationCompatibilityMode = "SPEC_COMPLIANT"
 )
 
 // Values lists the values of HlsTargetDurationCompatibilityMode.
@@ -1783,9 +1783,9 @@ type HlsTimedMetadataId3Frame string
 
 // The values of HlsTimedMetadataId3Frame.
 const (
-	HlsTimedMetadataId3FrameNone HlsTimedMetadataId3Frame = "None"
-	HlsTimedMetadataId3FramePriv HlsTimedMetadataId3Frame = "Priv"
-	HlsTimedMetadataId3FrameTdrl HlsTimedMetadataId3Frame = "Tdrl"
+	HlsTimedMetadataId3FrameNone HlsTimedMetadataId3Frame = "NONE"
+	HlsTimedMetadataId3FramePriv HlsTimedMetadataId3Frame = "PRIV"
+	HlsTimedMetadataId3FrameTdrl HlsTimedMetadataId3Frame = "TDRL"
 )
 
 // Values lists the values of HlsTimedMetadataId3Frame.
@@ -1798,8 +1798,8 @@ type MsSmoothAudioDeduplication string
 
 // The values of MsSmoothAudioDeduplication.
 const (
-	MsSmoothAudioDeduplicationCombine_Duplicate_Streams MsSmoothAudioDeduplication = "Combine_Duplicate_Streams"
-	MsSmoothAudioDeduplicationNone                      MsSmoothAudioDeduplication = "None"
+	MsSmoothAudioDeduplicationCombine_Duplicate_Streams MsSmoothAudioDeduplication = "COMBINE_DUPLICATE_STREAMS"
+	MsSmoothAudioDeduplicationNone                      MsSmoothAudioDeduplication = "NONE"
 )
 
 // Values lists the values of MsSmoothAudioDeduplication.
@@ -1812,8 +1812,8 @@ type MsSmoothFragmentLengthControl string
 
 // The values of MsSmoothFragmentLengthControl.
 const (
-	MsSmoothFragmentLengthControlExact        MsSmoothFragmentLengthControl = "Exact"
-	MsSmoothFragmentLengthControlGop_Multiple MsSmoothFragmentLengthControl = "Gop_Multiple"
+	MsSmoothFragmentLengthControlExact        MsSmoothFragmentLengthControl = "EXACT"
+	MsSmoothFragmentLengthControlGop_Multiple MsSmoothFragmentLengthControl = "GOP_MULTIPLE"
 )
 
 // Values lists the values of MsSmoothFragmentLengthControl.
@@ -1826,8 +1826,8 @@ type MsSmoothManifestEncoding string
 
 // The values of MsSmoothManifestEncoding.
 const (
-	MsSmoothManifestEncodingUtf8  MsSmoothManifestEncoding = "Utf8"
-	MsSmoothManifestEncodingUtf16 MsSmoothManifestEncoding = "Utf16"
+	MsSmoothManifestEncodingUtf8  MsSmoothManifestEncoding = "UTF8"
+	MsSmoothManifestEncodingUtf16 MsSmoothManifestEncoding = "UTF16"
 )
 
 // Values lists the values of MsSmoothManifestEncoding.
@@ -1840,13 +1840,13 @@ type FrameMetricType string
 
 // The values of FrameMetricType.
 const (
-	FrameMetricTypePsnr        FrameMetricType = "Psnr"
-	FrameMetricTypeSsim        FrameMetricType = "Ssim"
-	FrameMetricTypeMs_Ssim     FrameMetricType = "Ms_Ssim"
-	FrameMetricTypePsnr_Hvs    FrameMetricType = "Psnr_Hvs"
-	FrameMetricTypeVmaf        FrameMetricType = "Vmaf"
-	FrameMetricTypeQvbr        FrameMetricType = "Qvbr"
-	FrameMetricTypeShot_Change FrameMetricType = "Shot_Change"
+	FrameMetricTypePsnr        FrameMetricType = "PSNR"
+	FrameMetricTypeSsim        FrameMetricType = "SSIM"
+	FrameMetricTypeMs_Ssim     FrameMetricType = "MS_SSIM"
+	FrameMetricTypePsnr_Hvs    FrameMetricType = "PSNR_HVS"
+	FrameMetricTypeVmaf        FrameMetricType = "VMAF"
+	FrameMetricTypeQvbr        FrameMetricType = "QVBR"
+	FrameMetricTypeShot_Change FrameMetricType = "SHOT_CHANGE"
 )
 
 // Values lists the values of FrameMetricType.
@@ -1859,11 +1859,11 @@ type OutputGroupType string
 
 // The values of OutputGroupType.
 const (
-	OutputGroupTypeHls_Group_Settings       OutputGroupType = "Hls_Group_Settings"
-	OutputGroupTypeDash_Iso_Group_Settings  OutputGroupType = "Dash_Iso_Group_Settings"
-	OutputGroupTypeFile_Group_Settings      OutputGroupType = "File_Group_Settings"
-	OutputGroupTypeMs_Smooth_Group_Settings OutputGroupType = "Ms_Smooth_Group_Settings"
-	OutputGroupTypeCmaf_Group_Settings      OutputGroupType = "Cmaf_Group_Settings"
+	OutputGroupTypeHls_Group_Settings       OutputGroupType = "HLS_GROUP_SETTINGS"
+	OutputGroupTypeDash_Iso_Group_Settings  OutputGroupType = "DASH_ISO_GROUP_SETTINGS"
+	OutputGroupTypeFile_Group_Settings      OutputGroupType = "FILE_GROUP_SETTINGS"
+	OutputGroupTypeMs_Smooth_Group_Settings OutputGroupType = "MS_SMOOTH_GROUP_SETTINGS"
+	OutputGroupTypeCmaf_Group_Settings      OutputGroupType = "CMAF_GROUP_SETTINGS"
 )
 
 // Values lists the values of OutputGroupType.
@@ -1879,30 +1879,30 @@ const (
 	AudioChannelTagL    AudioChannelTag = "L"
 	AudioChannelTagR    AudioChannelTag = "R"
 	AudioChannelTagC    AudioChannelTag = "C"
-	AudioChannelTagLfe  AudioChannelTag = "Lfe"
-	AudioChannelTagLs   AudioChannelTag = "Ls"
-	AudioChannelTagRs   AudioChannelTag = "Rs"
-	AudioChannelTagLc   AudioChannelTag = "Lc"
-	AudioChannelTagRc   AudioChannelTag = "Rc"
-	AudioChannelTagCs   AudioChannelTag = "Cs"
-	AudioChannelTagLsd  AudioChannelTag = "Lsd"
-	AudioChannelTagRsd  AudioChannelTag = "Rsd"
-	AudioChannelTagTcs  AudioChannelTag = "Tcs"
-	AudioChannelTagVhl  AudioChannelTag = "Vhl"
-	AudioChannelTagVhc  AudioChannelTag = "Vhc"
-	AudioChannelTagVhr  AudioChannelTag = "Vhr"
-	AudioChannelTagTbl  AudioChannelTag = "Tbl"
-	AudioChannelTagTbc  AudioChannelTag = "Tbc"
-	AudioChannelTagTbr  AudioChannelTag = "Tbr"
-	AudioChannelTagRsl  AudioChannelTag = "Rsl"
-	AudioChannelTagRsr  AudioChannelTag = "Rsr"
-	AudioChannelTagLw   AudioChannelTag = "Lw"
-	AudioChannelTagRw   AudioChannelTag = "Rw"
-	AudioChannelTagLfe2 AudioChannelTag = "Lfe2"
-	AudioChannelTagLt   AudioChannelTag = "Lt"
-	AudioChannelTagRt   AudioChannelTag = "Rt"
-	AudioChannelTagHi   AudioChannelTag = "Hi"
-	AudioChannelTagNar  AudioChannelTag = "Nar"
+	AudioChannelTagLfe  AudioChannelTag = "LFE"
+	AudioChannelTagLs   AudioChannelTag = "LS"
+	AudioChannelTagRs   AudioChannelTag = "RS"
+	AudioChannelTagLc   AudioChannelTag = "LC"
+	AudioChannelTagRc   AudioChannelTag = "RC"
+	AudioChannelTagCs   AudioChannelTag = "CS"
+	AudioChannelTagLsd  AudioChannelTag = "LSD"
+	AudioChannelTagRsd  AudioChannelTag = "RSD"
+	AudioChannelTagTcs  AudioChannelTag = "TCS"
+	AudioChannelTagVhl  AudioChannelTag = "VHL"
+	AudioChannelTagVhc  AudioChannelTag = "VHC"
+	AudioChannelTagVhr  AudioChannelTag = "VHR"
+	AudioChannelTagTbl  AudioChannelTag = "TBL"
+	AudioChannelTagTbc  AudioChannelTag = "TBC"
+	AudioChannelTagTbr  AudioChannelTag = "TBR"
+	AudioChannelTagRsl  AudioChannelTag = "RSL"
+	AudioChannelTagRsr  AudioChannelTag = "RSR"
+	AudioChannelTagLw   AudioChannelTag = "LW"
+	AudioChannelTagRw   AudioChannelTag = "RW"
+	AudioChannelTagLfe2 AudioChannelTag = "LFE2"
+	AudioChannelTagLt   AudioChannelTag = "LT"
+	AudioChannelTagRt   AudioChannelTag = "RT"
+	AudioChannelTagHi   AudioChannelTag = "HI"
+	AudioChannelTagNar  AudioChannelTag = "NAR"
 	AudioChannelTagM    AudioChannelTag = "M"
 )
 
@@ -1916,10 +1916,10 @@ type AudioNormalizationAlgorithm string
 
 // The values of AudioNormalizationAlgorithm.
 const (
-	AudioNormalizationAlgorithmItu_Bs_1770_1 AudioNormalizationAlgorithm = "Itu_Bs_1770_1"
-	AudioNormalizationAlgorithmItu_Bs_1770_2 AudioNormalizationAlgorithm = "Itu_Bs_1770_2"
-	AudioNormalizationAlgorithmItu_Bs_1770_3 AudioNormalizationAlgorithm = "Itu_Bs_1770_3"
-	AudioNormalizationAlgorithmItu_Bs_1770_4 AudioNormalizationAlgorithm = "Itu_Bs_1770_4"
+	AudioNormalizationAlgorithmItu_Bs_1770_1 AudioNormalizationAlgorithm = "ITU_BS_1770_1"
+	AudioNormalizationAlgorithmItu_Bs_1770_2 AudioNormalizationAlgorithm = "ITU_BS_1770_2"
+	AudioNormalizationAlgorithmItu_Bs_1770_3 AudioNormalizationAlgorithm = "ITU_BS_1770_3"
+	AudioNormalizationAlgorithmItu_Bs_1770_4 AudioNormalizationAlgorithm = "ITU_BS_1770_4"
 )
 
 // Values lists the values of AudioNormalizationAlgorithm.
@@ -1932,8 +1932,8 @@ type AudioNormalizationAlgorithmControl string
 
 // The values of AudioNormalizationAlgorithmControl.
 const (
-	AudioNormalizationAlgorithmControlCorrect_Audio AudioNormalizationAlgorithmControl = "Correct_Audio"
-	AudioNormalizationAlgorithmControlMeasure_Only  AudioNormalizationAlgorithmControl = "Measure_Only"
+	AudioNormalizationAlgorithmControlCorrect_Audio AudioNormalizationAlgorithmControl = "CORRECT_AUDIO"
+	AudioNormalizationAlgorithmControlMeasure_Only  AudioNormalizationAlgorithmControl = "MEASURE_ONLY"
 )
 
 // Values lists the values of AudioNormalizationAlgorithmControl.
@@ -1946,8 +1946,8 @@ type AudioNormalizationLoudnessLogging string
 
 // The values of AudioNormalizationLoudnessLogging.
 const (
-	AudioNormalizationLoudnessLoggingLog      AudioNormalizationLoudnessLogging = "Log"
-	AudioNormalizationLoudnessLoggingDont_Log AudioNormalizationLoudnessLogging = "Dont_Log"
+	AudioNormalizationLoudnessLoggingLog      AudioNormalizationLoudnessLogging = "LOG"
+	AudioNormalizationLoudnessLoggingDont_Log AudioNormalizationLoudnessLogging = "DONT_LOG"
 )
 
 // Values lists the values of AudioNormalizationLoudnessLogging.
@@ -1960,8 +1960,8 @@ type AudioNormalizationPeakCalculation string
 
 // The values of AudioNormalizationPeakCalculation.
 const (
-	AudioNormalizationPeakCalculationTrue_Peak AudioNormalizationPeakCalculation = "True_Peak"
-	AudioNormalizationPeakCalculationNone      AudioNormalizationPeakCalculation = "None"
+	AudioNormalizationPeakCalculationTrue_Peak AudioNormalizationPeakCalculation = "TRUE_PEAK"
+	AudioNormalizationPeakCalculationNone      AudioNormalizationPeakCalculation = "NONE"
 )
 
 // Values lists the values of AudioNormalizationPeakCalculation.
@@ -1974,8 +1974,8 @@ type SlowPalPitchCorrection string
 
 // The values of SlowPalPitchCorrection.
 const (
-	SlowPalPitchCorrectionDisabled SlowPalPitchCorrection = "Disabled"
-	SlowPalPitchCorrectionEnabled  SlowPalPitchCorrection = "Enabled"
+	SlowPalPitchCorrectionDisabled SlowPalPitchCorrection = "DISABLED"
+	SlowPalPitchCorrectionEnabled  SlowPalPitchCorrection = "ENABLED"
 )
 
 // Values lists the values of SlowPalPitchCorrection.
@@ -1988,8 +1988,8 @@ type AudioTypeControl string
 
 // The values of AudioTypeControl.
 const (
-	AudioTypeControlFollow_Input   AudioTypeControl = "Follow_Input"
-	AudioTypeControlUse_Configured AudioTypeControl = "Use_Configured"
+	AudioTypeControlFollow_Input   AudioTypeControl = "FOLLOW_INPUT"
+	AudioTypeControlUse_Configured AudioTypeControl = "USE_CONFIGURED"
 )
 
 // Values lists the values of AudioTypeControl.
@@ -2002,8 +2002,8 @@ type AacAudioDescriptionBroadcasterMix string
 
 // The values of AacAudioDescriptionBroadcasterMix.
 const (
-	AacAudioDescriptionBroadcasterMixBroadcaster_Mixed_Ad AacAudioDescriptionBroadcasterMix = "Broadcaster_Mixed_Ad"
-	AacAudioDescriptionBroadcasterMixNormal               AacAudioDescriptionBroadcasterMix = "Normal"
+	AacAudioDescriptionBroadcasterMixBroadcaster_Mixed_Ad AacAudioDescriptionBroadcasterMix = "BROADCASTER_MIXED_AD"
+	AacAudioDescriptionBroadcasterMixNormal               AacAudioDescriptionBroadcasterMix = "NORMAL"
 )
 
 // Values lists the values of AacAudioDescriptionBroadcasterMix.
@@ -2016,10 +2016,10 @@ type AacCodecProfile string
 
 // The values of AacCodecProfile.
 const (
-	AacCodecProfileLc   AacCodecProfile = "Lc"
-	AacCodecProfileHev1 AacCodecProfile = "Hev1"
-	AacCodecProfileHev2 AacCodecProfile = "Hev2"
-	AacCodecProfileXhe  AacCodecProfile = "Xhe"
+	AacCodecProfileLc   AacCodecProfile = "LC"
+	AacCodecProfileHev1 AacCodecProfile = "HEV1"
+	AacCodecProfileHev2 AacCodecProfile = "HEV2"
+	AacCodecProfileXhe  AacCodecProfile = "XHE"
 )
 
 // Values lists the values of AacCodecProfile.
@@ -2032,12 +2032,12 @@ type AacCodingMode string
 
 // The values of AacCodingMode.
 const (
-	AacCodingModeAd_Receiver_Mix  AacCodingMode = "Ad_Receiver_Mix"
-	AacCodingModeCoding_Mode_1_0  AacCodingMode = "Coding_Mode_1_0"
-	AacCodingModeCoding_Mode_1_1  AacCodingMode = "Coding_Mode_1_1"
-	AacCodingModeCoding_Mode_2_0  AacCodingMode = "Coding_Mode_2_0"
-	AacCodingModeCoding_Mode_5_1  AacCodingMode = "Coding_Mode_5_1"
-	AacCodingModeCoding_Mode_Auto AacCodingMode = "Coding_Mode_Auto"
+	AacCodingModeAd_Receiver_Mix  AacCodingMode = "AD_RECEIVER_MIX"
+	AacCodingModeCoding_Mode_1_0  AacCodingMode = "CODING_MODE_1_0"
+	AacCodingModeCoding_Mode_1_1  AacCodingMode = "CODING_MODE_1_1"
+	AacCodingModeCoding_Mode_2_0  AacCodingMode = "CODING_MODE_2_0"
+	AacCodingModeCoding_Mode_5_1  AacCodingMode = "CODING_MODE_5_1"
+	AacCodingModeCoding_Mode_Auto AacCodingMode = "CODING_MODE_AUTO"
 )
 
 // Values lists the values of AacCodingMode.
@@ -2050,8 +2050,8 @@ type AacLoudnessMeasurementMode string
 
 // The values of AacLoudnessMeasurementMode.
 const (
-	AacLoudnessMeasurementModeProgram AacLoudnessMeasurementMode = "Program"
-	AacLoudnessMeasurementModeAnchor  AacLoudnessMeasurementMode = "Anchor"
+	AacLoudnessMeasurementModeProgram AacLoudnessMeasurementMode = "PROGRAM"
+	AacLoudnessMeasurementModeAnchor  AacLoudnessMeasurementMode = "ANCHOR"
 )
 
 // Values lists the values of AacLoudnessMeasurementMode.
@@ -2064,8 +2064,8 @@ type AacRateControlMode string
 
 // The values of AacRateControlMode.
 const (
-	AacRateControlModeCbr AacRateControlMode = "Cbr"
-	AacRateControlModeVbr AacRateControlMode = "Vbr"
+	AacRateControlModeCbr AacRateControlMode = "CBR"
+	AacRateControlModeVbr AacRateControlMode = "VBR"
 )
 
 // Values lists the values of AacRateControlMode.
@@ -2078,8 +2078,8 @@ type AacRawFormat string
 
 // The values of AacRawFormat.
 const (
-	AacRawFormatLatm_Loas AacRawFormat = "Latm_Loas"
-	AacRawFormatNone      AacRawFormat = "None"
+	AacRawFormatLatm_Loas AacRawFormat = "LATM_LOAS"
+	AacRawFormatNone      AacRawFormat = "NONE"
 )
 
 // Values lists the values of AacRawFormat.
@@ -2092,8 +2092,8 @@ type AacSpecification string
 
 // The values of AacSpecification.
 const (
-	AacSpecificationMpeg2 AacSpecification = "Mpeg2"
-	AacSpecificationMpeg4 AacSpecification = "Mpeg4"
+	AacSpecificationMpeg2 AacSpecification = "MPEG2"
+	AacSpecificationMpeg4 AacSpecification = "MPEG4"
 )
 
 // Values lists the values of AacSpecification.
@@ -2106,10 +2106,10 @@ type AacVbrQuality string
 
 // The values of AacVbrQuality.
 const (
-	AacVbrQualityLow         AacVbrQuality = "Low"
-	AacVbrQualityMedium_Low  AacVbrQuality = "Medium_Low"
-	AacVbrQualityMedium_High AacVbrQuality = "Medium_High"
-	AacVbrQualityHigh        AacVbrQuality = "High"
+	AacVbrQualityLow         AacVbrQuality = "LOW"
+	AacVbrQualityMedium_Low  AacVbrQuality = "MEDIUM_LOW"
+	AacVbrQualityMedium_High AacVbrQuality = "MEDIUM_HIGH"
+	AacVbrQualityHigh        AacVbrQuality = "HIGH"
 )
 
 // Values lists the values of AacVbrQuality.
@@ -2122,14 +2122,14 @@ type Ac3BitstreamMode string
 
 // The values of Ac3BitstreamMode.
 const (
-	Ac3BitstreamModeComplete_Main     Ac3BitstreamMode = "Complete_Main"
-	Ac3BitstreamModeCommentary        Ac3BitstreamMode = "Commentary"
-	Ac3BitstreamModeDialogue          Ac3BitstreamMode = "Dialogue"
-	Ac3BitstreamModeEmergency         Ac3BitstreamMode = "Emergency"
-	Ac3BitstreamModeHearing_Impaired  Ac3BitstreamMode = "Hearing_Impaired"
-	Ac3BitstreamModeMusic_And_Effects Ac3BitstreamMode = "Music_And_Effects"
-	Ac3BitstreamModeVisually_Impaired Ac3BitstreamMode = "Visually_Impaired"
-	Ac3BitstreamModeVoice_Over        Ac3BitstreamMode = "Voice_Over"
+	Ac3BitstreamModeComplete_Main     Ac3BitstreamMode = "COMPLETE_MAIN"
+	Ac3BitstreamModeCommentary        Ac3BitstreamMode = "COMMENTARY"
+	Ac3BitstreamModeDialogue          Ac3BitstreamMode = "DIALOGUE"
+	Ac3BitstreamModeEmergency         Ac3BitstreamMode = "EMERGENCY"
+	Ac3BitstreamModeHearing_Impaired  Ac3BitstreamMode = "HEARING_IMPAIRED"
+	Ac3BitstreamModeMusic_And_Effects Ac3BitstreamMode = "MUSIC_AND_EFFECTS"
+	Ac3BitstreamModeVisually_Impaired Ac3BitstreamMode = "VISUALLY_IMPAIRED"
+	Ac3BitstreamModeVoice_Over        Ac3BitstreamMode = "VOICE_OVER"
 )
 
 // Values lists the values of Ac3BitstreamMode.
@@ -2142,11 +2142,11 @@ type Ac3CodingMode string
 
 // The values of Ac3CodingMode.
 const (
-	Ac3CodingModeCoding_Mode_1_0     Ac3CodingMode = "Coding_Mode_1_0"
-	Ac3CodingModeCoding_Mode_1_1     Ac3CodingMode = "Coding_Mode_1_1"
-	Ac3CodingModeCoding_Mode_2_0     Ac3CodingMode = "Coding_Mode_2_0"
-	Ac3CodingModeCoding_Mode_3_2_Lfe Ac3CodingMode = "Coding_Mode_3_2_Lfe"
-	Ac3CodingModeCoding_Mode_Auto    Ac3CodingMode = "Coding_Mode_Auto"
+	Ac3CodingModeCoding_Mode_1_0     Ac3CodingMode = "CODING_MODE_1_0"
+	Ac3CodingModeCoding_Mode_1_1     Ac3CodingMode = "CODING_MODE_1_1"
+	Ac3CodingModeCoding_Mode_2_0     Ac3CodingMode = "CODING_MODE_2_0"
+	Ac3CodingModeCoding_Mode_3_2_Lfe Ac3CodingMode = "CODING_MODE_3_2_LFE"
+	Ac3CodingModeCoding_Mode_Auto    Ac3CodingMode = "CODING_MODE_AUTO"
 )
 
 // Values lists the values of Ac3CodingMode.
@@ -2159,12 +2159,12 @@ type Ac3DynamicRangeCompressionLine string
 
 // The values of Ac3DynamicRangeCompressionLine.
 const (
-	Ac3DynamicRangeCompressionLineFilm_Standard  Ac3DynamicRangeCompressionLine = "Film_Standard"
-	Ac3DynamicRangeCompressionLineFilm_Light     Ac3DynamicRangeCompressionLine = "Film_Light"
-	Ac3DynamicRangeCompressionLineMusic_Standard Ac3DynamicRangeCompressionLine = "Music_Standard"
-	Ac3DynamicRangeCompressionLineMusic_Light    Ac3DynamicRangeCompressionLine = "Music_Light"
-	Ac3DynamicRangeCompressionLineSpeech         Ac3DynamicRangeCompressionLine = "Speech"
-	Ac3DynamicRangeCompressionLineNone           Ac3DynamicRangeCompressionLine = "None"
+	Ac3DynamicRangeCompressionLineFilm_Standard  Ac3DynamicRangeCompressionLine = "FILM_STANDARD"
+	Ac3DynamicRangeCompressionLineFilm_Light     Ac3DynamicRangeCompressionLine = "FILM_LIGHT"
+	Ac3DynamicRangeCompressionLineMusic_Standard Ac3DynamicRangeCompressionLine = "MUSIC_STANDARD"
+	Ac3DynamicRangeCompressionLineMusic_Light    Ac3DynamicRangeCompressionLine = "MUSIC_LIGHT"
+	Ac3DynamicRangeCompressionLineSpeech         Ac3DynamicRangeCompressionLine = "SPEECH"
+	Ac3DynamicRangeCompressionLineNone           Ac3DynamicRangeCompressionLine = "NONE"
 )
 
 // Values lists the values of Ac3DynamicRangeCompressionLine.
@@ -2177,8 +2177,8 @@ type Ac3DynamicRangeCompressionProfile string
 
 // The values of Ac3DynamicRangeCompressionProfile.
 const (
-	Ac3DynamicRangeCompressionProfileFilm_Standard Ac3DynamicRangeCompressionProfile = "Film_Standard"
-	Ac3DynamicRangeCompressionProfileNone          Ac3DynamicRangeCompressionProfile = "None"
+	Ac3DynamicRangeCompressionProfileFilm_Standard Ac3DynamicRangeCompressionProfile = "FILM_STANDARD"
+	Ac3DynamicRangeCompressionProfileNone          Ac3DynamicRangeCompressionProfile = "NONE"
 )
 
 // Values lists the values of Ac3DynamicRangeCompressionProfile.
@@ -2191,12 +2191,12 @@ type Ac3DynamicRangeCompressionRf string
 
 // The values of Ac3DynamicRangeCompressionRf.
 const (
-	Ac3DynamicRangeCompressionRfFilm_Standard  Ac3DynamicRangeCompressionRf = "Film_Standard"
-	Ac3DynamicRangeCompressionRfFilm_Light     Ac3DynamicRangeCompressionRf = "Film_Light"
-	Ac3DynamicRangeCompressionRfMusic_Standard Ac3DynamicRangeCompressionRf = "Music_Standard"
-	Ac3DynamicRangeCompressionRfMusic_Light    Ac3DynamicRangeCompressionRf = "Music_Light"
-	Ac3DynamicRangeCompressionRfSpeech         Ac3DynamicRangeCompressionRf = "Speech"
-	Ac3DynamicRangeCompressionRfNone           Ac3DynamicRangeCompressionRf = "None"
+	Ac3DynamicRangeCompressionRfFilm_Standard  Ac3DynamicRangeCompressionRf = "FILM_STANDARD"
+	Ac3DynamicRangeCompressionRfFilm_Light     Ac3DynamicRangeCompressionRf = "FILM_LIGHT"
+	Ac3DynamicRangeCompressionRfMusic_Standard Ac3DynamicRangeCompressionRf = "MUSIC_STANDARD"
+	Ac3DynamicRangeCompressionRfMusic_Light    Ac3DynamicRangeCompressionRf = "MUSIC_LIGHT"
+	Ac3DynamicRangeCompressionRfSpeech         Ac3DynamicRangeCompressionRf = "SPEECH"
+	Ac3DynamicRangeCompressionRfNone           Ac3DynamicRangeCompressionRf = "NONE"
 )
 
 // Values lists the values of Ac3DynamicRangeCompressionRf.
@@ -2209,8 +2209,8 @@ type Ac3LfeFilter string
 
 // The values of Ac3LfeFilter.
 const (
-	Ac3LfeFilterEnabled  Ac3LfeFilter = "Enabled"
-	Ac3LfeFilterDisabled Ac3LfeFilter = "Disabled"
+	Ac3LfeFilterEnabled  Ac3LfeFilter = "ENABLED"
+	Ac3LfeFilterDisabled Ac3LfeFilter = "DISABLED"
 )
 
 // Values lists the values of Ac3LfeFilter.
@@ -2223,8 +2223,8 @@ type Ac3MetadataControl string
 
 // The values of Ac3MetadataControl.
 const (
-	Ac3MetadataControlFollow_Input   Ac3MetadataControl = "Follow_Input"
-	Ac3MetadataControlUse_Configured Ac3MetadataControl = "Use_Configured"
+	Ac3MetadataControlFollow_Input   Ac3MetadataControl = "FOLLOW_INPUT"
+	Ac3MetadataControlUse_Configured Ac3MetadataControl = "USE_CONFIGURED"
 )
 
 // Values lists the values of Ac3MetadataControl.
@@ -2237,8 +2237,8 @@ type Ac4BitstreamMode string
 
 // The values of Ac4BitstreamMode.
 const (
-	Ac4BitstreamModeComplete_Main Ac4BitstreamMode = "Complete_Main"
-	Ac4BitstreamModeEmergency     Ac4BitstreamMode = "Emergency"
+	Ac4BitstreamModeComplete_Main Ac4BitstreamMode = "COMPLETE_MAIN"
+	Ac4BitstreamModeEmergency     Ac4BitstreamMode = "EMERGENCY"
 )
 
 // Values lists the values of Ac4BitstreamMode.
@@ -2251,9 +2251,9 @@ type Ac4CodingMode string
 
 // The values of Ac4CodingMode.
 const (
-	Ac4CodingModeCoding_Mode_2_0     Ac4CodingMode = "Coding_Mode_2_0"
-	Ac4CodingModeCoding_Mode_3_2_Lfe Ac4CodingMode = "Coding_Mode_3_2_Lfe"
-	Ac4CodingModeCoding_Mode_5_1_4   Ac4CodingMode = "Coding_Mode_5_1_4"
+	Ac4CodingModeCoding_Mode_2_0     Ac4CodingMode = "CODING_MODE_2_0"
+	Ac4CodingModeCoding_Mode_3_2_Lfe Ac4CodingMode = "CODING_MODE_3_2_LFE"
+	Ac4CodingModeCoding_Mode_5_1_4   Ac4CodingMode = "CODING_MODE_5_1_4"
 )
 
 // Values lists the values of Ac4CodingMode.
@@ -2266,12 +2266,12 @@ type Ac4DynamicRangeCompressionDrcProfile string
 
 // The values of Ac4DynamicRangeCompressionDrcProfile.
 const (
-	Ac4DynamicRangeCompressionDrcProfileNone           Ac4DynamicRangeCompressionDrcProfile = "None"
-	Ac4DynamicRangeCompressionDrcProfileFilm_Standard  Ac4DynamicRangeCompressionDrcProfile = "Film_Standard"
-	Ac4DynamicRangeCompressionDrcProfileFilm_Light     Ac4DynamicRangeCompressionDrcProfile = "Film_Light"
-	Ac4DynamicRangeCompressionDrcProfileMusic_Standard Ac4DynamicRangeCompressionDrcProfile = "Music_Standard"
-	Ac4DynamicRangeCompressionDrcProfileMusic_Light    Ac4DynamicRangeCompressionDrcProfile = "Music_Light"
-	Ac4DynamicRangeCompressionDrcProfileSpeech         Ac4DynamicRangeCompressionDrcProfile = "Speech"
+	Ac4DynamicRangeCompressionDrcProfileNone           Ac4DynamicRangeCompressionDrcProfile = "NONE"
+	Ac4DynamicRangeCompressionDrcProfileFilm_Standard  Ac4DynamicRangeCompressionDrcProfile = "FILM_STANDARD"
+	Ac4DynamicRangeCompressionDrcProfileFilm_Light     Ac4DynamicRangeCompressionDrcProfile = "FILM_LIGHT"
+	Ac4DynamicRangeCompressionDrcProfileMusic_Standard Ac4DynamicRangeCompressionDrcProfile = "MUSIC_STANDARD"
+	Ac4DynamicRangeCompressionDrcProfileMusic_Light    Ac4DynamicRangeCompressionDrcProfile = "MUSIC_LIGHT"
+	Ac4DynamicRangeCompressionDrcProfileSpeech         Ac4DynamicRangeCompressionDrcProfile = "SPEECH"
 )
 
 // Values lists the values of Ac4DynamicRangeCompressionDrcProfile.
@@ -2284,10 +2284,10 @@ type Ac4StereoDownmix string
 
 // The values of Ac4StereoDownmix.
 const (
-	Ac4StereoDownmixNot_Indicated Ac4StereoDownmix = "Not_Indicated"
-	Ac4StereoDownmixLo_Ro         Ac4StereoDownmix = "Lo_Ro"
-	Ac4StereoDownmixLt_Rt         Ac4StereoDownmix = "Lt_Rt"
-	Ac4StereoDownmixDpl2          Ac4StereoDownmix = "Dpl2"
+	Ac4StereoDownmixNot_Indicated Ac4StereoDownmix = "NOT_INDICATED"
+	Ac4StereoDownmixLo_Ro         Ac4StereoDownmix = "LO_RO"
+	Ac4StereoDownmixLt_Rt         Ac4StereoDownmix = "LT_RT"
+	Ac4StereoDownmixDpl2          Ac4StereoDownmix = "DPL2"
 )
 
 // Values lists the values of Ac4StereoDownmix.
@@ -2300,19 +2300,19 @@ type AudioCodec string
 
 // The values of AudioCodec.
 const (
-	AudioCodecAac         AudioCodec = "Aac"
-	AudioCodecMp2         AudioCodec = "Mp2"
-	AudioCodecMp3         AudioCodec = "Mp3"
-	AudioCodecWav         AudioCodec = "Wav"
-	AudioCodecAiff        AudioCodec = "Aiff"
-	AudioCodecAc3         AudioCodec = "Ac3"
-	AudioCodecAc4         AudioCodec = "Ac4"
-	AudioCodecEac3        AudioCodec = "Eac3"
-	AudioCodecEac3_Atmos  AudioCodec = "Eac3_Atmos"
-	AudioCodecVorbis      AudioCodec = "Vorbis"
-	AudioCodecOpus        AudioCodec = "Opus"
-	AudioCodecPassthrough AudioCodec = "Passthrough"
-	AudioCodecFlac        AudioCodec = "Flac"
+	AudioCodecAac         AudioCodec = "AAC"
+	AudioCodecMp2         AudioCodec = "MP2"
+	AudioCodecMp3         AudioCodec = "MP3"
+	AudioCodecWav         AudioCodec = "WAV"
+	AudioCodecAiff        AudioCodec = "AIFF"
+	AudioCodecAc3         AudioCodec = "AC3"
+	AudioCodecAc4         AudioCodec = "AC4"
+	AudioCodecEac3        AudioCodec = "EAC3"
+	AudioCodecEac3_Atmos  AudioCodec = "EAC3_ATMOS"
+	AudioCodecVorbis      AudioCodec = "VORBIS"
+	AudioCodecOpus        AudioCodec = "OPUS"
+	AudioCodecPassthrough AudioCodec = "PASSTHROUGH"
+	AudioCodecFlac        AudioCodec = "FLAC"
 )
 
 // Values lists the values of AudioCodec.
@@ -2325,7 +2325,7 @@ type Eac3AtmosBitstreamMode string
 
 // The values of Eac3AtmosBitstreamMode.
 const (
-	Eac3AtmosBitstreamModeComplete_Main Eac3AtmosBitstreamMode = "Complete_Main"
+	Eac3AtmosBitstreamModeComplete_Main Eac3AtmosBitstreamMode = "COMPLETE_MAIN"
 )
 
 // Values lists the values of Eac3AtmosBitstreamMode.
@@ -2338,10 +2338,10 @@ type Eac3AtmosCodingMode string
 
 // The values of Eac3AtmosCodingMode.
 const (
-	Eac3AtmosCodingModeCoding_Mode_Auto  Eac3AtmosCodingMode = "Coding_Mode_Auto"
-	Eac3AtmosCodingModeCoding_Mode_5_1_4 Eac3AtmosCodingMode = "Coding_Mode_5_1_4"
-	Eac3AtmosCodingModeCoding_Mode_7_1_4 Eac3AtmosCodingMode = "Coding_Mode_7_1_4"
-	Eac3AtmosCodingModeCoding_Mode_9_1_6 Eac3AtmosCodingMode = "Coding_Mode_9_1_6"
+	Eac3AtmosCodingModeCoding_Mode_Auto  Eac3AtmosCodingMode = "CODING_MODE_AUTO"
+	Eac3AtmosCodingModeCoding_Mode_5_1_4 Eac3AtmosCodingMode = "CODING_MODE_5_1_4"
+	Eac3AtmosCodingModeCoding_Mode_7_1_4 Eac3AtmosCodingMode = "CODING_MODE_7_1_4"
+	Eac3AtmosCodingModeCoding_Mode_9_1_6 Eac3AtmosCodingMode = "CODING_MODE_9_1_6"
 )
 
 // Values lists the values of Eac3AtmosCodingMode.
@@ -2354,8 +2354,8 @@ type Eac3AtmosDialogueIntelligence string
 
 // The values of Eac3AtmosDialogueIntelligence.
 const (
-	Eac3AtmosDialogueIntelligenceEnabled  Eac3AtmosDialogueIntelligence = "Enabled"
-	Eac3AtmosDialogueIntelligenceDisabled Eac3AtmosDialogueIntelligence = "Disabled"
+	Eac3AtmosDialogueIntelligenceEnabled  Eac3AtmosDialogueIntelligence = "ENABLED"
+	Eac3AtmosDialogueIntelligenceDisabled Eac3AtmosDialogueIntelligence = "DISABLED"
 )
 
 // Values lists the values of Eac3AtmosDialogueIntelligence.
@@ -2368,8 +2368,8 @@ type Eac3AtmosDownmixControl string
 
 // The values of Eac3AtmosDownmixControl.
 const (
-	Eac3AtmosDownmixControlSpecified              Eac3AtmosDownmixControl = "Specified"
-	Eac3AtmosDownmixControlInitialize_From_Source Eac3AtmosDownmixControl = "Initialize_From_Source"
+	Eac3AtmosDownmixControlSpecified              Eac3AtmosDownmixControl = "SPECIFIED"
+	Eac3AtmosDownmixControlInitialize_From_Source Eac3AtmosDownmixControl = "INITIALIZE_FROM_SOURCE"
 )
 
 // Values lists the values of Eac3AtmosDownmixControl.
@@ -2382,12 +2382,12 @@ type Eac3AtmosDynamicRangeCompressionLine string
 
 // The values of Eac3AtmosDynamicRangeCompressionLine.
 const (
-	Eac3AtmosDynamicRangeCompressionLineNone           Eac3AtmosDynamicRangeCompressionLine = "None"
-	Eac3AtmosDynamicRangeCompressionLineFilm_Standard  Eac3AtmosDynamicRangeCompressionLine = "Film_Standard"
-	Eac3AtmosDynamicRangeCompressionLineFilm_Light     Eac3AtmosDynamicRangeCompressionLine = "Film_Light"
-	Eac3AtmosDynamicRangeCompressionLineMusic_Standard Eac3AtmosDynamicRangeCompressionLine = "Music_Standard"
-	Eac3AtmosDynamicRangeCompressionLineMusic_Light    Eac3AtmosDynamicRangeCompressionLine = "Music_Light"
-	Eac3AtmosDynamicRangeCompressionLineSpeech         Eac3AtmosDynamicRangeCompressionLine = "Speech"
+	Eac3AtmosDynamicRangeCompressionLineNone           Eac3AtmosDynamicRangeCompressionLine = "NONE"
+	Eac3AtmosDynamicRangeCompressionLineFilm_Standard  Eac3AtmosDynamicRangeCompressionLine = "FILM_STANDARD"
+	Eac3AtmosDynamicRangeCompressionLineFilm_Light     Eac3AtmosDynamicRangeCompressionLine = "FILM_LIGHT"
+	Eac3AtmosDynamicRangeCompressionLineMusic_Standard Eac3AtmosDynamicRangeCompressionLine = "MUSIC_STANDARD"
+	Eac3AtmosDynamicRangeCompressionLineMusic_Light    Eac3AtmosDynamicRangeCompressionLine = "MUSIC_LIGHT"
+	Eac3AtmosDynamicRangeCompressionLineSpeech         Eac3AtmosDynamicRangeCompressionLine = "SPEECH"
 )
 
 // Values lists the values of Eac3AtmosDynamicRangeCompressionLine.
@@ -2400,12 +2400,12 @@ type Eac3AtmosDynamicRangeCompressionRf string
 
 // The values of Eac3AtmosDynamicRangeCompressionRf.
 const (
-	Eac3AtmosDynamicRangeCompressionRfNone           Eac3AtmosDynamicRangeCompressionRf = "None"
-	Eac3AtmosDynamicRangeCompressionRfFilm_Standard  Eac3AtmosDynamicRangeCompressionRf = "Film_Standard"
-	Eac3AtmosDynamicRangeCompressionRfFilm_Light     Eac3AtmosDynamicRangeCompressionRf = "Film_Light"
-	Eac3AtmosDynamicRangeCompressionRfMusic_Standard Eac3AtmosDynamicRangeCompressionRf = "Music_Standard"
-	Eac3AtmosDynamicRangeCompressionRfMusic_Light    Eac3AtmosDynamicRangeCompressionRf = "Music_Light"
-	Eac3AtmosDynamicRangeCompressionRfSpeech         Eac3AtmosDynamicRangeCompressionRf = "Speech"
+	Eac3AtmosDynamicRangeCompressionRfNone           Eac3AtmosDynamicRangeCompressionRf = "NONE"
+	Eac3AtmosDynamicRangeCompressionRfFilm_Standard  Eac3AtmosDynamicRangeCompressionRf = "FILM_STANDARD"
+	Eac3AtmosDynamicRangeCompressionRfFilm_Light     Eac3AtmosDynamicRangeCompressionRf = "FILM_LIGHT"
+	Eac3AtmosDynamicRangeCompressionRfMusic_Standard Eac3AtmosDynamicRangeCompressionRf = "MUSIC_STANDARD"
+	Eac3AtmosDynamicRangeCompressionRfMusic_Light    Eac3AtmosDynamicRangeCompressionRf = "MUSIC_LIGHT"
+	Eac3AtmosDynamicRangeCompressionRfSpeech         Eac3AtmosDynamicRangeCompressionRf = "SPEECH"
 )
 
 // Values lists the values of Eac3AtmosDynamicRangeCompressionRf.
@@ -2418,8 +2418,8 @@ type Eac3AtmosDynamicRangeControl string
 
 // The values of Eac3AtmosDynamicRangeControl.
 const (
-	Eac3AtmosDynamicRangeControlSpecified              Eac3AtmosDynamicRangeControl = "Specified"
-	Eac3AtmosDynamicRangeControlInitialize_From_Source Eac3AtmosDynamicRangeControl = "Initialize_From_Source"
+	Eac3AtmosDynamicRangeControlSpecified              Eac3AtmosDynamicRangeControl = "SPECIFIED"
+	Eac3AtmosDynamicRangeControlInitialize_From_Source Eac3AtmosDynamicRangeControl = "INITIALIZE_FROM_SOURCE"
 )
 
 // Values lists the values of Eac3AtmosDynamicRangeControl.
@@ -2432,11 +2432,11 @@ type Eac3AtmosMeteringMode string
 
 // The values of Eac3AtmosMeteringMode.
 const (
-	Eac3AtmosMeteringModeLeq_A         Eac3AtmosMeteringMode = "Leq_A"
-	Eac3AtmosMeteringModeItu_Bs_1770_1 Eac3AtmosMeteringMode = "Itu_Bs_1770_1"
-	Eac3AtmosMeteringModeItu_Bs_1770_2 Eac3AtmosMeteringMode = "Itu_Bs_1770_2"
-	Eac3AtmosMeteringModeItu_Bs_1770_3 Eac3AtmosMeteringMode = "Itu_Bs_1770_3"
-	Eac3AtmosMeteringModeItu_Bs_1770_4 Eac3AtmosMeteringMode = "Itu_Bs_1770_4"
+	Eac3AtmosMeteringModeLeq_A         Eac3AtmosMeteringMode = "LEQ_A"
+	Eac3AtmosMeteringModeItu_Bs_1770_1 Eac3AtmosMeteringMode = "ITU_BS_1770_1"
+	Eac3AtmosMeteringModeItu_Bs_1770_2 Eac3AtmosMeteringMode = "ITU_BS_1770_2"
+	Eac3AtmosMeteringModeItu_Bs_1770_3 Eac3AtmosMeteringMode = "ITU_BS_1770_3"
+	Eac3AtmosMeteringModeItu_Bs_1770_4 Eac3AtmosMeteringMode = "ITU_BS_1770_4"
 )
 
 // Values lists the values of Eac3AtmosMeteringMode.
@@ -2449,10 +2449,10 @@ type Eac3AtmosStereoDownmix string
 
 // The values of Eac3AtmosStereoDownmix.
 const (
-	Eac3AtmosStereoDownmixNot_Indicated Eac3AtmosStereoDownmix = "Not_Indicated"
-	Eac3AtmosStereoDownmixStereo        Eac3AtmosStereoDownmix = "Stereo"
-	Eac3AtmosStereoDownmixSurround      Eac3AtmosStereoDownmix = "Surround"
-	Eac3AtmosStereoDownmixDpl2          Eac3AtmosStereoDownmix = "Dpl2"
+	Eac3AtmosStereoDownmixNot_Indicated Eac3AtmosStereoDownmix = "NOT_INDICATED"
+	Eac3AtmosStereoDownmixStereo        Eac3AtmosStereoDownmix = "STEREO"
+	Eac3AtmosStereoDownmixSurround      Eac3AtmosStereoDownmix = "SURROUND"
+	Eac3AtmosStereoDownmixDpl2          Eac3AtmosStereoDownmix = "DPL2"
 )
 
 // Values lists the values of Eac3AtmosStereoDownmix.
@@ -2465,9 +2465,9 @@ type Eac3AtmosSurroundExMode string
 
 // The values of Eac3AtmosSurroundExMode.
 const (
-	Eac3AtmosSurroundExModeNot_Indicated Eac3AtmosSurroundExMode = "Not_Indicated"
-	Eac3AtmosSurroundExModeEnabled       Eac3AtmosSurroundExMode = "Enabled"
-	Eac3AtmosSurroundExModeDisabled      Eac3AtmosSurroundExMode = "Disabled"
+	Eac3AtmosSurroundExModeNot_Indicated Eac3AtmosSurroundExMode = "NOT_INDICATED"
+	Eac3AtmosSurroundExModeEnabled       Eac3AtmosSurroundExMode = "ENABLED"
+	Eac3AtmosSurroundExModeDisabled      Eac3AtmosSurroundExMode = "DISABLED"
 )
 
 // Values lists the values of Eac3AtmosSurroundExMode.
@@ -2480,8 +2480,8 @@ type Eac3AttenuationControl string
 
 // The values of Eac3AttenuationControl.
 const (
-	Eac3AttenuationControlAttenuate_3_Db Eac3AttenuationControl = "Attenuate_3_Db"
-	Eac3AttenuationControlNone           Eac3AttenuationControl = "None"
+	Eac3AttenuationControlAttenuate_3_Db Eac3AttenuationControl = "ATTENUATE_3_DB"
+	Eac3AttenuationControlNone           Eac3AttenuationControl = "NONE"
 )
 
 // Values lists the values of Eac3AttenuationControl.
@@ -2494,11 +2494,11 @@ type Eac3BitstreamMode string
 
 // The values of Eac3BitstreamMode.
 const (
-	Eac3BitstreamModeComplete_Main     Eac3BitstreamMode = "Complete_Main"
-	Eac3BitstreamModeCommentary        Eac3BitstreamMode = "Commentary"
-	Eac3BitstreamModeEmergency         Eac3BitstreamMode = "Emergency"
-	Eac3BitstreamModeHearing_Impaired  Eac3BitstreamMode = "Hearing_Impaired"
-	Eac3BitstreamModeVisually_Impaired Eac3BitstreamMode = "Visually_Impaired"
+	Eac3BitstreamModeComplete_Main     Eac3BitstreamMode = "COMPLETE_MAIN"
+	Eac3BitstreamModeCommentary        Eac3BitstreamMode = "COMMENTARY"
+	Eac3BitstreamModeEmergency         Eac3BitstreamMode = "EMERGENCY"
+	Eac3BitstreamModeHearing_Impaired  Eac3BitstreamMode = "HEARING_IMPAIRED"
+	Eac3BitstreamModeVisually_Impaired Eac3BitstreamMode = "VISUALLY_IMPAIRED"
 )
 
 // Values lists the values of Eac3BitstreamMode.
@@ -2511,10 +2511,10 @@ type Eac3CodingMode string
 
 // The values of Eac3CodingMode.
 const (
-	Eac3CodingModeCoding_Mode_1_0  Eac3CodingMode = "Coding_Mode_1_0"
-	Eac3CodingModeCoding_Mode_2_0  Eac3CodingMode = "Coding_Mode_2_0"
-	Eac3CodingModeCoding_Mode_3_2  Eac3CodingMode = "Coding_Mode_3_2"
-	Eac3CodingModeCoding_Mode_Auto Eac3CodingMode = "Coding_Mode_Auto"
+	Eac3CodingModeCoding_Mode_1_0  Eac3CodingMode = "CODING_MODE_1_0"
+	Eac3CodingModeCoding_Mode_2_0  Eac3CodingMode = "CODING_MODE_2_0"
+	Eac3CodingModeCoding_Mode_3_2  Eac3CodingMode = "CODING_MODE_3_2"
+	Eac3CodingModeCoding_Mode_Auto Eac3CodingMode = "CODING_MODE_AUTO"
 )
 
 // Values lists the values of Eac3CodingMode.
@@ -2527,8 +2527,8 @@ type Eac3DcFilter string
 
 // The values of Eac3DcFilter.
 const (
-	Eac3DcFilterEnabled  Eac3DcFilter = "Enabled"
-	Eac3DcFilterDisabled Eac3DcFilter = "Disabled"
+	Eac3DcFilterEnabled  Eac3DcFilter = "ENABLED"
+	Eac3DcFilterDisabled Eac3DcFilter = "DISABLED"
 )
 
 // Values lists the values of Eac3DcFilter.
@@ -2541,12 +2541,12 @@ type Eac3DynamicRangeCompressionLine string
 
 // The values of Eac3DynamicRangeCompressionLine.
 const (
-	Eac3DynamicRangeCompressionLineNone           Eac3DynamicRangeCompressionLine = "None"
-	Eac3DynamicRangeCompressionLineFilm_Standard  Eac3DynamicRangeCompressionLine = "Film_Standard"
-	Eac3DynamicRangeCompressionLineFilm_Light     Eac3DynamicRangeCompressionLine = "Film_Light"
-	Eac3DynamicRangeCompressionLineMusic_Standard Eac3DynamicRangeCompressionLine = "Music_Standard"
-	Eac3DynamicRangeCompressionLineMusic_Light    Eac3DynamicRangeCompressionLine = "Music_Light"
-	Eac3DynamicRangeCompressionLineSpeech         Eac3DynamicRangeCompressionLine = "Speech"
+	Eac3DynamicRangeCompressionLineNone           Eac3DynamicRangeCompressionLine = "NONE"
+	Eac3DynamicRangeCompressionLineFilm_Standard  Eac3DynamicRangeCompressionLine = "FILM_STANDARD"
+	Eac3DynamicRangeCompressionLineFilm_Light     Eac3DynamicRangeCompressionLine = "FILM_LIGHT"
+	Eac3DynamicRangeCompressionLineMusic_Standard Eac3DynamicRangeCompressionLine = "MUSIC_STANDARD"
+	Eac3DynamicRangeCompressionLineMusic_Light    Eac3DynamicRangeCompressionLine = "MUSIC_LIGHT"
+	Eac3DynamicRangeCompressionLineSpeech         Eac3DynamicRangeCompressionLine = "SPEECH"
 )
 
 // Values lists the values of Eac3DynamicRangeCompressionLine.
@@ -2559,12 +2559,12 @@ type Eac3DynamicRangeCompressionRf string
 
 // The values of Eac3DynamicRangeCompressionRf.
 const (
-	Eac3DynamicRangeCompressionRfNone           Eac3DynamicRangeCompressionRf = "None"
-	Eac3DynamicRangeCompressionRfFilm_Standard  Eac3DynamicRangeCompressionRf = "Film_Standard"
-	Eac3DynamicRangeCompressionRfFilm_Light     Eac3DynamicRangeCompressionRf = "Film_Light"
-	Eac3DynamicRangeCompressionRfMusic_Standard Eac3DynamicRangeCompressionRf = "Music_Standard"
-	Eac3DynamicRangeCompressionRfMusic_Light    Eac3DynamicRangeCompressionRf = "Music_Light"
-	Eac3DynamicRangeCompressionRfSpeech         Eac3DynamicRangeCompressionRf = "Speech"
+	Eac3DynamicRangeCompressionRfNone           Eac3DynamicRangeCompressionRf = "NONE"
+	Eac3DynamicRangeCompressionRfFilm_Standard  Eac3DynamicRangeCompressionRf = "FILM_STANDARD"
+	Eac3DynamicRangeCompressionRfFilm_Light     Eac3DynamicRangeCompressionRf = "FILM_LIGHT"
+	Eac3DynamicRangeCompressionRfMusic_Standard Eac3DynamicRangeCompressionRf = "MUSIC_STANDARD"
+	Eac3DynamicRangeCompressionRfMusic_Light    Eac3DynamicRangeCompressionRf = "MUSIC_LIGHT"
+	Eac3DynamicRangeCompressionRfSpeech         Eac3DynamicRangeCompressionRf = "SPEECH"
 )
 
 // Values lists the values of Eac3DynamicRangeCompressionRf.
@@ -2577,8 +2577,8 @@ type Eac3LfeControl string
 
 // The values of Eac3LfeControl.
 const (
-	Eac3LfeControlLfe    Eac3LfeControl = "Lfe"
-	Eac3LfeControlNo_Lfe Eac3LfeControl = "No_Lfe"
+	Eac3LfeControlLfe    Eac3LfeControl = "LFE"
+	Eac3LfeControlNo_Lfe Eac3LfeControl = "NO_LFE"
 )
 
 // Values lists the values of Eac3LfeControl.
@@ -2591,8 +2591,8 @@ type Eac3LfeFilter string
 
 // The values of Eac3LfeFilter.
 const (
-	Eac3LfeFilterEnabled  Eac3LfeFilter = "Enabled"
-	Eac3LfeFilterDisabled Eac3LfeFilter = "Disabled"
+	Eac3LfeFilterEnabled  Eac3LfeFilter = "ENABLED"
+	Eac3LfeFilterDisabled Eac3LfeFilter = "DISABLED"
 )
 
 // Values lists the values of Eac3LfeFilter.
@@ -2605,8 +2605,8 @@ type Eac3MetadataControl string
 
 // The values of Eac3MetadataControl.
 const (
-	Eac3MetadataControlFollow_Input   Eac3MetadataControl = "Follow_Input"
-	Eac3MetadataControlUse_Configured Eac3MetadataControl = "Use_Configured"
+	Eac3MetadataControlFollow_Input   Eac3MetadataControl = "FOLLOW_INPUT"
+	Eac3MetadataControlUse_Configured Eac3MetadataControl = "USE_CONFIGURED"
 )
 
 // Values lists the values of Eac3MetadataControl.
@@ -2619,8 +2619,8 @@ type Eac3PassthroughControl string
 
 // The values of Eac3PassthroughControl.
 const (
-	Eac3PassthroughControlWhen_Possible  Eac3PassthroughControl = "When_Possible"
-	Eac3PassthroughControlNo_Passthrough Eac3PassthroughControl = "No_Passthrough"
+	Eac3PassthroughControlWhen_Possible  Eac3PassthroughControl = "WHEN_POSSIBLE"
+	Eac3PassthroughControlNo_Passthrough Eac3PassthroughControl = "NO_PASSTHROUGH"
 )
 
 // Values lists the values of Eac3PassthroughControl.
@@ -2633,8 +2633,8 @@ type Eac3PhaseControl string
 
 // The values of Eac3PhaseControl.
 const (
-	Eac3PhaseControlShift_90_Degrees Eac3PhaseControl = "Shift_90_Degrees"
-	Eac3PhaseControlNo_Shift         Eac3PhaseControl = "No_Shift"
+	Eac3PhaseControlShift_90_Degrees Eac3PhaseControl = "SHIFT_90_DEGREES"
+	Eac3PhaseControlNo_Shift         Eac3PhaseControl = "NO_SHIFT"
 )
 
 // Values lists the values of Eac3PhaseControl.
@@ -2647,10 +2647,10 @@ type Eac3StereoDownmix string
 
 // The values of Eac3StereoDownmix.
 const (
-	Eac3StereoDownmixNot_Indicated Eac3StereoDownmix = "Not_Indicated"
-	Eac3StereoDownmixLo_Ro         Eac3StereoDownmix = "Lo_Ro"
-	Eac3StereoDownmixLt_Rt         Eac3StereoDownmix = "Lt_Rt"
-	Eac3StereoDownmixDpl2          Eac3StereoDownmix = "Dpl2"
+	Eac3StereoDownmixNot_Indicated Eac3StereoDownmix = "NOT_INDICATED"
+	Eac3StereoDownmixLo_Ro         Eac3StereoDownmix = "LO_RO"
+	Eac3StereoDownmixLt_Rt         Eac3StereoDownmix = "LT_RT"
+	Eac3StereoDownmixDpl2          Eac3StereoDownmix = "DPL2"
 )
 
 // Values lists the values of Eac3StereoDownmix.
@@ -2663,9 +2663,9 @@ type Eac3SurroundExMode string
 
 // The values of Eac3SurroundExMode.
 const (
-	Eac3SurroundExModeNot_Indicated Eac3SurroundExMode = "Not_Indicated"
-	Eac3SurroundExModeEnabled       Eac3SurroundExMode = "Enabled"
-	Eac3SurroundExModeDisabled      Eac3SurroundExMode = "Disabled"
+	Eac3SurroundExModeNot_Indicated Eac3SurroundExMode = "NOT_INDICATED"
+	Eac3SurroundExModeEnabled       Eac3SurroundExMode = "ENABLED"
+	Eac3SurroundExModeDisabled      Eac3SurroundExMode = "DISABLED"
 )
 
 // Values lists the values of Eac3SurroundExMode.
@@ -2678,9 +2678,9 @@ type Eac3SurroundMode string
 
 // The values of Eac3SurroundMode.
 const (
-	Eac3SurroundModeNot_Indicated Eac3SurroundMode = "Not_Indicated"
-	Eac3SurroundModeEnabled       Eac3SurroundMode = "Enabled"
-	Eac3SurroundModeDisabled      Eac3SurroundMode = "Disabled"
+	Eac3SurroundModeNot_Indicated Eac3SurroundMode = "NOT_INDICATED"
+	Eac3SurroundModeEnabled       Eac3SurroundMode = "ENABLED"
+	Eac3SurroundModeDisabled      Eac3SurroundMode = "DISABLED"
 )
 
 // Values lists the values of Eac3SurroundMode.
@@ -2693,8 +2693,8 @@ type Mp2AudioDescriptionMix string
 
 // The values of Mp2AudioDescriptionMix.
 const (
-	Mp2AudioDescriptionMixBroadcaster_Mixed_Ad Mp2AudioDescriptionMix = "Broadcaster_Mixed_Ad"
-	Mp2AudioDescriptionMixNone                 Mp2AudioDescriptionMix = "None"
+	Mp2AudioDescriptionMixBroadcaster_Mixed_Ad Mp2AudioDescriptionMix = "BROADCASTER_MIXED_AD"
+	Mp2AudioDescriptionMixNone                 Mp2AudioDescriptionMix = "NONE"
 )
 
 // Values lists the values of Mp2AudioDescriptionMix.
@@ -2707,8 +2707,8 @@ type Mp3RateControlMode string
 
 // The values of Mp3RateControlMode.
 const (
-	Mp3RateControlModeCbr Mp3RateControlMode = "Cbr"
-	Mp3RateControlModeVbr Mp3RateControlMode = "Vbr"
+	Mp3RateControlModeCbr Mp3RateControlMode = "CBR"
+	Mp3RateControlModeVbr Mp3RateControlMode = "VBR"
 )
 
 // Values lists the values of Mp3RateControlMode.
@@ -2721,9 +2721,9 @@ type WavFormat string
 
 // The values of WavFormat.
 const (
-	WavFormatRiff       WavFormat = "Riff"
-	WavFormatRf64       WavFormat = "Rf64"
-	WavFormatExtensible WavFormat = "Extensible"
+	WavFormatRiff       WavFormat = "RIFF"
+	WavFormatRf64       WavFormat = "RF64"
+	WavFormatExtensible WavFormat = "EXTENSIBLE"
 )
 
 // Values lists the values of WavFormat.
@@ -2736,8 +2736,8 @@ type AudioLanguageCodeControl string
 
 // The values of AudioLanguageCodeControl.
 const (
-	AudioLanguageCodeControlFollow_Input   AudioLanguageCodeControl = "Follow_Input"
-	AudioLanguageCodeControlUse_Configured AudioLanguageCodeControl = "Use_Configured"
+	AudioLanguageCodeControlFollow_Input   AudioLanguageCodeControl = "FOLLOW_INPUT"
+	AudioLanguageCodeControlUse_Configured AudioLanguageCodeControl = "USE_CONFIGURED"
 )
 
 // Values lists the values of AudioLanguageCodeControl.
@@ -2750,9 +2750,9 @@ type BurninSubtitleAlignment string
 
 // The values of BurninSubtitleAlignment.
 const (
-	BurninSubtitleAlignmentCentered BurninSubtitleAlignment = "Centered"
-	BurninSubtitleAlignmentLeft     BurninSubtitleAlignment = "Left"
-	BurninSubtitleAlignmentAuto     BurninSubtitleAlignment = "Auto"
+	BurninSubtitleAlignmentCentered BurninSubtitleAlignment = "CENTERED"
+	BurninSubtitleAlignmentLeft     BurninSubtitleAlignment = "LEFT"
+	BurninSubtitleAlignmentAuto     BurninSubtitleAlignment = "AUTO"
 )
 
 // Values lists the values of BurninSubtitleAlignment.
@@ -2765,8 +2765,8 @@ type BurninSubtitleApplyFontColor string
 
 // The values of BurninSubtitleApplyFontColor.
 const (
-	BurninSubtitleApplyFontColorWhite_Text_Only BurninSubtitleApplyFontColor = "White_Text_Only"
-	BurninSubtitleApplyFontColorAll_Text        BurninSubtitleApplyFontColor = "All_Text"
+	BurninSubtitleApplyFontColorWhite_Text_Only BurninSubtitleApplyFontColor = "WHITE_TEXT_ONLY"
+	BurninSubtitleApplyFontColorAll_Text        BurninSubtitleApplyFontColor = "ALL_TEXT"
 )
 
 // Values lists the values of BurninSubtitleApplyFontColor.
@@ -2779,10 +2779,10 @@ type BurninSubtitleBackgroundColor string
 
 // The values of BurninSubtitleBackgroundColor.
 const (
-	BurninSubtitleBackgroundColorNone  BurninSubtitleBackgroundColor = "None"
-	BurninSubtitleBackgroundColorBlack BurninSubtitleBackgroundColor = "Black"
-	BurninSubtitleBackgroundColorWhite BurninSubtitleBackgroundColor = "White"
-	BurninSubtitleBackgroundColorAuto  BurninSubtitleBackgroundColor = "Auto"
+	BurninSubtitleBackgroundColorNone  BurninSubtitleBackgroundColor = "NONE"
+	BurninSubtitleBackgroundColorBlack BurninSubtitleBackgroundColor = "BLACK"
+	BurninSubtitleBackgroundColorWhite BurninSubtitleBackgroundColor = "WHITE"
+	BurninSubtitleBackgroundColorAuto  BurninSubtitleBackgroundColor = "AUTO"
 )
 
 // Values lists the values of BurninSubtitleBackgroundColor.
@@ -2795,11 +2795,11 @@ type BurninSubtitleFallbackFont string
 
 // The values of BurninSubtitleFallbackFont.
 const (
-	BurninSubtitleFallbackFontBest_Match             BurninSubtitleFallbackFont = "Best_Match"
-	BurninSubtitleFallbackFontMonospaced_Sansserif   BurninSubtitleFallbackFont = "Monospaced_Sansserif"
-	BurninSubtitleFallbackFontMonospaced_Serif       BurninSubtitleFallbackFont = "Monospaced_Serif"
-	BurninSubtitleFallbackFontProportional_Sansserif BurninSubtitleFallbackFont = "Proportional_Sansserif"
-	BurninSubtitleFallbackFontProportional_Serif     BurninSubtitleFallbackFont = "Proportional_Serif"
+	BurninSubtitleFallbackFontBest_Match             BurninSubtitleFallbackFont = "BEST_MATCH"
+	BurninSubtitleFallbackFontMonospaced_Sansserif   BurninSubtitleFallbackFont = "MONOSPACED_SANSSERIF"
+	BurninSubtitleFallbackFontMonospaced_Serif       BurninSubtitleFallbackFont = "MONOSPACED_SERIF"
+	BurninSubtitleFallbackFontProportional_Sansserif BurninSubtitleFallbackFont = "PROPORTIONAL_SANSSERIF"
+	BurninSubtitleFallbackFontProportional_Serif     BurninSubtitleFallbackFont = "PROPORTIONAL_SERIF"
 )
 
 // Values lists the values of BurninSubtitleFallbackFont.
@@ -2812,14 +2812,14 @@ type BurninSubtitleFontColor string
 
 // The values of BurninSubtitleFontColor.
 const (
-	BurninSubtitleFontColorWhite  BurninSubtitleFontColor = "White"
-	BurninSubtitleFontColorBlack  BurninSubtitleFontColor = "Black"
-	BurninSubtitleFontColorYellow BurninSubtitleFontColor = "Yellow"
-	BurninSubtitleFontColorRed    BurninSubtitleFontColor = "Red"
-	BurninSubtitleFontColorGreen  BurninSubtitleFontColor = "Green"
-	BurninSubtitleFontColorBlue   BurninSubtitleFontColor = "Blue"
-	BurninSubtitleFontColorHex    BurninSubtitleFontColor = "Hex"
-	BurninSubtitleFontColorAuto   BurninSubtitleFontColor = "Auto"
+	BurninSubtitleFontColorWhite  BurninSubtitleFontColor = "WHITE"
+	BurninSubtitleFontColorBlack  BurninSubtitleFontColor = "BLACK"
+	BurninSubtitleFontColorYellow BurninSubtitleFontColor = "YELLOW"
+	BurninSubtitleFontColorRed    BurninSubtitleFontColor = "RED"
+	BurninSubtitleFontColorGreen  BurninSubtitleFontColor = "GREEN"
+	BurninSubtitleFontColorBlue   BurninSubtitleFontColor = "BLUE"
+	BurninSubtitleFontColorHex    BurninSubtitleFontColor = "HEX"
+	BurninSubtitleFontColorAuto   BurninSubtitleFontColor = "AUTO"
 )
 
 // Values lists the values of BurninSubtitleFontColor.
@@ -2832,9 +2832,9 @@ type FontScript string
 
 // The values of FontScript.
 const (
-	FontScriptAutomatic FontScript = "Automatic"
-	FontScriptHans      FontScript = "Hans"
-	FontScriptHant      FontScript = "Hant"
+	FontScriptAutomatic FontScript = "AUTOMATIC"
+	FontScriptHans      FontScript = "HANS"
+	FontScriptHant      FontScript = "HANT"
 )
 
 // Values lists the values of FontScript.
@@ -2847,13 +2847,13 @@ type BurninSubtitleOutlineColor string
 
 // The values of BurninSubtitleOutlineColor.
 const (
-	BurninSubtitleOutlineColorBlack  BurninSubtitleOutlineColor = "Black"
-	BurninSubtitleOutlineColorWhite  BurninSubtitleOutlineColor = "White"
-	BurninSubtitleOutlineColorYellow BurninSubtitleOutlineColor = "Yellow"
-	BurninSubtitleOutlineColorRed    BurninSubtitleOutlineColor = "Red"
-	BurninSubtitleOutlineColorGreen  BurninSubtitleOutlineColor = "Green"
-	BurninSubtitleOutlineColorBlue   BurninSubtitleOutlineColor = "Blue"
-	BurninSubtitleOutlineColorAuto   BurninSubtitleOutlineColor = "Auto"
+	BurninSubtitleOutlineColorBlack  BurninSubtitleOutlineColor = "BLACK"
+	BurninSubtitleOutlineColorWhite  BurninSubtitleOutlineColor = "WHITE"
+	BurninSubtitleOutlineColorYellow BurninSubtitleOutlineColor = "YELLOW"
+	BurninSubtitleOutlineColorRed    BurninSubtitleOutlineColor = "RED"
+	BurninSubtitleOutlineColorGreen  BurninSubtitleOutlineColor = "GREEN"
+	BurninSubtitleOutlineColorBlue   BurninSubtitleOutlineColor = "BLUE"
+	BurninSubtitleOutlineColorAuto   BurninSubtitleOutlineColor = "AUTO"
 )
 
 // Values lists the values of BurninSubtitleOutlineColor.
@@ -2866,8 +2866,8 @@ type RemoveRubyReserveAttributes string
 
 // The values of RemoveRubyReserveAttributes.
 const (
-	RemoveRubyReserveAttributesDisabled RemoveRubyReserveAttributes = "Disabled"
-	RemoveRubyReserveAttributesEnabled  RemoveRubyReserveAttributes = "Enabled"
+	RemoveRubyReserveAttributesDisabled RemoveRubyReserveAttributes = "DISABLED"
+	RemoveRubyReserveAttributesEnabled  RemoveRubyReserveAttributes = "ENABLED"
 )
 
 // Values lists the values of RemoveRubyReserveAttributes.
@@ -2880,10 +2880,10 @@ type BurninSubtitleShadowColor string
 
 // The values of BurninSubtitleShadowColor.
 const (
-	BurninSubtitleShadowColorNone  BurninSubtitleShadowColor = "None"
-	BurninSubtitleShadowColorBlack BurninSubtitleShadowColor = "Black"
-	BurninSubtitleShadowColorWhite BurninSubtitleShadowColor = "White"
-	BurninSubtitleShadowColorAuto  BurninSubtitleShadowColor = "Auto"
+	BurninSubtitleShadowColorNone  BurninSubtitleShadowColor = "NONE"
+	BurninSubtitleShadowColorBlack BurninSubtitleShadowColor = "BLACK"
+	BurninSubtitleShadowColorWhite BurninSubtitleShadowColor = "WHITE"
+	BurninSubtitleShadowColorAuto  BurninSubtitleShadowColor = "AUTO"
 )
 
 // Values lists the values of BurninSubtitleShadowColor.
@@ -2896,8 +2896,8 @@ type BurnInSubtitleStylePassthrough string
 
 // The values of BurnInSubtitleStylePassthrough.
 const (
-	BurnInSubtitleStylePassthroughEnabled  BurnInSubtitleStylePassthrough = "Enabled"
-	BurnInSubtitleStylePassthroughDisabled BurnInSubtitleStylePassthrough = "Disabled"
+	BurnInSubtitleStylePassthroughEnabled  BurnInSubtitleStylePassthrough = "ENABLED"
+	BurnInSubtitleStylePassthroughDisabled BurnInSubtitleStylePassthrough = "DISABLED"
 )
 
 // Values lists the values of BurnInSubtitleStylePassthrough.
@@ -2910,9 +2910,9 @@ type BurninSubtitleTeletextSpacing string
 
 // The values of BurninSubtitleTeletextSpacing.
 const (
-	BurninSubtitleTeletextSpacingFixed_Grid   BurninSubtitleTeletextSpacing = "Fixed_Grid"
-	BurninSubtitleTeletextSpacingProportional BurninSubtitleTeletextSpacing = "Proportional"
-	BurninSubtitleTeletextSpacingAuto         BurninSubtitleTeletextSpacing = "Auto"
+	BurninSubtitleTeletextSpacingFixed_Grid   BurninSubtitleTeletextSpacing = "FIXED_GRID"
+	BurninSubtitleTeletextSpacingProportional BurninSubtitleTeletextSpacing = "PROPORTIONAL"
+	BurninSubtitleTeletextSpacingAuto         BurninSubtitleTeletextSpacing = "AUTO"
 )
 
 // Values lists the values of BurninSubtitleTeletextSpacing.
@@ -2925,18 +2925,18 @@ type CaptionDestinationType string
 
 // The values of CaptionDestinationType.
 const (
-	CaptionDestinationTypeBurn_In              CaptionDestinationType = "Burn_In"
-	CaptionDestinationTypeDvb_Sub              CaptionDestinationType = "Dvb_Sub"
-	CaptionDestinationTypeEmbedded             CaptionDestinationType = "Embedded"
-	CaptionDestinationTypeEmbedded_Plus_Scte20 CaptionDestinationType = "Embedded_Plus_Scte20"
-	CaptionDestinationTypeImsc                 CaptionDestinationType = "Imsc"
-	CaptionDestinationTypeScte20_Plus_Embedded CaptionDestinationType = "Scte20_Plus_Embedded"
-	CaptionDestinationTypeScc                  CaptionDestinationType = "Scc"
-	CaptionDestinationTypeSrt                  CaptionDestinationType = "Srt"
-	CaptionDestinationTypeSmi                  CaptionDestinationType = "Smi"
-	CaptionDestinationTypeTeletext             CaptionDestinationType = "Teletext"
-	CaptionDestinationTypeTtml                 CaptionDestinationType = "Ttml"
-	CaptionDestinationTypeWebvtt               CaptionDestinationType = "Webvtt"
+	CaptionDestinationTypeBurn_In              CaptionDestinationType = "BURN_IN"
+	CaptionDestinationTypeDvb_Sub              CaptionDestinationType = "DVB_SUB"
+	CaptionDestinationTypeEmbedded             CaptionDestinationType = "EMBEDDED"
+	CaptionDestinationTypeEmbedded_Plus_Scte20 CaptionDestinationType = "EMBEDDED_PLUS_SCTE20"
+	CaptionDestinationTypeImsc                 CaptionDestinationType = "IMSC"
+	CaptionDestinationTypeScte20_Plus_Embedded CaptionDestinationType = "SCTE20_PLUS_EMBEDDED"
+	CaptionDestinationTypeScc                  CaptionDestinationType = "SCC"
+	CaptionDestinationTypeSrt                  CaptionDestinationType = "SRT"
+	CaptionDestinationTypeSmi                  CaptionDestinationType = "SMI"
+	CaptionDestinationTypeTeletext             CaptionDestinationType = "TELETEXT"
+	CaptionDestinationTypeTtml                 CaptionDestinationType = "TTML"
+	CaptionDestinationTypeWebvtt               CaptionDestinationType = "WEBVTT"
 )
 
 // Values lists the values of CaptionDestinationType.
@@ -2949,9 +2949,9 @@ type DvbSubtitleAlignment string
 
 // The values of DvbSubtitleAlignment.
 const (
-	DvbSubtitleAlignmentCentered DvbSubtitleAlignment = "Centered"
-	DvbSubtitleAlignmentLeft     DvbSubtitleAlignment = "Left"
-	DvbSubtitleAlignmentAuto     DvbSubtitleAlignment = "Auto"
+	DvbSubtitleAlignmentCentered DvbSubtitleAlignment = "CENTERED"
+	DvbSubtitleAlignmentLeft     DvbSubtitleAlignment = "LEFT"
+	DvbSubtitleAlignmentAuto     DvbSubtitleAlignment = "AUTO"
 )
 
 // Values lists the values of DvbSubtitleAlignment.
@@ -2964,8 +2964,8 @@ type DvbSubtitleApplyFontColor string
 
 // The values of DvbSubtitleApplyFontColor.
 const (
-	DvbSubtitleApplyFontColorWhite_Text_Only DvbSubtitleApplyFontColor = "White_Text_Only"
-	DvbSubtitleApplyFontColorAll_Text        DvbSubtitleApplyFontColor = "All_Text"
+	DvbSubtitleApplyFontColorWhite_Text_Only DvbSubtitleApplyFontColor = "WHITE_TEXT_ONLY"
+	DvbSubtitleApplyFontColorAll_Text        DvbSubtitleApplyFontColor = "ALL_TEXT"
 )
 
 // Values lists the values of DvbSubtitleApplyFontColor.
@@ -2978,10 +2978,10 @@ type DvbSubtitleBackgroundColor string
 
 // The values of DvbSubtitleBackgroundColor.
 const (
-	DvbSubtitleBackgroundColorNone  DvbSubtitleBackgroundColor = "None"
-	DvbSubtitleBackgroundColorBlack DvbSubtitleBackgroundColor = "Black"
-	DvbSubtitleBackgroundColorWhite DvbSubtitleBackgroundColor = "White"
-	DvbSubtitleBackgroundColorAuto  DvbSubtitleBackgroundColor = "Auto"
+	DvbSubtitleBackgroundColorNone  DvbSubtitleBackgroundColor = "NONE"
+	DvbSubtitleBackgroundColorBlack DvbSubtitleBackgroundColor = "BLACK"
+	DvbSubtitleBackgroundColorWhite DvbSubtitleBackgroundColor = "WHITE"
+	DvbSubtitleBackgroundColorAuto  DvbSubtitleBackgroundColor = "AUTO"
 )
 
 // Values lists the values of DvbSubtitleBackgroundColor.
@@ -2994,10 +2994,10 @@ type DvbddsHandling string
 
 // The values of DvbddsHandling.
 const (
-	DvbddsHandlingNone              DvbddsHandling = "None"
-	DvbddsHandlingSpecified         DvbddsHandling = "Specified"
-	DvbddsHandlingNo_Display_Window DvbddsHandling = "No_Display_Window"
-	DvbddsHandlingSpecified_Optimal DvbddsHandling = "Specified_Optimal"
+	DvbddsHandlingNone              DvbddsHandling = "NONE"
+	DvbddsHandlingSpecified         DvbddsHandling = "SPECIFIED"
+	DvbddsHandlingNo_Display_Window DvbddsHandling = "NO_DISPLAY_WINDOW"
+	DvbddsHandlingSpecified_Optimal DvbddsHandling = "SPECIFIED_OPTIMAL"
 )
 
 // Values lists the values of DvbddsHandling.
@@ -3010,11 +3010,11 @@ type DvbSubSubtitleFallbackFont string
 
 // The values of DvbSubSubtitleFallbackFont.
 const (
-	DvbSubSubtitleFallbackFontBest_Match             DvbSubSubtitleFallbackFont = "Best_Match"
-	DvbSubSubtitleFallbackFontMonospaced_Sansserif   DvbSubSubtitleFallbackFont = "Monospaced_Sansserif"
-	DvbSubSubtitleFallbackFontMonospaced_Serif       DvbSubSubtitleFallbackFont = "Monospaced_Serif"
-	DvbSubSubtitleFallbackFontProportional_Sansserif DvbSubSubtitleFallbackFont = "Proportional_Sansserif"
-	DvbSubSubtitleFallbackFontProportional_Serif     DvbSubSubtitleFallbackFont = "Proportional_Serif"
+	DvbSubSubtitleFallbackFontBest_Match             DvbSubSubtitleFallbackFont = "BEST_MATCH"
+	DvbSubSubtitleFallbackFontMonospaced_Sansserif   DvbSubSubtitleFallbackFont = "MONOSPACED_SANSSERIF"
+	DvbSubSubtitleFallbackFontMonospaced_Serif       DvbSubSubtitleFallbackFont = "MONOSPACED_SERIF"
+	DvbSubSubtitleFallbackFontProportional_Sansserif DvbSubSubtitleFallbackFont = "PROPORTIONAL_SANSSERIF"
+	DvbSubSubtitleFallbackFontProportional_Serif     DvbSubSubtitleFallbackFont = "PROPORTIONAL_SERIF"
 )
 
 // Values lists the values of DvbSubSubtitleFallbackFont.
@@ -3027,14 +3027,14 @@ type DvbSubtitleFontColor string
 
 // The values of DvbSubtitleFontColor.
 const (
-	DvbSubtitleFontColorWhite  DvbSubtitleFontColor = "White"
-	DvbSubtitleFontColorBlack  DvbSubtitleFontColor = "Black"
-	DvbSubtitleFontColorYellow DvbSubtitleFontColor = "Yellow"
-	DvbSubtitleFontColorRed    DvbSubtitleFontColor = "Red"
-	DvbSubtitleFontColorGreen  DvbSubtitleFontColor = "Green"
-	DvbSubtitleFontColorBlue   DvbSubtitleFontColor = "Blue"
-	DvbSubtitleFontColorHex    DvbSubtitleFontColor = "Hex"
-	DvbSubtitleFontColorAuto   DvbSubtitleFontColor = "Auto"
+	DvbSubtitleFontColorWhite  DvbSubtitleFontColor = "WHITE"
+	DvbSubtitleFontColorBlack  DvbSubtitleFontColor = "BLACK"
+	DvbSubtitleFontColorYellow DvbSubtitleFontColor = "YELLOW"
+	DvbSubtitleFontColorRed    DvbSubtitleFontColor = "RED"
+	DvbSubtitleFontColorGreen  DvbSubtitleFontColor = "GREEN"
+	DvbSubtitleFontColorBlue   DvbSubtitleFontColor = "BLUE"
+	DvbSubtitleFontColorHex    DvbSubtitleFontColor = "HEX"
+	DvbSubtitleFontColorAuto   DvbSubtitleFontColor = "AUTO"
 )
 
 // Values lists the values of DvbSubtitleFontColor.
@@ -3047,13 +3047,13 @@ type DvbSubtitleOutlineColor string
 
 // The values of DvbSubtitleOutlineColor.
 const (
-	DvbSubtitleOutlineColorBlack  DvbSubtitleOutlineColor = "Black"
-	DvbSubtitleOutlineColorWhite  DvbSubtitleOutlineColor = "White"
-	DvbSubtitleOutlineColorYellow DvbSubtitleOutlineColor = "Yellow"
-	DvbSubtitleOutlineColorRed    DvbSubtitleOutlineColor = "Red"
-	DvbSubtitleOutlineColorGreen  DvbSubtitleOutlineColor = "Green"
-	DvbSubtitleOutlineColorBlue   DvbSubtitleOutlineColor = "Blue"
-	DvbSubtitleOutlineColorAuto   DvbSubtitleOutlineColor = "Auto"
+	DvbSubtitleOutlineColorBlack  DvbSubtitleOutlineColor = "BLACK"
+	DvbSubtitleOutlineColorWhite  DvbSubtitleOutlineColor = "WHITE"
+	DvbSubtitleOutlineColorYellow DvbSubtitleOutlineColor = "YELLOW"
+	DvbSubtitleOutlineColorRed    DvbSubtitleOutlineColor = "RED"
+	DvbSubtitleOutlineColorGreen  DvbSubtitleOutlineColor = "GREEN"
+	DvbSubtitleOutlineColorBlue   DvbSubtitleOutlineColor = "BLUE"
+	DvbSubtitleOutlineColorAuto   DvbSubtitleOutlineColor = "AUTO"
 )
 
 // Values lists the values of DvbSubtitleOutlineColor.
@@ -3066,10 +3066,10 @@ type DvbSubtitleShadowColor string
 
 // The values of DvbSubtitleShadowColor.
 const (
-	DvbSubtitleShadowColorNone  DvbSubtitleShadowColor = "None"
-	DvbSubtitleShadowColorBlack DvbSubtitleShadowColor = "Black"
-	DvbSubtitleShadowColorWhite DvbSubtitleShadowColor = "White"
-	DvbSubtitleShadowColorAuto  DvbSubtitleShadowColor = "Auto"
+	DvbSubtitleShadowColorNone  DvbSubtitleShadowColor = "NONE"
+	DvbSubtitleShadowColorBlack DvbSubtitleShadowColor = "BLACK"
+	DvbSubtitleShadowColorWhite DvbSubtitleShadowColor = "WHITE"
+	DvbSubtitleShadowColorAuto  DvbSubtitleShadowColor = "AUTO"
 )
 
 // Values lists the values of DvbSubtitleShadowColor.
@@ -3082,8 +3082,8 @@ type DvbSubtitleStylePassthrough string
 
 // The values of DvbSubtitleStylePassthrough.
 const (
-	DvbSubtitleStylePassthroughEnabled  DvbSubtitleStylePassthrough = "Enabled"
-	DvbSubtitleStylePassthroughDisabled DvbSubtitleStylePassthrough = "Disabled"
+	DvbSubtitleStylePassthroughEnabled  DvbSubtitleStylePassthrough = "ENABLED"
+	DvbSubtitleStylePassthroughDisabled DvbSubtitleStylePassthrough = "DISABLED"
 )
 
 // Values lists the values of DvbSubtitleStylePassthrough.
@@ -3096,8 +3096,8 @@ type DvbSubtitlingType string
 
 // The values of DvbSubtitlingType.
 const (
-	DvbSubtitlingTypeHearing_Impaired DvbSubtitlingType = "Hearing_Impaired"
-	DvbSubtitlingTypeStandard         DvbSubtitlingType = "Standard"
+	DvbSubtitlingTypeHearing_Impaired DvbSubtitlingType = "HEARING_IMPAIRED"
+	DvbSubtitlingTypeStandard         DvbSubtitlingType = "STANDARD"
 )
 
 // Values lists the values of DvbSubtitlingType.
@@ -3110,9 +3110,9 @@ type DvbSubtitleTeletextSpacing string
 
 // The values of DvbSubtitleTeletextSpacing.
 const (
-	DvbSubtitleTeletextSpacingFixed_Grid   DvbSubtitleTeletextSpacing = "Fixed_Grid"
-	DvbSubtitleTeletextSpacingProportional DvbSubtitleTeletextSpacing = "Proportional"
-	DvbSubtitleTeletextSpacingAuto         DvbSubtitleTeletextSpacing = "Auto"
+	DvbSubtitleTeletextSpacingFixed_Grid   DvbSubtitleTeletextSpacing = "FIXED_GRID"
+	DvbSubtitleTeletextSpacingProportional DvbSubtitleTeletextSpacing = "PROPORTIONAL"
+	DvbSubtitleTeletextSpacingAuto         DvbSubtitleTeletextSpacing = "AUTO"
 )
 
 // Values lists the values of DvbSubtitleTeletextSpacing.
@@ -3125,8 +3125,8 @@ type ImscAccessibilitySubs string
 
 // The values of ImscAccessibilitySubs.
 const (
-	ImscAccessibilitySubsDisabled ImscAccessibilitySubs = "Disabled"
-	ImscAccessibilitySubsEnabled  ImscAccessibilitySubs = "Enabled"
+	ImscAccessibilitySubsDisabled ImscAccessibilitySubs = "DISABLED"
+	ImscAccessibilitySubsEnabled  ImscAccessibilitySubs = "ENABLED"
 )
 
 // Values lists the values of ImscAccessibilitySubs.
@@ -3139,8 +3139,8 @@ type ImscStylePassthrough string
 
 // The values of ImscStylePassthrough.
 const (
-	ImscStylePassthroughEnabled  ImscStylePassthrough = "Enabled"
-	ImscStylePassthroughDisabled ImscStylePassthrough = "Disabled"
+	ImscStylePassthroughEnabled  ImscStylePassthrough = "ENABLED"
+	ImscStylePassthroughDisabled ImscStylePassthrough = "DISABLED"
 )
 
 // Values lists the values of ImscStylePassthrough.
@@ -3153,11 +3153,11 @@ type SccDestinationFramerate string
 
 // The values of SccDestinationFramerate.
 const (
-	SccDestinationFramerateFramerate_23_97               SccDestinationFramerate = "Framerate_23_97"
-	SccDestinationFramerateFramerate_24                  SccDestinationFramerate = "Framerate_24"
-	SccDestinationFramerateFramerate_25                  SccDestinationFramerate = "Framerate_25"
-	SccDestinationFramerateFramerate_29_97_Dropframe     SccDestinationFramerate = "Framerate_29_97_Dropframe"
-	SccDestinationFramerateFramerate_29_97_Non_Dropframe SccDestinationFramerate = "Framerate_29_97_Non_Dropframe"
+	SccDestinationFramerateFramerate_23_97               SccDestinationFramerate = "FRAMERATE_23_97"
+	SccDestinationFramerateFramerate_24                  SccDestinationFramerate = "FRAMERATE_24"
+	SccDestinationFramerateFramerate_25                  SccDestinationFramerate = "FRAMERATE_25"
+	SccDestinationFramerateFramerate_29_97_Dropframe     SccDestinationFramerate = "FRAMERATE_29_97_DROPFRAME"
+	SccDestinationFramerateFramerate_29_97_Non_Dropframe SccDestinationFramerate = "FRAMERATE_29_97_NON_DROPFRAME"
 )
 
 // Values lists the values of SccDestinationFramerate.
@@ -3170,8 +3170,8 @@ type SrtStylePassthrough string
 
 // The values of SrtStylePassthrough.
 const (
-	SrtStylePassthroughEnabled  SrtStylePassthrough = "Enabled"
-	SrtStylePassthroughDisabled SrtStylePassthrough = "Disabled"
+	SrtStylePassthroughEnabled  SrtStylePassthrough = "ENABLED"
+	SrtStylePassthroughDisabled SrtStylePassthrough = "DISABLED"
 )
 
 // Values lists the values of SrtStylePassthrough.
@@ -3184,11 +3184,11 @@ type TeletextPageType string
 
 // The values of TeletextPageType.
 const (
-	TeletextPageTypePage_Type_Initial                   TeletextPageType = "Page_Type_Initial"
-	TeletextPageTypePage_Type_Subtitle                  TeletextPageType = "Page_Type_Subtitle"
-	TeletextPageTypePage_Type_Addl_Info                 TeletextPageType = "Page_Type_Addl_Info"
-	TeletextPageTypePage_Type_Program_Schedule          TeletextPageType = "Page_Type_Program_Schedule"
-	TeletextPageTypePage_Type_Hearing_Impaired_Subtitle TeletextPageType = "Page_Type_Hearing_Impaired_Subtitle"
+	TeletextPageTypePage_Type_Initial                   TeletextPageType = "PAGE_TYPE_INITIAL"
+	TeletextPageTypePage_Type_Subtitle                  TeletextPageType = "PAGE_TYPE_SUBTITLE"
+	TeletextPageTypePage_Type_Addl_Info                 TeletextPageType = "PAGE_TYPE_ADDL_INFO"
+	TeletextPageTypePage_Type_Program_Schedule          TeletextPageType = "PAGE_TYPE_PROGRAM_SCHEDULE"
+	TeletextPageTypePage_Type_Hearing_Impaired_Subtitle TeletextPageType = "PAGE_TYPE_HEARING_IMPAIRED_SUBTITLE"
 )
 
 // Values lists the values of TeletextPageType.
@@ -3201,8 +3201,8 @@ type TtmlStylePassthrough string
 
 // The values of TtmlStylePassthrough.
 const (
-	TtmlStylePassthroughEnabled  TtmlStylePassthrough = "Enabled"
-	TtmlStylePassthroughDisabled TtmlStylePassthrough = "Disabled"
+	TtmlStylePassthroughEnabled  TtmlStylePassthrough = "ENABLED"
+	TtmlStylePassthroughDisabled TtmlStylePassthrough = "DISABLED"
 )
 
 // Values lists the values of TtmlStylePassthrough.
@@ -3215,8 +3215,8 @@ type WebvttAccessibilitySubs string
 
 // The values of WebvttAccessibilitySubs.
 const (
-	WebvttAccessibilitySubsDisabled WebvttAccessibilitySubs = "Disabled"
-	WebvttAccessibilitySubsEnabled  WebvttAccessibilitySubs = "Enabled"
+	WebvttAccessibilitySubsDisabled WebvttAccessibilitySubs = "DISABLED"
+	WebvttAccessibilitySubsEnabled  WebvttAccessibilitySubs = "ENABLED"
 )
 
 // Values lists the values of WebvttAccessibilitySubs.
@@ -3229,10 +3229,10 @@ type WebvttStylePassthrough string
 
 // The values of WebvttStylePassthrough.
 const (
-	WebvttStylePassthroughEnabled  WebvttStylePassthrough = "Enabled"
-	WebvttStylePassthroughDisabled WebvttStylePassthrough = "Disabled"
-	WebvttStylePassthroughStrict   WebvttStylePassthrough = "Strict"
-	WebvttStylePassthroughMerge    WebvttStylePassthrough = "Merge"
+	WebvttStylePassthroughEnabled  WebvttStylePassthrough = "ENABLED"
+	WebvttStylePassthroughDisabled WebvttStylePassthrough = "DISABLED"
+	WebvttStylePassthroughStrict   WebvttStylePassthrough = "STRICT"
+	WebvttStylePassthroughMerge    WebvttStylePassthrough = "MERGE"
 )
 
 // Values lists the values of WebvttStylePassthrough.
@@ -3245,8 +3245,8 @@ type CmfcAudioDuration string
 
 // The values of CmfcAudioDuration.
 const (
-	CmfcAudioDurationDefault_Codec_Duration CmfcAudioDuration = "Default_Codec_Duration"
-	CmfcAudioDurationMatch_Video_Duration   CmfcAudioDuration = "Match_Video_Duration"
+	CmfcAudioDurationDefault_Codec_Duration CmfcAudioDuration = "DEFAULT_CODEC_DURATION"
+	CmfcAudioDurationMatch_Video_Duration   CmfcAudioDuration = "MATCH_VIDEO_DURATION"
 )
 
 // Values lists the values of CmfcAudioDuration.
@@ -3259,10 +3259,10 @@ type CmfcAudioTrackType string
 
 // The values of CmfcAudioTrackType.
 const (
-	CmfcAudioTrackTypeAlternate_Audio_Auto_Select_Default CmfcAudioTrackType = "Alternate_Audio_Auto_Select_Default"
-	CmfcAudioTrackTypeAlternate_Audio_Auto_Select         CmfcAudioTrackType = "Alternate_Audio_Auto_Select"
-	CmfcAudioTrackTypeAlternate_Audio_Not_Auto_Select     CmfcAudioTrackType = "Alternate_Audio_Not_Auto_Select"
-	CmfcAudioTrackTypeAudio_Only_Variant_Stream           CmfcAudioTrackType = "Audio_Only_Variant_Stream"
+	CmfcAudioTrackTypeAlternate_Audio_Auto_Select_Default CmfcAudioTrackType = "ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"
+	CmfcAudioTrackTypeAlternate_Audio_Auto_Select         CmfcAudioTrackType = "ALTERNATE_AUDIO_AUTO_SELECT"
+	CmfcAudioTrackTypeAlternate_Audio_Not_Auto_Select     CmfcAudioTrackType = "ALTERNATE_AUDIO_NOT_AUTO_SELECT"
+	CmfcAudioTrackTypeAudio_Only_Variant_Stream           CmfcAudioTrackType = "AUDIO_ONLY_VARIANT_STREAM"
 )
 
 // Values lists the values of CmfcAudioTrackType.
@@ -3275,8 +3275,8 @@ type CmfcC2paManifest string
 
 // The values of CmfcC2paManifest.
 const (
-	CmfcC2paManifestInclude CmfcC2paManifest = "Include"
-	CmfcC2paManifestExclude CmfcC2paManifest = "Exclude"
+	CmfcC2paManifestInclude CmfcC2paManifest = "INCLUDE"
+	CmfcC2paManifestExclude CmfcC2paManifest = "EXCLUDE"
 )
 
 // Values lists the values of CmfcC2paManifest.
@@ -3289,8 +3289,8 @@ type CmfcDescriptiveVideoServiceFlag string
 
 // The values of CmfcDescriptiveVideoServiceFlag.
 const (
-	CmfcDescriptiveVideoServiceFlagDont_Flag CmfcDescriptiveVideoServiceFlag = "Dont_Flag"
-	CmfcDescriptiveVideoServiceFlagFlag      CmfcDescriptiveVideoServiceFlag = "Flag"
+	CmfcDescriptiveVideoServiceFlagDont_Flag CmfcDescriptiveVideoServiceFlag = "DONT_FLAG"
+	CmfcDescriptiveVideoServiceFlagFlag      CmfcDescriptiveVideoServiceFlag = "FLAG"
 )
 
 // Values lists the values of CmfcDescriptiveVideoServiceFlag.
@@ -3303,8 +3303,8 @@ type CmfcIFrameOnlyManifest string
 
 // The values of CmfcIFrameOnlyManifest.
 const (
-	CmfcIFrameOnlyManifestInclude CmfcIFrameOnlyManifest = "Include"
-	CmfcIFrameOnlyManifestExclude CmfcIFrameOnlyManifest = "Exclude"
+	CmfcIFrameOnlyManifestInclude CmfcIFrameOnlyManifest = "INCLUDE"
+	CmfcIFrameOnlyManifestExclude CmfcIFrameOnlyManifest = "EXCLUDE"
 )
 
 // Values lists the values of CmfcIFrameOnlyManifest.
@@ -3317,8 +3317,8 @@ type CmfcKlvMetadata string
 
 // The values of CmfcKlvMetadata.
 const (
-	CmfcKlvMetadataPassthrough CmfcKlvMetadata = "Passthrough"
-	CmfcKlvMetadataNone        CmfcKlvMetadata = "None"
+	CmfcKlvMetadataPassthrough CmfcKlvMetadata = "PASSTHROUGH"
+	CmfcKlvMetadataNone        CmfcKlvMetadata = "NONE"
 )
 
 // Values lists the values of CmfcKlvMetadata.
@@ -3331,8 +3331,8 @@ type CmfcManifestMetadataSignaling string
 
 // The values of CmfcManifestMetadataSignaling.
 const (
-	CmfcManifestMetadataSignalingEnabled  CmfcManifestMetadataSignaling = "Enabled"
-	CmfcManifestMetadataSignalingDisabled CmfcManifestMetadataSignaling = "Disabled"
+	CmfcManifestMetadataSignalingEnabled  CmfcManifestMetadataSignaling = "ENABLED"
+	CmfcManifestMetadataSignalingDisabled CmfcManifestMetadataSignaling = "DISABLED"
 )
 
 // Values lists the values of CmfcManifestMetadataSignaling.
@@ -3345,8 +3345,8 @@ type CmfcScte35Esam string
 
 // The values of CmfcScte35Esam.
 const (
-	CmfcScte35EsamInsert CmfcScte35Esam = "Insert"
-	CmfcScte35EsamNone   CmfcScte35Esam = "None"
+	CmfcScte35EsamInsert CmfcScte35Esam = "INSERT"
+	CmfcScte35EsamNone   CmfcScte35Esam = "NONE"
 )
 
 // Values lists the values of CmfcScte35Esam.
@@ -3359,8 +3359,8 @@ type CmfcScte35Source string
 
 // The values of CmfcScte35Source.
 const (
-	CmfcScte35SourcePassthrough CmfcScte35Source = "Passthrough"
-	CmfcScte35SourceNone        CmfcScte35Source = "None"
+	CmfcScte35SourcePassthrough CmfcScte35Source = "PASSTHROUGH"
+	CmfcScte35SourceNone        CmfcScte35Source = "NONE"
 )
 
 // Values lists the values of CmfcScte35Source.
@@ -3373,8 +3373,8 @@ type CmfcTimedMetadata string
 
 // The values of CmfcTimedMetadata.
 const (
-	CmfcTimedMetadataPassthrough CmfcTimedMetadata = "Passthrough"
-	CmfcTimedMetadataNone        CmfcTimedMetadata = "None"
+	CmfcTimedMetadataPassthrough CmfcTimedMetadata = "PASSTHROUGH"
+	CmfcTimedMetadataNone        CmfcTimedMetadata = "NONE"
 )
 
 // Values lists the values of CmfcTimedMetadata.
@@ -3387,8 +3387,8 @@ type CmfcTimedMetadataBoxVersion string
 
 // The values of CmfcTimedMetadataBoxVersion.
 const (
-	CmfcTimedMetadataBoxVersionVersion_0 CmfcTimedMetadataBoxVersion = "Version_0"
-	CmfcTimedMetadataBoxVersionVersion_1 CmfcTimedMetadataBoxVersion = "Version_1"
+	CmfcTimedMetadataBoxVersionVersion_0 CmfcTimedMetadataBoxVersion = "VERSION_0"
+	CmfcTimedMetadataBoxVersionVersion_1 CmfcTimedMetadataBoxVersion = "VERSION_1"
 )
 
 // Values lists the values of CmfcTimedMetadataBoxVersion.
@@ -3401,20 +3401,20 @@ type ContainerType string
 
 // The values of ContainerType.
 const (
-	ContainerTypeF4v  ContainerType = "F4v"
-	ContainerTypeGif  ContainerType = "Gif"
-	ContainerTypeIsmv ContainerType = "Ismv"
-	ContainerTypeM2ts ContainerType = "M2ts"
-	ContainerTypeM3u8 ContainerType = "M3u8"
-	ContainerTypeCmfc ContainerType = "Cmfc"
-	ContainerTypeMov  ContainerType = "Mov"
-	ContainerTypeMp4  ContainerType = "Mp4"
-	ContainerTypeMpd  ContainerType = "Mpd"
-	ContainerTypeMxf  ContainerType = "Mxf"
-	ContainerTypeOgg  ContainerType = "Ogg"
-	ContainerTypeWebm ContainerType = "Webm"
-	ContainerTypeRaw  ContainerType = "Raw"
-	ContainerTypeY4m  ContainerType = "Y4m"
+	ContainerTypeF4v  ContainerType = "F4V"
+	ContainerTypeGif  ContainerType = "GIF"
+	ContainerTypeIsmv ContainerType = "ISMV"
+	ContainerTypeM2ts ContainerType = "M2TS"
+	ContainerTypeM3u8 ContainerType = "M3U8"
+	ContainerTypeCmfc ContainerType = "CMFC"
+	ContainerTypeMov  ContainerType = "MOV"
+	ContainerTypeMp4  ContainerType = "MP4"
+	ContainerTypeMpd  ContainerType = "MPD"
+	ContainerTypeMxf  ContainerType = "MXF"
+	ContainerTypeOgg  ContainerType = "OGG"
+	ContainerTypeWebm ContainerType = "WEBM"
+	ContainerTypeRaw  ContainerType = "RAW"
+	ContainerTypeY4m  ContainerType = "Y4M"
 )
 
 // Values lists the values of ContainerType.
@@ -3427,8 +3427,8 @@ type F4vMoovPlacement string
 
 // The values of F4vMoovPlacement.
 const (
-	F4vMoovPlacementProgressive_Download F4vMoovPlacement = "Progressive_Download"
-	F4vMoovPlacementNormal               F4vMoovPlacement = "Normal"
+	F4vMoovPlacementProgressive_Download F4vMoovPlacement = "PROGRESSIVE_DOWNLOAD"
+	F4vMoovPlacementNormal               F4vMoovPlacement = "NORMAL"
 )
 
 // Values lists the values of F4vMoovPlacement.
@@ -3441,8 +3441,8 @@ type M2tsAudioBufferModel string
 
 // The values of M2tsAudioBufferModel.
 const (
-	M2tsAudioBufferModelDvb  M2tsAudioBufferModel = "Dvb"
-	M2tsAudioBufferModelAtsc M2tsAudioBufferModel = "Atsc"
+	M2tsAudioBufferModelDvb  M2tsAudioBufferModel = "DVB"
+	M2tsAudioBufferModelAtsc M2tsAudioBufferModel = "ATSC"
 )
 
 // Values lists the values of M2tsAudioBufferModel.
@@ -3455,8 +3455,8 @@ type M2tsAudioDuration string
 
 // The values of M2tsAudioDuration.
 const (
-	M2tsAudioDurationDefault_Codec_Duration M2tsAudioDuration = "Default_Codec_Duration"
-	M2tsAudioDurationMatch_Video_Duration   M2tsAudioDuration = "Match_Video_Duration"
+	M2tsAudioDurationDefault_Codec_Duration M2tsAudioDuration = "DEFAULT_CODEC_DURATION"
+	M2tsAudioDurationMatch_Video_Duration   M2tsAudioDuration = "MATCH_VIDEO_DURATION"
 )
 
 // Values lists the values of M2tsAudioDuration.
@@ -3469,8 +3469,8 @@ type M2tsBufferModel string
 
 // The values of M2tsBufferModel.
 const (
-	M2tsBufferModelMultiplex M2tsBufferModel = "Multiplex"
-	M2tsBufferModelNone      M2tsBufferModel = "None"
+	M2tsBufferModelMultiplex M2tsBufferModel = "MULTIPLEX"
+	M2tsBufferModelNone      M2tsBufferModel = "NONE"
 )
 
 // Values lists the values of M2tsBufferModel.
@@ -3483,8 +3483,8 @@ type M2tsDataPtsControl string
 
 // The values of M2tsDataPtsControl.
 const (
-	M2tsDataPtsControlAuto           M2tsDataPtsControl = "Auto"
-	M2tsDataPtsControlAlign_To_Video M2tsDataPtsControl = "Align_To_Video"
+	M2tsDataPtsControlAuto           M2tsDataPtsControl = "AUTO"
+	M2tsDataPtsControlAlign_To_Video M2tsDataPtsControl = "ALIGN_TO_VIDEO"
 )
 
 // Values lists the values of M2tsDataPtsControl.
@@ -3497,10 +3497,10 @@ type OutputSdt string
 
 // The values of OutputSdt.
 const (
-	OutputSdtSdt_Follow            OutputSdt = "Sdt_Follow"
-	OutputSdtSdt_Follow_If_Present OutputSdt = "Sdt_Follow_If_Present"
-	OutputSdtSdt_Manual            OutputSdt = "Sdt_Manual"
-	OutputSdtSdt_None              OutputSdt = "Sdt_None"
+	OutputSdtSdt_Follow            OutputSdt = "SDT_FOLLOW"
+	OutputSdtSdt_Follow_If_Present OutputSdt = "SDT_FOLLOW_IF_PRESENT"
+	OutputSdtSdt_Manual            OutputSdt = "SDT_MANUAL"
+	OutputSdtSdt_None              OutputSdt = "SDT_NONE"
 )
 
 // Values lists the values of OutputSdt.
@@ -3513,8 +3513,8 @@ type M2tsEbpAudioInterval string
 
 // The values of M2tsEbpAudioInterval.
 const (
-	M2tsEbpAudioIntervalVideo_And_Fixed_Intervals M2tsEbpAudioInterval = "Video_And_Fixed_Intervals"
-	M2tsEbpAudioIntervalVideo_Interval            M2tsEbpAudioInterval = "Video_Interval"
+	M2tsEbpAudioIntervalVideo_And_Fixed_Intervals M2tsEbpAudioInterval = "VIDEO_AND_FIXED_INTERVALS"
+	M2tsEbpAudioIntervalVideo_Interval            M2tsEbpAudioInterval = "VIDEO_INTERVAL"
 )
 
 // Values lists the values of M2tsEbpAudioInterval.
@@ -3527,8 +3527,8 @@ type M2tsEbpPlacement string
 
 // The values of M2tsEbpPlacement.
 const (
-	M2tsEbpPlacementVideo_And_Audio_Pids M2tsEbpPlacement = "Video_And_Audio_Pids"
-	M2tsEbpPlacementVideo_Pid            M2tsEbpPlacement = "Video_Pid"
+	M2tsEbpPlacementVideo_And_Audio_Pids M2tsEbpPlacement = "VIDEO_AND_AUDIO_PIDS"
+	M2tsEbpPlacementVideo_Pid            M2tsEbpPlacement = "VIDEO_PID"
 )
 
 // Values lists the values of M2tsEbpPlacement.
@@ -3541,8 +3541,8 @@ type M2tsEsRateInPes string
 
 // The values of M2tsEsRateInPes.
 const (
-	M2tsEsRateInPesInclude M2tsEsRateInPes = "Include"
-	M2tsEsRateInPesExclude M2tsEsRateInPes = "Exclude"
+	M2tsEsRateInPesInclude M2tsEsRateInPes = "INCLUDE"
+	M2tsEsRateInPesExclude M2tsEsRateInPes = "EXCLUDE"
 )
 
 // Values lists the values of M2tsEsRateInPes.
@@ -3555,8 +3555,8 @@ type M2tsForceTsVideoEbpOrder string
 
 // The values of M2tsForceTsVideoEbpOrder.
 const (
-	M2tsForceTsVideoEbpOrderForce   M2tsForceTsVideoEbpOrder = "Force"
-	M2tsForceTsVideoEbpOrderDefault M2tsForceTsVideoEbpOrder = "Default"
+	M2tsForceTsVideoEbpOrderForce   M2tsForceTsVideoEbpOrder = "FORCE"
+	M2tsForceTsVideoEbpOrderDefault M2tsForceTsVideoEbpOrder = "DEFAULT"
 )
 
 // Values lists the values of M2tsForceTsVideoEbpOrder.
@@ -3569,8 +3569,8 @@ type M2tsKlvMetadata string
 
 // The values of M2tsKlvMetadata.
 const (
-	M2tsKlvMetadataPassthrough M2tsKlvMetadata = "Passthrough"
-	M2tsKlvMetadataNone        M2tsKlvMetadata = "None"
+	M2tsKlvMetadataPassthrough M2tsKlvMetadata = "PASSTHROUGH"
+	M2tsKlvMetadataNone        M2tsKlvMetadata = "NONE"
 )
 
 // Values lists the values of M2tsKlvMetadata.
@@ -3583,8 +3583,8 @@ type M2tsNielsenId3 string
 
 // The values of M2tsNielsenId3.
 const (
-	M2tsNielsenId3Insert M2tsNielsenId3 = "Insert"
-	M2tsNielsenId3None   M2tsNielsenId3 = "None"
+	M2tsNielsenId3Insert M2tsNielsenId3 = "INSERT"
+	M2tsNielsenId3None   M2tsNielsenId3 = "NONE"
 )
 
 // Values lists the values of M2tsNielsenId3.
@@ -3597,8 +3597,8 @@ type M2tsPcrControl string
 
 // The values of M2tsPcrControl.
 const (
-	M2tsPcrControlPcr_Every_Pes_Packet  M2tsPcrControl = "Pcr_Every_Pes_Packet"
-	M2tsPcrControlConfigured_Pcr_Period M2tsPcrControl = "Configured_Pcr_Period"
+	M2tsPcrControlPcr_Every_Pes_Packet  M2tsPcrControl = "PCR_EVERY_PES_PACKET"
+	M2tsPcrControlConfigured_Pcr_Period M2tsPcrControl = "CONFIGURED_PCR_PERIOD"
 )
 
 // Values lists the values of M2tsPcrControl.
@@ -3611,8 +3611,8 @@ type M2tsPreventBufferUnderflow string
 
 // The values of M2tsPreventBufferUnderflow.
 const (
-	M2tsPreventBufferUnderflowDisabled M2tsPreventBufferUnderflow = "Disabled"
-	M2tsPreventBufferUnderflowEnabled  M2tsPreventBufferUnderflow = "Enabled"
+	M2tsPreventBufferUnderflowDisabled M2tsPreventBufferUnderflow = "DISABLED"
+	M2tsPreventBufferUnderflowEnabled  M2tsPreventBufferUnderflow = "ENABLED"
 )
 
 // Values lists the values of M2tsPreventBufferUnderflow.
@@ -3625,9 +3625,9 @@ type TsPtsOffset string
 
 // The values of TsPtsOffset.
 const (
-	TsPtsOffsetAuto         TsPtsOffset = "Auto"
-	TsPtsOffsetSeconds      TsPtsOffset = "Seconds"
-	TsPtsOffsetMilliseconds TsPtsOffset = "Milliseconds"
+	TsPtsOffsetAuto         TsPtsOffset = "AUTO"
+	TsPtsOffsetSeconds      TsPtsOffset = "SECONDS"
+	TsPtsOffsetMilliseconds TsPtsOffset = "MILLISECONDS"
 )
 
 // Values lists the values of TsPtsOffset.
@@ -3640,8 +3640,8 @@ type M2tsRateMode string
 
 // The values of M2tsRateMode.
 const (
-	M2tsRateModeVbr M2tsRateMode = "Vbr"
-	M2tsRateModeCbr M2tsRateMode = "Cbr"
+	M2tsRateModeVbr M2tsRateMode = "VBR"
+	M2tsRateModeCbr M2tsRateMode = "CBR"
 )
 
 // Values lists the values of M2tsRateMode.
@@ -3654,8 +3654,8 @@ type M2tsScte35Source string
 
 // The values of M2tsScte35Source.
 const (
-	M2tsScte35SourcePassthrough M2tsScte35Source = "Passthrough"
-	M2tsScte35SourceNone        M2tsScte35Source = "None"
+	M2tsScte35SourcePassthrough M2tsScte35Source = "PASSTHROUGH"
+	M2tsScte35SourceNone        M2tsScte35Source = "NONE"
 )
 
 // Values lists the values of M2tsScte35Source.
@@ -3668,12 +3668,12 @@ type M2tsSegmentationMarkers string
 
 // The values of M2tsSegmentationMarkers.
 const (
-	M2tsSegmentationMarkersNone         M2tsSegmentationMarkers = "None"
-	M2tsSegmentationMarkersRai_Segstart M2tsSegmentationMarkers = "Rai_Segstart"
-	M2tsSegmentationMarkersRai_Adapt    M2tsSegmentationMarkers = "Rai_Adapt"
-	M2tsSegmentationMarkersPsi_Segstart M2tsSegmentationMarkers = "Psi_Segstart"
-	M2tsSegmentationMarkersEbp          M2tsSegmentationMarkers = "Ebp"
-	M2tsSegmentationMarkersEbp_Legacy   M2tsSegmentationMarkers = "Ebp_Legacy"
+	M2tsSegmentationMarkersNone         M2tsSegmentationMarkers = "NONE"
+	M2tsSegmentationMarkersRai_Segstart M2tsSegmentationMarkers = "RAI_SEGSTART"
+	M2tsSegmentationMarkersRai_Adapt    M2tsSegmentationMarkers = "RAI_ADAPT"
+	M2tsSegmentationMarkersPsi_Segstart M2tsSegmentationMarkers = "PSI_SEGSTART"
+	M2tsSegmentationMarkersEbp          M2tsSegmentationMarkers = "EBP"
+	M2tsSegmentationMarkersEbp_Legacy   M2tsSegmentationMarkers = "EBP_LEGACY"
 )
 
 // Values lists the values of M2tsSegmentationMarkers.
@@ -3686,8 +3686,8 @@ type M2tsSegmentationStyle string
 
 // The values of M2tsSegmentationStyle.
 const (
-	M2tsSegmentationStyleMaintain_Cadence M2tsSegmentationStyle = "Maintain_Cadence"
-	M2tsSegmentationStyleReset_Cadence    M2tsSegmentationStyle = "Reset_Cadence"
+	M2tsSegmentationStyleMaintain_Cadence M2tsSegmentationStyle = "MAINTAIN_CADENCE"
+	M2tsSegmentationStyleReset_Cadence    M2tsSegmentationStyle = "RESET_CADENCE"
 )
 
 // Values lists the values of M2tsSegmentationStyle.
@@ -3700,8 +3700,8 @@ type M3u8AudioDuration string
 
 // The values of M3u8AudioDuration.
 const (
-	M3u8AudioDurationDefault_Codec_Duration M3u8AudioDuration = "Default_Codec_Duration"
-	M3u8AudioDurationMatch_Video_Duration   M3u8AudioDuration = "Match_Video_Duration"
+	M3u8AudioDurationDefault_Codec_Duration M3u8AudioDuration = "DEFAULT_CODEC_DURATION"
+	M3u8AudioDurationMatch_Video_Duration   M3u8AudioDuration = "MATCH_VIDEO_DURATION"
 )
 
 // Values lists the values of M3u8AudioDuration.
@@ -3714,8 +3714,8 @@ type M3u8DataPtsControl string
 
 // The values of M3u8DataPtsControl.
 const (
-	M3u8DataPtsControlAuto           M3u8DataPtsControl = "Auto"
-	M3u8DataPtsControlAlign_To_Video M3u8DataPtsControl = "Align_To_Video"
+	M3u8DataPtsControlAuto           M3u8DataPtsControl = "AUTO"
+	M3u8DataPtsControlAlign_To_Video M3u8DataPtsControl = "ALIGN_TO_VIDEO"
 )
 
 // Values lists the values of M3u8DataPtsControl.
@@ -3728,8 +3728,8 @@ type M3u8NielsenId3 string
 
 // The values of M3u8NielsenId3.
 const (
-	M3u8NielsenId3Insert M3u8NielsenId3 = "Insert"
-	M3u8NielsenId3None   M3u8NielsenId3 = "None"
+	M3u8NielsenId3Insert M3u8NielsenId3 = "INSERT"
+	M3u8NielsenId3None   M3u8NielsenId3 = "NONE"
 )
 
 // Values lists the values of M3u8NielsenId3.
@@ -3742,8 +3742,8 @@ type M3u8PcrControl string
 
 // The values of M3u8PcrControl.
 const (
-	M3u8PcrControlPcr_Every_Pes_Packet  M3u8PcrControl = "Pcr_Every_Pes_Packet"
-	M3u8PcrControlConfigured_Pcr_Period M3u8PcrControl = "Configured_Pcr_Period"
+	M3u8PcrControlPcr_Every_Pes_Packet  M3u8PcrControl = "PCR_EVERY_PES_PACKET"
+	M3u8PcrControlConfigured_Pcr_Period M3u8PcrControl = "CONFIGURED_PCR_PERIOD"
 )
 
 // Values lists the values of M3u8PcrControl.
@@ -3756,8 +3756,8 @@ type M3u8Scte35Source string
 
 // The values of M3u8Scte35Source.
 const (
-	M3u8Scte35SourcePassthrough M3u8Scte35Source = "Passthrough"
-	M3u8Scte35SourceNone        M3u8Scte35Source = "None"
+	M3u8Scte35SourcePassthrough M3u8Scte35Source = "PASSTHROUGH"
+	M3u8Scte35SourceNone        M3u8Scte35Source = "NONE"
 )
 
 // Values lists the values of M3u8Scte35Source.
@@ -3770,8 +3770,8 @@ type TimedMetadata string
 
 // The values of TimedMetadata.
 const (
-	TimedMetadataPassthrough TimedMetadata = "Passthrough"
-	TimedMetadataNone        TimedMetadata = "None"
+	TimedMetadataPassthrough TimedMetadata = "PASSTHROUGH"
+	TimedMetadataNone        TimedMetadata = "NONE"
 )
 
 // Values lists the values of TimedMetadata.
@@ -3784,8 +3784,8 @@ type MovClapAtom string
 
 // The values of MovClapAtom.
 const (
-	MovClapAtomInclude MovClapAtom = "Include"
-	MovClapAtomExclude MovClapAtom = "Exclude"
+	MovClapAtomInclude MovClapAtom = "INCLUDE"
+	MovClapAtomExclude MovClapAtom = "EXCLUDE"
 )
 
 // Values lists the values of MovClapAtom.
@@ -3798,8 +3798,8 @@ type MovCslgAtom string
 
 // The values of MovCslgAtom.
 const (
-	MovCslgAtomInclude MovCslgAtom = "Include"
-	MovCslgAtomExclude MovCslgAtom = "Exclude"
+	MovCslgAtomInclude MovCslgAtom = "INCLUDE"
+	MovCslgAtomExclude MovCslgAtom = "EXCLUDE"
 )
 
 // Values lists the values of MovCslgAtom.
@@ -3812,8 +3812,8 @@ type MovMpeg2FourCCControl string
 
 // The values of MovMpeg2FourCCControl.
 const (
-	MovMpeg2FourCCControlXdcam MovMpeg2FourCCControl = "Xdcam"
-	MovMpeg2FourCCControlMpeg  MovMpeg2FourCCControl = "Mpeg"
+	MovMpeg2FourCCControlXdcam MovMpeg2FourCCControl = "XDCAM"
+	MovMpeg2FourCCControlMpeg  MovMpeg2FourCCControl = "MPEG"
 )
 
 // Values lists the values of MovMpeg2FourCCControl.
@@ -3826,8 +3826,8 @@ type MovPaddingControl string
 
 // The values of MovPaddingControl.
 const (
-	MovPaddingControlOmneon MovPaddingControl = "Omneon"
-	MovPaddingControlNone   MovPaddingControl = "None"
+	MovPaddingControlOmneon MovPaddingControl = "OMNEON"
+	MovPaddingControlNone   MovPaddingControl = "NONE"
 )
 
 // Values lists the values of MovPaddingControl.
@@ -3840,8 +3840,8 @@ type MovReference string
 
 // The values of MovReference.
 const (
-	MovReferenceSelf_Contained MovReference = "Self_Contained"
-	MovReferenceExternal       MovReference = "External"
+	MovReferenceSelf_Contained MovReference = "SELF_CONTAINED"
+	MovReferenceExternal       MovReference = "EXTERNAL"
 )
 
 // Values lists the values of MovReference.
@@ -3854,8 +3854,8 @@ type Mp4C2paManifest string
 
 // The values of Mp4C2paManifest.
 const (
-	Mp4C2paManifestInclude Mp4C2paManifest = "Include"
-	Mp4C2paManifestExclude Mp4C2paManifest = "Exclude"
+	Mp4C2paManifestInclude Mp4C2paManifest = "INCLUDE"
+	Mp4C2paManifestExclude Mp4C2paManifest = "EXCLUDE"
 )
 
 // Values lists the values of Mp4C2paManifest.
@@ -3868,8 +3868,8 @@ type Mp4CslgAtom string
 
 // The values of Mp4CslgAtom.
 const (
-	Mp4CslgAtomInclude Mp4CslgAtom = "Include"
-	Mp4CslgAtomExclude Mp4CslgAtom = "Exclude"
+	Mp4CslgAtomInclude Mp4CslgAtom = "INCLUDE"
+	Mp4CslgAtomExclude Mp4CslgAtom = "EXCLUDE"
 )
 
 // Values lists the values of Mp4CslgAtom.
@@ -3882,8 +3882,8 @@ type Mp4FreeSpaceBox string
 
 // The values of Mp4FreeSpaceBox.
 const (
-	Mp4FreeSpaceBoxInclude Mp4FreeSpaceBox = "Include"
-	Mp4FreeSpaceBoxExclude Mp4FreeSpaceBox = "Exclude"
+	Mp4FreeSpaceBoxInclude Mp4FreeSpaceBox = "INCLUDE"
+	Mp4FreeSpaceBoxExclude Mp4FreeSpaceBox = "EXCLUDE"
 )
 
 // Values lists the values of Mp4FreeSpaceBox.
@@ -3896,8 +3896,8 @@ type Mp4MoovPlacement string
 
 // The values of Mp4MoovPlacement.
 const (
-	Mp4MoovPlacementProgressive_Download Mp4MoovPlacement = "Progressive_Download"
-	Mp4MoovPlacementNormal               Mp4MoovPlacement = "Normal"
+	Mp4MoovPlacementProgressive_Download Mp4MoovPlacement = "PROGRESSIVE_DOWNLOAD"
+	Mp4MoovPlacementNormal               Mp4MoovPlacement = "NORMAL"
 )
 
 // Values lists the values of Mp4MoovPlacement.
@@ -3910,8 +3910,8 @@ type MpdAccessibilityCaptionHints string
 
 // The values of MpdAccessibilityCaptionHints.
 const (
-	MpdAccessibilityCaptionHintsInclude MpdAccessibilityCaptionHints = "Include"
-	MpdAccessibilityCaptionHintsExclude MpdAccessibilityCaptionHints = "Exclude"
+	MpdAccessibilityCaptionHintsInclude MpdAccessibilityCaptionHints = "INCLUDE"
+	MpdAccessibilityCaptionHintsExclude MpdAccessibilityCaptionHints = "EXCLUDE"
 )
 
 // Values lists the values of MpdAccessibilityCaptionHints.
@@ -3924,8 +3924,8 @@ type MpdAudioDuration string
 
 // The values of MpdAudioDuration.
 const (
-	MpdAudioDurationDefault_Codec_Duration MpdAudioDuration = "Default_Codec_Duration"
-	MpdAudioDurationMatch_Video_Duration   MpdAudioDuration = "Match_Video_Duration"
+	MpdAudioDurationDefault_Codec_Duration MpdAudioDuration = "DEFAULT_CODEC_DURATION"
+	MpdAudioDurationMatch_Video_Duration   MpdAudioDuration = "MATCH_VIDEO_DURATION"
 )
 
 // Values lists the values of MpdAudioDuration.
@@ -3938,8 +3938,8 @@ type MpdC2paManifest string
 
 // The values of MpdC2paManifest.
 const (
-	MpdC2paManifestInclude MpdC2paManifest = "Include"
-	MpdC2paManifestExclude MpdC2paManifest = "Exclude"
+	MpdC2paManifestInclude MpdC2paManifest = "INCLUDE"
+	MpdC2paManifestExclude MpdC2paManifest = "EXCLUDE"
 )
 
 // Values lists the values of MpdC2paManifest.
@@ -3952,8 +3952,8 @@ type MpdCaptionContainerType string
 
 // The values of MpdCaptionContainerType.
 const (
-	MpdCaptionContainerTypeRaw            MpdCaptionContainerType = "Raw"
-	MpdCaptionContainerTypeFragmented_Mp4 MpdCaptionContainerType = "Fragmented_Mp4"
+	MpdCaptionContainerTypeRaw            MpdCaptionContainerType = "RAW"
+	MpdCaptionContainerTypeFragmented_Mp4 MpdCaptionContainerType = "FRAGMENTED_MP4"
 )
 
 // Values lists the values of MpdCaptionContainerType.
@@ -3966,8 +3966,8 @@ type MpdKlvMetadata string
 
 // The values of MpdKlvMetadata.
 const (
-	MpdKlvMetadataNone        MpdKlvMetadata = "None"
-	MpdKlvMetadataPassthrough MpdKlvMetadata = "Passthrough"
+	MpdKlvMetadataNone        MpdKlvMetadata = "NONE"
+	MpdKlvMetadataPassthrough MpdKlvMetadata = "PASSTHROUGH"
 )
 
 // Values lists the values of MpdKlvMetadata.
@@ -3980,8 +3980,8 @@ type MpdManifestMetadataSignaling string
 
 // The values of MpdManifestMetadataSignaling.
 const (
-	MpdManifestMetadataSignalingEnabled  MpdManifestMetadataSignaling = "Enabled"
-	MpdManifestMetadataSignalingDisabled MpdManifestMetadataSignaling = "Disabled"
+	MpdManifestMetadataSignalingEnabled  MpdManifestMetadataSignaling = "ENABLED"
+	MpdManifestMetadataSignalingDisabled MpdManifestMetadataSignaling = "DISABLED"
 )
 
 // Values lists the values of MpdManifestMetadataSignaling.
@@ -3994,8 +3994,8 @@ type MpdScte35Esam string
 
 // The values of MpdScte35Esam.
 const (
-	MpdScte35EsamInsert MpdScte35Esam = "Insert"
-	MpdScte35EsamNone   MpdScte35Esam = "None"
+	MpdScte35EsamInsert MpdScte35Esam = "INSERT"
+	MpdScte35EsamNone   MpdScte35Esam = "NONE"
 )
 
 // Values lists the values of MpdScte35Esam.
@@ -4008,8 +4008,8 @@ type MpdScte35Source string
 
 // The values of MpdScte35Source.
 const (
-	MpdScte35SourcePassthrough MpdScte35Source = "Passthrough"
-	MpdScte35SourceNone        MpdScte35Source = "None"
+	MpdScte35SourcePassthrough MpdScte35Source = "PASSTHROUGH"
+	MpdScte35SourceNone        MpdScte35Source = "NONE"
 )
 
 // Values lists the values of MpdScte35Source.
@@ -4022,8 +4022,8 @@ type MpdTimedMetadata string
 
 // The values of MpdTimedMetadata.
 const (
-	MpdTimedMetadataPassthrough MpdTimedMetadata = "Passthrough"
-	MpdTimedMetadataNone        MpdTimedMetadata = "None"
+	MpdTimedMetadataPassthrough MpdTimedMetadata = "PASSTHROUGH"
+	MpdTimedMetadataNone        MpdTimedMetadata = "NONE"
 )
 
 // Values lists the values of MpdTimedMetadata.
@@ -4036,8 +4036,8 @@ type MpdTimedMetadataBoxVersion string
 
 // The values of MpdTimedMetadataBoxVersion.
 const (
-	MpdTimedMetadataBoxVersionVersion_0 MpdTimedMetadataBoxVersion = "Version_0"
-	MpdTimedMetadataBoxVersionVersion_1 MpdTimedMetadataBoxVersion = "Version_1"
+	MpdTimedMetadataBoxVersionVersion_0 MpdTimedMetadataBoxVersion = "VERSION_0"
+	MpdTimedMetadataBoxVersionVersion_1 MpdTimedMetadataBoxVersion = "VERSION_1"
 )
 
 // Values lists the values of MpdTimedMetadataBoxVersion.
@@ -4050,8 +4050,8 @@ type MxfAfdSignaling string
 
 // The values of MxfAfdSignaling.
 const (
-	MxfAfdSignalingNo_Copy         MxfAfdSignaling = "No_Copy"
-	MxfAfdSignalingCopy_From_Video MxfAfdSignaling = "Copy_From_Video"
+	MxfAfdSignalingNo_Copy         MxfAfdSignaling = "NO_COPY"
+	MxfAfdSignalingCopy_From_Video MxfAfdSignaling = "COPY_FROM_VIDEO"
 )
 
 // Values lists the values of MxfAfdSignaling.
@@ -4065,10 +4065,10 @@ type MxfProfile string
 // The values of MxfProfile.
 const (
 	MxfProfileD_10       MxfProfile = "D_10"
-	MxfProfileXdcam      MxfProfile = "Xdcam"
-	MxfProfileOp1a       MxfProfile = "Op1a"
-	MxfProfileXavc       MxfProfile = "Xavc"
-	MxfProfileXdcam_Rdd9 MxfProfile = "Xdcam_Rdd9"
+	MxfProfileXdcam      MxfProfile = "XDCAM"
+	MxfProfileOp1a       MxfProfile = "OP1A"
+	MxfProfileXavc       MxfProfile = "XAVC"
+	MxfProfileXdcam_Rdd9 MxfProfile = "XDCAM_RDD9"
 )
 
 // Values lists the values of MxfProfile.
@@ -4081,8 +4081,8 @@ type MxfUncompressedAudioWrapping string
 
 // The values of MxfUncompressedAudioWrapping.
 const (
-	MxfUncompressedAudioWrappingAuto MxfUncompressedAudioWrapping = "Auto"
-	MxfUncompressedAudioWrappingAes3 MxfUncompressedAudioWrapping = "Aes3"
+	MxfUncompressedAudioWrappingAuto MxfUncompressedAudioWrapping = "AUTO"
+	MxfUncompressedAudioWrappingAes3 MxfUncompressedAudioWrapping = "AES3"
 )
 
 // Values lists the values of MxfUncompressedAudioWrapping.
@@ -4095,8 +4095,8 @@ type MxfXavcDurationMode string
 
 // The values of MxfXavcDurationMode.
 const (
-	MxfXavcDurationModeAllow_Any_Duration         MxfXavcDurationMode = "Allow_Any_Duration"
-	MxfXavcDurationModeDrop_Frames_For_Compliance MxfXavcDurationMode = "Drop_Frames_For_Compliance"
+	MxfXavcDurationModeAllow_Any_Duration         MxfXavcDurationMode = "ALLOW_ANY_DURATION"
+	MxfXavcDurationModeDrop_Frames_For_Compliance MxfXavcDurationMode = "DROP_FRAMES_FOR_COMPLIANCE"
 )
 
 // Values lists the values of MxfXavcDurationMode.
@@ -4109,8 +4109,8 @@ type HlsAudioOnlyContainer string
 
 // The values of HlsAudioOnlyContainer.
 const (
-	HlsAudioOnlyContainerAutomatic HlsAudioOnlyContainer = "Automatic"
-	HlsAudioOnlyContainerM2ts      HlsAudioOnlyContainer = "M2ts"
+	HlsAudioOnlyContainerAutomatic HlsAudioOnlyContainer = "AUTOMATIC"
+	HlsAudioOnlyContainerM2ts      HlsAudioOnlyContainer = "M2TS"
 )
 
 // Values lists the values of HlsAudioOnlyContainer.
@@ -4123,10 +4123,10 @@ type HlsAudioTrackType string
 
 // The values of HlsAudioTrackType.
 const (
-	HlsAudioTrackTypeAlternate_Audio_Auto_Select_Default HlsAudioTrackType = "Alternate_Audio_Auto_Select_Default"
-	HlsAudioTrackTypeAlternate_Audio_Auto_Select         HlsAudioTrackType = "Alternate_Audio_Auto_Select"
-	HlsAudioTrackTypeAlternate_Audio_Not_Auto_Select     HlsAudioTrackType = "Alternate_Audio_Not_Auto_Select"
-	HlsAudioTrackTypeAudio_Only_Variant_Stream           HlsAudioTrackType = "Audio_Only_Variant_Stream"
+	HlsAudioTrackTypeAlternate_Audio_Auto_Select_Default HlsAudioTrackType = "ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"
+	HlsAudioTrackTypeAlternate_Audio_Auto_Select         HlsAudioTrackType = "ALTERNATE_AUDIO_AUTO_SELECT"
+	HlsAudioTrackTypeAlternate_Audio_Not_Auto_Select     HlsAudioTrackType = "ALTERNATE_AUDIO_NOT_AUTO_SELECT"
+	HlsAudioTrackTypeAudio_Only_Variant_Stream           HlsAudioTrackType = "AUDIO_ONLY_VARIANT_STREAM"
 )
 
 // Values lists the values of HlsAudioTrackType.
@@ -4139,8 +4139,8 @@ type HlsDescriptiveVideoServiceFlag string
 
 // The values of HlsDescriptiveVideoServiceFlag.
 const (
-	HlsDescriptiveVideoServiceFlagDont_Flag HlsDescriptiveVideoServiceFlag = "Dont_Flag"
-	HlsDescriptiveVideoServiceFlagFlag      HlsDescriptiveVideoServiceFlag = "Flag"
+	HlsDescriptiveVideoServiceFlagDont_Flag HlsDescriptiveVideoServiceFlag = "DONT_FLAG"
+	HlsDescriptiveVideoServiceFlagFlag      HlsDescriptiveVideoServiceFlag = "FLAG"
 )
 
 // Values lists the values of HlsDescriptiveVideoServiceFlag.
@@ -4153,9 +4153,9 @@ type HlsIFrameOnlyManifest string
 
 // The values of HlsIFrameOnlyManifest.
 const (
-	HlsIFrameOnlyManifestInclude       HlsIFrameOnlyManifest = "Include"
-	HlsIFrameOnlyManifestInclude_As_Ts HlsIFrameOnlyManifest = "Include_As_Ts"
-	HlsIFrameOnlyManifestExclude       HlsIFrameOnlyManifest = "Exclude"
+	HlsIFrameOnlyManifestInclude       HlsIFrameOnlyManifest = "INCLUDE"
+	HlsIFrameOnlyManifestInclude_As_Ts HlsIFrameOnlyManifest = "INCLUDE_AS_TS"
+	HlsIFrameOnlyManifestExclude       HlsIFrameOnlyManifest = "EXCLUDE"
 )
 
 // Values lists the values of HlsIFrameOnlyManifest.
@@ -4168,9 +4168,9 @@ type AfdSignaling string
 
 // The values of AfdSignaling.
 const (
-	AfdSignalingNone  AfdSignaling = "None"
-	AfdSignalingAuto  AfdSignaling = "Auto"
-	AfdSignalingFixed AfdSignaling = "Fixed"
+	AfdSignalingNone  AfdSignaling = "NONE"
+	AfdSignalingAuto  AfdSignaling = "AUTO"
+	AfdSignalingFixed AfdSignaling = "FIXED"
 )
 
 // Values lists the values of AfdSignaling.
@@ -4183,8 +4183,8 @@ type AntiAlias string
 
 // The values of AntiAlias.
 const (
-	AntiAliasDisabled AntiAlias = "Disabled"
-	AntiAliasEnabled  AntiAlias = "Enabled"
+	AntiAliasDisabled AntiAlias = "DISABLED"
+	AntiAliasEnabled  AntiAlias = "ENABLED"
 )
 
 // Values lists the values of AntiAlias.
@@ -4197,9 +4197,9 @@ type ChromaPositionMode string
 
 // The values of ChromaPositionMode.
 const (
-	ChromaPositionModeAuto           ChromaPositionMode = "Auto"
-	ChromaPositionModeForce_Center   ChromaPositionMode = "Force_Center"
-	ChromaPositionModeForce_Top_Left ChromaPositionMode = "Force_Top_Left"
+	ChromaPositionModeAuto           ChromaPositionMode = "AUTO"
+	ChromaPositionModeForce_Center   ChromaPositionMode = "FORCE_CENTER"
+	ChromaPositionModeForce_Top_Left ChromaPositionMode = "FORCE_TOP_LEFT"
 )
 
 // Values lists the values of ChromaPositionMode.
@@ -4212,12 +4212,12 @@ type Av1AdaptiveQuantization string
 
 // The values of Av1AdaptiveQuantization.
 const (
-	Av1AdaptiveQuantizationOff    Av1AdaptiveQuantization = "Off"
-	Av1AdaptiveQuantizationLow    Av1AdaptiveQuantization = "Low"
-	Av1AdaptiveQuantizationMedium Av1AdaptiveQuantization = "Medium"
-	Av1AdaptiveQuantizationHigh   Av1AdaptiveQuantization = "High"
-	Av1AdaptiveQuantizationHigher Av1AdaptiveQuantization = "Higher"
-	Av1AdaptiveQuantizationMax    Av1AdaptiveQuantization = "Max"
+	Av1AdaptiveQuantizationOff    Av1AdaptiveQuantization = "OFF"
+	Av1AdaptiveQuantizationLow    Av1AdaptiveQuantization = "LOW"
+	Av1AdaptiveQuantizationMedium Av1AdaptiveQuantization = "MEDIUM"
+	Av1AdaptiveQuantizationHigh   Av1AdaptiveQuantization = "HIGH"
+	Av1AdaptiveQuantizationHigher Av1AdaptiveQuantization = "HIGHER"
+	Av1AdaptiveQuantizationMax    Av1AdaptiveQuantization = "MAX"
 )
 
 // Values lists the values of Av1AdaptiveQuantization.
@@ -4230,8 +4230,8 @@ type Av1BitDepth string
 
 // The values of Av1BitDepth.
 const (
-	Av1BitDepthBit_8  Av1BitDepth = "Bit_8"
-	Av1BitDepthBit_10 Av1BitDepth = "Bit_10"
+	Av1BitDepthBit_8  Av1BitDepth = "BIT_8"
+	Av1BitDepthBit_10 Av1BitDepth = "BIT_10"
 )
 
 // Values lists the values of Av1BitDepth.
@@ -4244,8 +4244,8 @@ type Av1FilmGrainSynthesis string
 
 // The values of Av1FilmGrainSynthesis.
 const (
-	Av1FilmGrainSynthesisDisabled Av1FilmGrainSynthesis = "Disabled"
-	Av1FilmGrainSynthesisEnabled  Av1FilmGrainSynthesis = "Enabled"
+	Av1FilmGrainSynthesisDisabled Av1FilmGrainSynthesis = "DISABLED"
+	Av1FilmGrainSynthesisEnabled  Av1FilmGrainSynthesis = "ENABLED"
 )
 
 // Values lists the values of Av1FilmGrainSynthesis.
@@ -4258,8 +4258,8 @@ type Av1FramerateControl string
 
 // The values of Av1FramerateControl.
 const (
-	Av1FramerateControlInitialize_From_Source Av1FramerateControl = "Initialize_From_Source"
-	Av1FramerateControlSpecified              Av1FramerateControl = "Specified"
+	Av1FramerateControlInitialize_From_Source Av1FramerateControl = "INITIALIZE_FROM_SOURCE"
+	Av1FramerateControlSpecified              Av1FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of Av1FramerateControl.
@@ -4272,10 +4272,10 @@ type Av1FramerateConversionAlgorithm string
 
 // The values of Av1FramerateConversionAlgorithm.
 const (
-	Av1FramerateConversionAlgorithmDuplicate_Drop       Av1FramerateConversionAlgorithm = "Duplicate_Drop"
-	Av1FramerateConversionAlgorithmInterpolate          Av1FramerateConversionAlgorithm = "Interpolate"
-	Av1FramerateConversionAlgorithmFrameformer          Av1FramerateConversionAlgorithm = "Frameformer"
-	Av1FramerateConversionAlgorithmMaintain_Frame_Count Av1FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	Av1FramerateConversionAlgorithmDuplicate_Drop       Av1FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	Av1FramerateConversionAlgorithmInterpolate          Av1FramerateConversionAlgorithm = "INTERPOLATE"
+	Av1FramerateConversionAlgorithmFrameformer          Av1FramerateConversionAlgorithm = "FRAMEFORMER"
+	Av1FramerateConversionAlgorithmMaintain_Frame_Count Av1FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of Av1FramerateConversionAlgorithm.
@@ -4288,7 +4288,7 @@ type Av1RateControlMode string
 
 // The values of Av1RateControlMode.
 const (
-	Av1RateControlModeQvbr Av1RateControlMode = "Qvbr"
+	Av1RateControlModeQvbr Av1RateControlMode = "QVBR"
 )
 
 // Values lists the values of Av1RateControlMode.
@@ -4301,8 +4301,8 @@ type Av1SpatialAdaptiveQuantization string
 
 // The values of Av1SpatialAdaptiveQuantization.
 const (
-	Av1SpatialAdaptiveQuantizationDisabled Av1SpatialAdaptiveQuantization = "Disabled"
-	Av1SpatialAdaptiveQuantizationEnabled  Av1SpatialAdaptiveQuantization = "Enabled"
+	Av1SpatialAdaptiveQuantizationDisabled Av1SpatialAdaptiveQuantization = "DISABLED"
+	Av1SpatialAdaptiveQuantizationEnabled  Av1SpatialAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of Av1SpatialAdaptiveQuantization.
@@ -4315,10 +4315,10 @@ type AvcIntraClass string
 
 // The values of AvcIntraClass.
 const (
-	AvcIntraClassClass_50    AvcIntraClass = "Class_50"
-	AvcIntraClassClass_100   AvcIntraClass = "Class_100"
-	AvcIntraClassClass_200   AvcIntraClass = "Class_200"
-	AvcIntraClassClass_4k_2k AvcIntraClass = "Class_4k_2k"
+	AvcIntraClassClass_50    AvcIntraClass = "CLASS_50"
+	AvcIntraClassClass_100   AvcIntraClass = "CLASS_100"
+	AvcIntraClassClass_200   AvcIntraClass = "CLASS_200"
+	AvcIntraClassClass_4k_2k AvcIntraClass = "CLASS_4K_2K"
 )
 
 // Values lists the values of AvcIntraClass.
@@ -4331,8 +4331,8 @@ type AvcIntraUhdQualityTuningLevel string
 
 // The values of AvcIntraUhdQualityTuningLevel.
 const (
-	AvcIntraUhdQualityTuningLevelSingle_Pass AvcIntraUhdQualityTuningLevel = "Single_Pass"
-	AvcIntraUhdQualityTuningLevelMulti_Pass  AvcIntraUhdQualityTuningLevel = "Multi_Pass"
+	AvcIntraUhdQualityTuningLevelSingle_Pass AvcIntraUhdQualityTuningLevel = "SINGLE_PASS"
+	AvcIntraUhdQualityTuningLevelMulti_Pass  AvcIntraUhdQualityTuningLevel = "MULTI_PASS"
 )
 
 // Values lists the values of AvcIntraUhdQualityTuningLevel.
@@ -4345,8 +4345,8 @@ type AvcIntraFramerateControl string
 
 // The values of AvcIntraFramerateControl.
 const (
-	AvcIntraFramerateControlInitialize_From_Source AvcIntraFramerateControl = "Initialize_From_Source"
-	AvcIntraFramerateControlSpecified              AvcIntraFramerateControl = "Specified"
+	AvcIntraFramerateControlInitialize_From_Source AvcIntraFramerateControl = "INITIALIZE_FROM_SOURCE"
+	AvcIntraFramerateControlSpecified              AvcIntraFramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of AvcIntraFramerateControl.
@@ -4359,10 +4359,10 @@ type AvcIntraFramerateConversionAlgorithm string
 
 // The values of AvcIntraFramerateConversionAlgorithm.
 const (
-	AvcIntraFramerateConversionAlgorithmDuplicate_Drop       AvcIntraFramerateConversionAlgorithm = "Duplicate_Drop"
-	AvcIntraFramerateConversionAlgorithmInterpolate          AvcIntraFramerateConversionAlgorithm = "Interpolate"
-	AvcIntraFramerateConversionAlgorithmFrameformer          AvcIntraFramerateConversionAlgorithm = "Frameformer"
-	AvcIntraFramerateConversionAlgorithmMaintain_Frame_Count AvcIntraFramerateConversionAlgorithm = "Maintain_Frame_Count"
+	AvcIntraFramerateConversionAlgorithmDuplicate_Drop       AvcIntraFramerateConversionAlgorithm = "DUPLICATE_DROP"
+	AvcIntraFramerateConversionAlgorithmInterpolate          AvcIntraFramerateConversionAlgorithm = "INTERPOLATE"
+	AvcIntraFramerateConversionAlgorithmFrameformer          AvcIntraFramerateConversionAlgorithm = "FRAMEFORMER"
+	AvcIntraFramerateConversionAlgorithmMaintain_Frame_Count AvcIntraFramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of AvcIntraFramerateConversionAlgorithm.
@@ -4375,11 +4375,11 @@ type AvcIntraInterlaceMode string
 
 // The values of AvcIntraInterlaceMode.
 const (
-	AvcIntraInterlaceModeProgressive         AvcIntraInterlaceMode = "Progressive"
-	AvcIntraInterlaceModeTop_Field           AvcIntraInterlaceMode = "Top_Field"
-	AvcIntraInterlaceModeBottom_Field        AvcIntraInterlaceMode = "Bottom_Field"
-	AvcIntraInterlaceModeFollow_Top_Field    AvcIntraInterlaceMode = "Follow_Top_Field"
-	AvcIntraInterlaceModeFollow_Bottom_Field AvcIntraInterlaceMode = "Follow_Bottom_Field"
+	AvcIntraInterlaceModeProgressive         AvcIntraInterlaceMode = "PROGRESSIVE"
+	AvcIntraInterlaceModeTop_Field           AvcIntraInterlaceMode = "TOP_FIELD"
+	AvcIntraInterlaceModeBottom_Field        AvcIntraInterlaceMode = "BOTTOM_FIELD"
+	AvcIntraInterlaceModeFollow_Top_Field    AvcIntraInterlaceMode = "FOLLOW_TOP_FIELD"
+	AvcIntraInterlaceModeFollow_Bottom_Field AvcIntraInterlaceMode = "FOLLOW_BOTTOM_FIELD"
 )
 
 // Values lists the values of AvcIntraInterlaceMode.
@@ -4392,8 +4392,8 @@ type AvcIntraScanTypeConversionMode string
 
 // The values of AvcIntraScanTypeConversionMode.
 const (
-	AvcIntraScanTypeConversionModeInterlaced          AvcIntraScanTypeConversionMode = "Interlaced"
-	AvcIntraScanTypeConversionModeInterlaced_Optimize AvcIntraScanTypeConversionMode = "Interlaced_Optimize"
+	AvcIntraScanTypeConversionModeInterlaced          AvcIntraScanTypeConversionMode = "INTERLACED"
+	AvcIntraScanTypeConversionModeInterlaced_Optimize AvcIntraScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of AvcIntraScanTypeConversionMode.
@@ -4406,8 +4406,8 @@ type AvcIntraSlowPal string
 
 // The values of AvcIntraSlowPal.
 const (
-	AvcIntraSlowPalDisabled AvcIntraSlowPal = "Disabled"
-	AvcIntraSlowPalEnabled  AvcIntraSlowPal = "Enabled"
+	AvcIntraSlowPalDisabled AvcIntraSlowPal = "DISABLED"
+	AvcIntraSlowPalEnabled  AvcIntraSlowPal = "ENABLED"
 )
 
 // Values lists the values of AvcIntraSlowPal.
@@ -4420,8 +4420,8 @@ type AvcIntraTelecine string
 
 // The values of AvcIntraTelecine.
 const (
-	AvcIntraTelecineNone AvcIntraTelecine = "None"
-	AvcIntraTelecineHard AvcIntraTelecine = "Hard"
+	AvcIntraTelecineNone AvcIntraTelecine = "NONE"
+	AvcIntraTelecineHard AvcIntraTelecine = "HARD"
 )
 
 // Values lists the values of AvcIntraTelecine.
@@ -4434,20 +4434,20 @@ type VideoCodec string
 
 // The values of VideoCodec.
 const (
-	VideoCodecAv1           VideoCodec = "Av1"
-	VideoCodecAvc_Intra     VideoCodec = "Avc_Intra"
-	VideoCodecFrame_Capture VideoCodec = "Frame_Capture"
-	VideoCodecGif           VideoCodec = "Gif"
+	VideoCodecAv1           VideoCodec = "AV1"
+	VideoCodecAvc_Intra     VideoCodec = "AVC_INTRA"
+	VideoCodecFrame_Capture VideoCodec = "FRAME_CAPTURE"
+	VideoCodecGif           VideoCodec = "GIF"
 	VideoCodecH_264         VideoCodec = "H_264"
 	VideoCodecH_265         VideoCodec = "H_265"
-	VideoCodecMpeg2         VideoCodec = "Mpeg2"
-	VideoCodecPassthrough   VideoCodec = "Passthrough"
-	VideoCodecProres        VideoCodec = "Prores"
-	VideoCodecUncompressed  VideoCodec = "Uncompressed"
-	VideoCodecVc3           VideoCodec = "Vc3"
-	VideoCodecVp8           VideoCodec = "Vp8"
-	VideoCodecVp9           VideoCodec = "Vp9"
-	VideoCodecXavc          VideoCodec = "Xavc"
+	VideoCodecMpeg2         VideoCodec = "MPEG2"
+	VideoCodecPassthrough   VideoCodec = "PASSTHROUGH"
+	VideoCodecProres        VideoCodec = "PRORES"
+	VideoCodecUncompressed  VideoCodec = "UNCOMPRESSED"
+	VideoCodecVc3           VideoCodec = "VC3"
+	VideoCodecVp8           VideoCodec = "VP8"
+	VideoCodecVp9           VideoCodec = "VP9"
+	VideoCodecXavc          VideoCodec = "XAVC"
 )
 
 // Values lists the values of VideoCodec.
@@ -4460,8 +4460,8 @@ type GifFramerateControl string
 
 // The values of GifFramerateControl.
 const (
-	GifFramerateControlInitialize_From_Source GifFramerateControl = "Initialize_From_Source"
-	GifFramerateControlSpecified              GifFramerateControl = "Specified"
+	GifFramerateControlInitialize_From_Source GifFramerateControl = "INITIALIZE_FROM_SOURCE"
+	GifFramerateControlSpecified              GifFramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of GifFramerateControl.
@@ -4474,8 +4474,8 @@ type GifFramerateConversionAlgorithm string
 
 // The values of GifFramerateConversionAlgorithm.
 const (
-	GifFramerateConversionAlgorithmDuplicate_Drop GifFramerateConversionAlgorithm = "Duplicate_Drop"
-	GifFramerateConversionAlgorithmInterpolate    GifFramerateConversionAlgorithm = "Interpolate"
+	GifFramerateConversionAlgorithmDuplicate_Drop GifFramerateConversionAlgorithm = "DUPLICATE_DROP"
+	GifFramerateConversionAlgorithmInterpolate    GifFramerateConversionAlgorithm = "INTERPOLATE"
 )
 
 // Values lists the values of GifFramerateConversionAlgorithm.
@@ -4488,13 +4488,13 @@ type H264AdaptiveQuantization string
 
 // The values of H264AdaptiveQuantization.
 const (
-	H264AdaptiveQuantizationOff    H264AdaptiveQuantization = "Off"
-	H264AdaptiveQuantizationAuto   H264AdaptiveQuantization = "Auto"
-	H264AdaptiveQuantizationLow    H264AdaptiveQuantization = "Low"
-	H264AdaptiveQuantizationMedium H264AdaptiveQuantization = "Medium"
-	H264AdaptiveQuantizationHigh   H264AdaptiveQuantization = "High"
-	H264AdaptiveQuantizationHigher H264AdaptiveQuantization = "Higher"
-	H264AdaptiveQuantizationMax    H264AdaptiveQuantization = "Max"
+	H264AdaptiveQuantizationOff    H264AdaptiveQuantization = "OFF"
+	H264AdaptiveQuantizationAuto   H264AdaptiveQuantization = "AUTO"
+	H264AdaptiveQuantizationLow    H264AdaptiveQuantization = "LOW"
+	H264AdaptiveQuantizationMedium H264AdaptiveQuantization = "MEDIUM"
+	H264AdaptiveQuantizationHigh   H264AdaptiveQuantization = "HIGH"
+	H264AdaptiveQuantizationHigher H264AdaptiveQuantization = "HIGHER"
+	H264AdaptiveQuantizationMax    H264AdaptiveQuantization = "MAX"
 )
 
 // Values lists the values of H264AdaptiveQuantization.
@@ -4507,10 +4507,10 @@ type BandwidthReductionFilterSharpening string
 
 // The values of BandwidthReductionFilterSharpening.
 const (
-	BandwidthReductionFilterSharpeningLow    BandwidthReductionFilterSharpening = "Low"
-	BandwidthReductionFilterSharpeningMedium BandwidthReductionFilterSharpening = "Medium"
-	BandwidthReductionFilterSharpeningHigh   BandwidthReductionFilterSharpening = "High"
-	BandwidthReductionFilterSharpeningOff    BandwidthReductionFilterSharpening = "Off"
+	BandwidthReductionFilterSharpeningLow    BandwidthReductionFilterSharpening = "LOW"
+	BandwidthReductionFilterSharpeningMedium BandwidthReductionFilterSharpening = "MEDIUM"
+	BandwidthReductionFilterSharpeningHigh   BandwidthReductionFilterSharpening = "HIGH"
+	BandwidthReductionFilterSharpeningOff    BandwidthReductionFilterSharpening = "OFF"
 )
 
 // Values lists the values of BandwidthReductionFilterSharpening.
@@ -4523,11 +4523,11 @@ type BandwidthReductionFilterStrength string
 
 // The values of BandwidthReductionFilterStrength.
 const (
-	BandwidthReductionFilterStrengthLow    BandwidthReductionFilterStrength = "Low"
-	BandwidthReductionFilterStrengthMedium BandwidthReductionFilterStrength = "Medium"
-	BandwidthReductionFilterStrengthHigh   BandwidthReductionFilterStrength = "High"
-	BandwidthReductionFilterStrengthAuto   BandwidthReductionFilterStrength = "Auto"
-	BandwidthReductionFilterStrengthOff    BandwidthReductionFilterStrength = "Off"
+	BandwidthReductionFilterStrengthLow    BandwidthReductionFilterStrength = "LOW"
+	BandwidthReductionFilterStrengthMedium BandwidthReductionFilterStrength = "MEDIUM"
+	BandwidthReductionFilterStrengthHigh   BandwidthReductionFilterStrength = "HIGH"
+	BandwidthReductionFilterStrengthAuto   BandwidthReductionFilterStrength = "AUTO"
+	BandwidthReductionFilterStrengthOff    BandwidthReductionFilterStrength = "OFF"
 )
 
 // Values lists the values of BandwidthReductionFilterStrength.
@@ -4540,23 +4540,23 @@ type H264CodecLevel string
 
 // The values of H264CodecLevel.
 const (
-	H264CodecLevelAuto      H264CodecLevel = "Auto"
-	H264CodecLevelLevel_1   H264CodecLevel = "Level_1"
-	H264CodecLevelLevel_1_1 H264CodecLevel = "Level_1_1"
-	H264CodecLevelLevel_1_2 H264CodecLevel = "Level_1_2"
-	H264CodecLevelLevel_1_3 H264CodecLevel = "Level_1_3"
-	H264CodecLevelLevel_2   H264CodecLevel = "Level_2"
-	H264CodecLevelLevel_2_1 H264CodecLevel = "Level_2_1"
-	H264CodecLevelLevel_2_2 H264CodecLevel = "Level_2_2"
-	H264CodecLevelLevel_3   H264CodecLevel = "Level_3"
-	H264CodecLevelLevel_3_1 H264CodecLevel = "Level_3_1"
-	H264CodecLevelLevel_3_2 H264CodecLevel = "Level_3_2"
-	H264CodecLevelLevel_4   H264CodecLevel = "Level_4"
-	H264CodecLevelLevel_4_1 H264CodecLevel = "Level_4_1"
-	H264CodecLevelLevel_4_2 H264CodecLevel = "Level_4_2"
-	H264CodecLevelLevel_5   H264CodecLevel = "Level_5"
-	H264CodecLevelLevel_5_1 H264CodecLevel = "Level_5_1"
-	H264CodecLevelLevel_5_2 H264CodecLevel = "Level_5_2"
+	H264CodecLevelAuto      H264CodecLevel = "AUTO"
+	H264CodecLevelLevel_1   H264CodecLevel = "LEVEL_1"
+	H264CodecLevelLevel_1_1 H264CodecLevel = "LEVEL_1_1"
+	H264CodecLevelLevel_1_2 H264CodecLevel = "LEVEL_1_2"
+	H264CodecLevelLevel_1_3 H264CodecLevel = "LEVEL_1_3"
+	H264CodecLevelLevel_2   H264CodecLevel = "LEVEL_2"
+	H264CodecLevelLevel_2_1 H264CodecLevel = "LEVEL_2_1"
+	H264CodecLevelLevel_2_2 H264CodecLevel = "LEVEL_2_2"
+	H264CodecLevelLevel_3   H264CodecLevel = "LEVEL_3"
+	H264CodecLevelLevel_3_1 H264CodecLevel = "LEVEL_3_1"
+	H264CodecLevelLevel_3_2 H264CodecLevel = "LEVEL_3_2"
+	H264CodecLevelLevel_4   H264CodecLevel = "LEVEL_4"
+	H264CodecLevelLevel_4_1 H264CodecLevel = "LEVEL_4_1"
+	H264CodecLevelLevel_4_2 H264CodecLevel = "LEVEL_4_2"
+	H264CodecLevelLevel_5   H264CodecLevel = "LEVEL_5"
+	H264CodecLevelLevel_5_1 H264CodecLevel = "LEVEL_5_1"
+	H264CodecLevelLevel_5_2 H264CodecLevel = "LEVEL_5_2"
 )
 
 // Values lists the values of H264CodecLevel.
@@ -4569,12 +4569,12 @@ type H264CodecProfile string
 
 // The values of H264CodecProfile.
 const (
-	H264CodecProfileBaseline       H264CodecProfile = "Baseline"
-	H264CodecProfileHigh           H264CodecProfile = "High"
-	H264CodecProfileHigh_10bit     H264CodecProfile = "High_10bit"
-	H264CodecProfileHigh_422       H264CodecProfile = "High_422"
-	H264CodecProfileHigh_422_10bit H264CodecProfile = "High_422_10bit"
-	H264CodecProfileMain           H264CodecProfile = "Main"
+	H264CodecProfileBaseline       H264CodecProfile = "BASELINE"
+	H264CodecProfileHigh           H264CodecProfile = "HIGH"
+	H264CodecProfileHigh_10bit     H264CodecProfile = "HIGH_10BIT"
+	H264CodecProfileHigh_422       H264CodecProfile = "HIGH_422"
+	H264CodecProfileHigh_422_10bit H264CodecProfile = "HIGH_422_10BIT"
+	H264CodecProfileMain           H264CodecProfile = "MAIN"
 )
 
 // Values lists the values of H264CodecProfile.
@@ -4587,8 +4587,8 @@ type H264DynamicSubGop string
 
 // The values of H264DynamicSubGop.
 const (
-	H264DynamicSubGopAdaptive H264DynamicSubGop = "Adaptive"
-	H264DynamicSubGopStatic   H264DynamicSubGop = "Static"
+	H264DynamicSubGopAdaptive H264DynamicSubGop = "ADAPTIVE"
+	H264DynamicSubGopStatic   H264DynamicSubGop = "STATIC"
 )
 
 // Values lists the values of H264DynamicSubGop.
@@ -4601,8 +4601,8 @@ type H264EndOfStreamMarkers string
 
 // The values of H264EndOfStreamMarkers.
 const (
-	H264EndOfStreamMarkersInclude  H264EndOfStreamMarkers = "Include"
-	H264EndOfStreamMarkersSuppress H264EndOfStreamMarkers = "Suppress"
+	H264EndOfStreamMarkersInclude  H264EndOfStreamMarkers = "INCLUDE"
+	H264EndOfStreamMarkersSuppress H264EndOfStreamMarkers = "SUPPRESS"
 )
 
 // Values lists the values of H264EndOfStreamMarkers.
@@ -4615,8 +4615,8 @@ type H264EntropyEncoding string
 
 // The values of H264EntropyEncoding.
 const (
-	H264EntropyEncodingCabac H264EntropyEncoding = "Cabac"
-	H264EntropyEncodingCavlc H264EntropyEncoding = "Cavlc"
+	H264EntropyEncodingCabac H264EntropyEncoding = "CABAC"
+	H264EntropyEncodingCavlc H264EntropyEncoding = "CAVLC"
 )
 
 // Values lists the values of H264EntropyEncoding.
@@ -4629,9 +4629,9 @@ type H264FieldEncoding string
 
 // The values of H264FieldEncoding.
 const (
-	H264FieldEncodingPaff        H264FieldEncoding = "Paff"
-	H264FieldEncodingForce_Field H264FieldEncoding = "Force_Field"
-	H264FieldEncodingMbaff       H264FieldEncoding = "Mbaff"
+	H264FieldEncodingPaff        H264FieldEncoding = "PAFF"
+	H264FieldEncodingForce_Field H264FieldEncoding = "FORCE_FIELD"
+	H264FieldEncodingMbaff       H264FieldEncoding = "MBAFF"
 )
 
 // Values lists the values of H264FieldEncoding.
@@ -4644,8 +4644,8 @@ type H264FlickerAdaptiveQuantization string
 
 // The values of H264FlickerAdaptiveQuantization.
 const (
-	H264FlickerAdaptiveQuantizationDisabled H264FlickerAdaptiveQuantization = "Disabled"
-	H264FlickerAdaptiveQuantizationEnabled  H264FlickerAdaptiveQuantization = "Enabled"
+	H264FlickerAdaptiveQuantizationDisabled H264FlickerAdaptiveQuantization = "DISABLED"
+	H264FlickerAdaptiveQuantizationEnabled  H264FlickerAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of H264FlickerAdaptiveQuantization.
@@ -4658,8 +4658,8 @@ type H264FramerateControl string
 
 // The values of H264FramerateControl.
 const (
-	H264FramerateControlInitialize_From_Source H264FramerateControl = "Initialize_From_Source"
-	H264FramerateControlSpecified              H264FramerateControl = "Specified"
+	H264FramerateControlInitialize_From_Source H264FramerateControl = "INITIALIZE_FROM_SOURCE"
+	H264FramerateControlSpecified              H264FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of H264FramerateControl.
@@ -4672,10 +4672,10 @@ type H264FramerateConversionAlgorithm string
 
 // The values of H264FramerateConversionAlgorithm.
 const (
-	H264FramerateConversionAlgorithmDuplicate_Drop       H264FramerateConversionAlgorithm = "Duplicate_Drop"
-	H264FramerateConversionAlgorithmInterpolate          H264FramerateConversionAlgorithm = "Interpolate"
-	H264FramerateConversionAlgorithmFrameformer          H264FramerateConversionAlgorithm = "Frameformer"
-	H264FramerateConversionAlgorithmMaintain_Frame_Count H264FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	H264FramerateConversionAlgorithmDuplicate_Drop       H264FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	H264FramerateConversionAlgorithmInterpolate          H264FramerateConversionAlgorithm = "INTERPOLATE"
+	H264FramerateConversionAlgorithmFrameformer          H264FramerateConversionAlgorithm = "FRAMEFORMER"
+	H264FramerateConversionAlgorithmMaintain_Frame_Count H264FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of H264FramerateConversionAlgorithm.
@@ -4688,8 +4688,8 @@ type H264GopBReference string
 
 // The values of H264GopBReference.
 const (
-	H264GopBReferenceDisabled H264GopBReference = "Disabled"
-	H264GopBReferenceEnabled  H264GopBReference = "Enabled"
+	H264GopBReferenceDisabled H264GopBReference = "DISABLED"
+	H264GopBReferenceEnabled  H264GopBReference = "ENABLED"
 )
 
 // Values lists the values of H264GopBReference.
@@ -4702,9 +4702,9 @@ type H264GopSizeUnits string
 
 // The values of H264GopSizeUnits.
 const (
-	H264GopSizeUnitsFrames  H264GopSizeUnits = "Frames"
-	H264GopSizeUnitsSeconds H264GopSizeUnits = "Seconds"
-	H264GopSizeUnitsAuto    H264GopSizeUnits = "Auto"
+	H264GopSizeUnitsFrames  H264GopSizeUnits = "FRAMES"
+	H264GopSizeUnitsSeconds H264GopSizeUnits = "SECONDS"
+	H264GopSizeUnitsAuto    H264GopSizeUnits = "AUTO"
 )
 
 // Values lists the values of H264GopSizeUnits.
@@ -4717,11 +4717,11 @@ type H264InterlaceMode string
 
 // The values of H264InterlaceMode.
 const (
-	H264InterlaceModeProgressive         H264InterlaceMode = "Progressive"
-	H264InterlaceModeTop_Field           H264InterlaceMode = "Top_Field"
-	H264InterlaceModeBottom_Field        H264InterlaceMode = "Bottom_Field"
-	H264InterlaceModeFollow_Top_Field    H264InterlaceMode = "Follow_Top_Field"
-	H264InterlaceModeFollow_Bottom_Field H264InterlaceMode = "Follow_Bottom_Field"
+	H264InterlaceModeProgressive         H264InterlaceMode = "PROGRESSIVE"
+	H264InterlaceModeTop_Field           H264InterlaceMode = "TOP_FIELD"
+	H264InterlaceModeBottom_Field        H264InterlaceMode = "BOTTOM_FIELD"
+	H264InterlaceModeFollow_Top_Field    H264InterlaceMode = "FOLLOW_TOP_FIELD"
+	H264InterlaceModeFollow_Bottom_Field H264InterlaceMode = "FOLLOW_BOTTOM_FIELD"
 )
 
 // Values lists the values of H264InterlaceMode.
@@ -4734,8 +4734,8 @@ type H264ParControl string
 
 // The values of H264ParControl.
 const (
-	H264ParControlInitialize_From_Source H264ParControl = "Initialize_From_Source"
-	H264ParControlSpecified              H264ParControl = "Specified"
+	H264ParControlInitialize_From_Source H264ParControl = "INITIALIZE_FROM_SOURCE"
+	H264ParControlSpecified              H264ParControl = "SPECIFIED"
 )
 
 // Values lists the values of H264ParControl.
@@ -4748,9 +4748,9 @@ type H264QualityTuningLevel string
 
 // The values of H264QualityTuningLevel.
 const (
-	H264QualityTuningLevelSingle_Pass    H264QualityTuningLevel = "Single_Pass"
-	H264QualityTuningLevelSingle_Pass_Hq H264QualityTuningLevel = "Single_Pass_Hq"
-	H264QualityTuningLevelMulti_Pass_Hq  H264QualityTuningLevel = "Multi_Pass_Hq"
+	H264QualityTuningLevelSingle_Pass    H264QualityTuningLevel = "SINGLE_PASS"
+	H264QualityTuningLevelSingle_Pass_Hq H264QualityTuningLevel = "SINGLE_PASS_HQ"
+	H264QualityTuningLevelMulti_Pass_Hq  H264QualityTuningLevel = "MULTI_PASS_HQ"
 )
 
 // Values lists the values of H264QualityTuningLevel.
@@ -4763,9 +4763,9 @@ type H264RateControlMode string
 
 // The values of H264RateControlMode.
 const (
-	H264RateControlModeVbr  H264RateControlMode = "Vbr"
-	H264RateControlModeCbr  H264RateControlMode = "Cbr"
-	H264RateControlModeQvbr H264RateControlMode = "Qvbr"
+	H264RateControlModeVbr  H264RateControlMode = "VBR"
+	H264RateControlModeCbr  H264RateControlMode = "CBR"
+	H264RateControlModeQvbr H264RateControlMode = "QVBR"
 )
 
 // Values lists the values of H264RateControlMode.
@@ -4778,8 +4778,8 @@ type H264RepeatPps string
 
 // The values of H264RepeatPps.
 const (
-	H264RepeatPpsDisabled H264RepeatPps = "Disabled"
-	H264RepeatPpsEnabled  H264RepeatPps = "Enabled"
+	H264RepeatPpsDisabled H264RepeatPps = "DISABLED"
+	H264RepeatPpsEnabled  H264RepeatPps = "ENABLED"
 )
 
 // Values lists the values of H264RepeatPps.
@@ -4792,8 +4792,8 @@ type H264SaliencyAwareEncoding string
 
 // The values of H264SaliencyAwareEncoding.
 const (
-	H264SaliencyAwareEncodingDisabled  H264SaliencyAwareEncoding = "Disabled"
-	H264SaliencyAwareEncodingPreferred H264SaliencyAwareEncoding = "Preferred"
+	H264SaliencyAwareEncodingDisabled  H264SaliencyAwareEncoding = "DISABLED"
+	H264SaliencyAwareEncodingPreferred H264SaliencyAwareEncoding = "PREFERRED"
 )
 
 // Values lists the values of H264SaliencyAwareEncoding.
@@ -4806,8 +4806,8 @@ type H264ScanTypeConversionMode string
 
 // The values of H264ScanTypeConversionMode.
 const (
-	H264ScanTypeConversionModeInterlaced          H264ScanTypeConversionMode = "Interlaced"
-	H264ScanTypeConversionModeInterlaced_Optimize H264ScanTypeConversionMode = "Interlaced_Optimize"
+	H264ScanTypeConversionModeInterlaced          H264ScanTypeConversionMode = "INTERLACED"
+	H264ScanTypeConversionModeInterlaced_Optimize H264ScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of H264ScanTypeConversionMode.
@@ -4820,9 +4820,9 @@ type H264SceneChangeDetect string
 
 // The values of H264SceneChangeDetect.
 const (
-	H264SceneChangeDetectDisabled             H264SceneChangeDetect = "Disabled"
-	H264SceneChangeDetectEnabled              H264SceneChangeDetect = "Enabled"
-	H264SceneChangeDetectTransition_Detection H264SceneChangeDetect = "Transition_Detection"
+	H264SceneChangeDetectDisabled             H264SceneChangeDetect = "DISABLED"
+	H264SceneChangeDetectEnabled              H264SceneChangeDetect = "ENABLED"
+	H264SceneChangeDetectTransition_Detection H264SceneChangeDetect = "TRANSITION_DETECTION"
 )
 
 // Values lists the values of H264SceneChangeDetect.
@@ -4835,8 +4835,8 @@ type H264SlowPal string
 
 // The values of H264SlowPal.
 const (
-	H264SlowPalDisabled H264SlowPal = "Disabled"
-	H264SlowPalEnabled  H264SlowPal = "Enabled"
+	H264SlowPalDisabled H264SlowPal = "DISABLED"
+	H264SlowPalEnabled  H264SlowPal = "ENABLED"
 )
 
 // Values lists the values of H264SlowPal.
@@ -4849,8 +4849,8 @@ type H264SpatialAdaptiveQuantization string
 
 // The values of H264SpatialAdaptiveQuantization.
 const (
-	H264SpatialAdaptiveQuantizationDisabled H264SpatialAdaptiveQuantization = "Disabled"
-	H264SpatialAdaptiveQuantizationEnabled  H264SpatialAdaptiveQuantization = "Enabled"
+	H264SpatialAdaptiveQuantizationDisabled H264SpatialAdaptiveQuantization = "DISABLED"
+	H264SpatialAdaptiveQuantizationEnabled  H264SpatialAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of H264SpatialAdaptiveQuantization.
@@ -4863,8 +4863,8 @@ type H264Syntax string
 
 // The values of H264Syntax.
 const (
-	H264SyntaxDefault H264Syntax = "Default"
-	H264SyntaxRp2027  H264Syntax = "Rp2027"
+	H264SyntaxDefault H264Syntax = "DEFAULT"
+	H264SyntaxRp2027  H264Syntax = "RP2027"
 )
 
 // Values lists the values of H264Syntax.
@@ -4877,9 +4877,9 @@ type H264Telecine string
 
 // The values of H264Telecine.
 const (
-	H264TelecineNone H264Telecine = "None"
-	H264TelecineSoft H264Telecine = "Soft"
-	H264TelecineHard H264Telecine = "Hard"
+	H264TelecineNone H264Telecine = "NONE"
+	H264TelecineSoft H264Telecine = "SOFT"
+	H264TelecineHard H264Telecine = "HARD"
 )
 
 // Values lists the values of H264Telecine.
@@ -4892,8 +4892,8 @@ type H264TemporalAdaptiveQuantization string
 
 // The values of H264TemporalAdaptiveQuantization.
 const (
-	H264TemporalAdaptiveQuantizationDisabled H264TemporalAdaptiveQuantization = "Disabled"
-	H264TemporalAdaptiveQuantizationEnabled  H264TemporalAdaptiveQuantization = "Enabled"
+	H264TemporalAdaptiveQuantizationDisabled H264TemporalAdaptiveQuantization = "DISABLED"
+	H264TemporalAdaptiveQuantizationEnabled  H264TemporalAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of H264TemporalAdaptiveQuantization.
@@ -4906,8 +4906,8 @@ type H264UnregisteredSeiTimecode string
 
 // The values of H264UnregisteredSeiTimecode.
 const (
-	H264UnregisteredSeiTimecodeDisabled H264UnregisteredSeiTimecode = "Disabled"
-	H264UnregisteredSeiTimecodeEnabled  H264UnregisteredSeiTimecode = "Enabled"
+	H264UnregisteredSeiTimecodeDisabled H264UnregisteredSeiTimecode = "DISABLED"
+	H264UnregisteredSeiTimecodeEnabled  H264UnregisteredSeiTimecode = "ENABLED"
 )
 
 // Values lists the values of H264UnregisteredSeiTimecode.
@@ -4920,8 +4920,8 @@ type H264WriteMp4PackagingType string
 
 // The values of H264WriteMp4PackagingType.
 const (
-	H264WriteMp4PackagingTypeAvc1 H264WriteMp4PackagingType = "Avc1"
-	H264WriteMp4PackagingTypeAvc3 H264WriteMp4PackagingType = "Avc3"
+	H264WriteMp4PackagingTypeAvc1 H264WriteMp4PackagingType = "AVC1"
+	H264WriteMp4PackagingTypeAvc3 H264WriteMp4PackagingType = "AVC3"
 )
 
 // Values lists the values of H264WriteMp4PackagingType.
@@ -4934,13 +4934,13 @@ type H265AdaptiveQuantization string
 
 // The values of H265AdaptiveQuantization.
 const (
-	H265AdaptiveQuantizationOff    H265AdaptiveQuantization = "Off"
-	H265AdaptiveQuantizationLow    H265AdaptiveQuantization = "Low"
-	H265AdaptiveQuantizationMedium H265AdaptiveQuantization = "Medium"
-	H265AdaptiveQuantizationHigh   H265AdaptiveQuantization = "High"
-	H265AdaptiveQuantizationHigher H265AdaptiveQuantization = "Higher"
-	H265AdaptiveQuantizationMax    H265AdaptiveQuantization = "Max"
-	H265AdaptiveQuantizationAuto   H265AdaptiveQuantization = "Auto"
+	H265AdaptiveQuantizationOff    H265AdaptiveQuantization = "OFF"
+	H265AdaptiveQuantizationLow    H265AdaptiveQuantization = "LOW"
+	H265AdaptiveQuantizationMedium H265AdaptiveQuantization = "MEDIUM"
+	H265AdaptiveQuantizationHigh   H265AdaptiveQuantization = "HIGH"
+	H265AdaptiveQuantizationHigher H265AdaptiveQuantization = "HIGHER"
+	H265AdaptiveQuantizationMax    H265AdaptiveQuantization = "MAX"
+	H265AdaptiveQuantizationAuto   H265AdaptiveQuantization = "AUTO"
 )
 
 // Values lists the values of H265AdaptiveQuantization.
@@ -4953,8 +4953,8 @@ type H265AlternateTransferFunctionSei string
 
 // The values of H265AlternateTransferFunctionSei.
 const (
-	H265AlternateTransferFunctionSeiDisabled H265AlternateTransferFunctionSei = "Disabled"
-	H265AlternateTransferFunctionSeiEnabled  H265AlternateTransferFunctionSei = "Enabled"
+	H265AlternateTransferFunctionSeiDisabled H265AlternateTransferFunctionSei = "DISABLED"
+	H265AlternateTransferFunctionSeiEnabled  H265AlternateTransferFunctionSei = "ENABLED"
 )
 
 // Values lists the values of H265AlternateTransferFunctionSei.
@@ -4967,20 +4967,20 @@ type H265CodecLevel string
 
 // The values of H265CodecLevel.
 const (
-	H265CodecLevelAuto      H265CodecLevel = "Auto"
-	H265CodecLevelLevel_1   H265CodecLevel = "Level_1"
-	H265CodecLevelLevel_2   H265CodecLevel = "Level_2"
-	H265CodecLevelLevel_2_1 H265CodecLevel = "Level_2_1"
-	H265CodecLevelLevel_3   H265CodecLevel = "Level_3"
-	H265CodecLevelLevel_3_1 H265CodecLevel = "Level_3_1"
-	H265CodecLevelLevel_4   H265CodecLevel = "Level_4"
-	H265CodecLevelLevel_4_1 H265CodecLevel = "Level_4_1"
-	H265CodecLevelLevel_5   H265CodecLevel = "Level_5"
-	H265CodecLevelLevel_5_1 H265CodecLevel = "Level_5_1"
-	H265CodecLevelLevel_5_2 H265CodecLevel = "Level_5_2"
-	H265CodecLevelLevel_6   H265CodecLevel = "Level_6"
-	H265CodecLevelLevel_6_1 H265CodecLevel = "Level_6_1"
-	H265CodecLevelLevel_6_2 H265CodecLevel = "Level_6_2"
+	H265CodecLevelAuto      H265CodecLevel = "AUTO"
+	H265CodecLevelLevel_1   H265CodecLevel = "LEVEL_1"
+	H265CodecLevelLevel_2   H265CodecLevel = "LEVEL_2"
+	H265CodecLevelLevel_2_1 H265CodecLevel = "LEVEL_2_1"
+	H265CodecLevelLevel_3   H265CodecLevel = "LEVEL_3"
+	H265CodecLevelLevel_3_1 H265CodecLevel = "LEVEL_3_1"
+	H265CodecLevelLevel_4   H265CodecLevel = "LEVEL_4"
+	H265CodecLevelLevel_4_1 H265CodecLevel = "LEVEL_4_1"
+	H265CodecLevelLevel_5   H265CodecLevel = "LEVEL_5"
+	H265CodecLevelLevel_5_1 H265CodecLevel = "LEVEL_5_1"
+	H265CodecLevelLevel_5_2 H265CodecLevel = "LEVEL_5_2"
+	H265CodecLevelLevel_6   H265CodecLevel = "LEVEL_6"
+	H265CodecLevelLevel_6_1 H265CodecLevel = "LEVEL_6_1"
+	H265CodecLevelLevel_6_2 H265CodecLevel = "LEVEL_6_2"
 )
 
 // Values lists the values of H265CodecLevel.
@@ -4993,14 +4993,14 @@ type H265CodecProfile string
 
 // The values of H265CodecProfile.
 const (
-	H265CodecProfileMain_Main           H265CodecProfile = "Main_Main"
-	H265CodecProfileMain_High           H265CodecProfile = "Main_High"
-	H265CodecProfileMain10_Main         H265CodecProfile = "Main10_Main"
-	H265CodecProfileMain10_High         H265CodecProfile = "Main10_High"
-	H265CodecProfileMain_422_8bit_Main  H265CodecProfile = "Main_422_8bit_Main"
-	H265CodecProfileMain_422_8bit_High  H265CodecProfile = "Main_422_8bit_High"
-	H265CodecProfileMain_422_10bit_Main H265CodecProfile = "Main_422_10bit_Main"
-	H265CodecProfileMain_422_10bit_High H265CodecProfile = "Main_422_10bit_High"
+	H265CodecProfileMain_Main           H265CodecProfile = "MAIN_MAIN"
+	H265CodecProfileMain_High           H265CodecProfile = "MAIN_HIGH"
+	H265CodecProfileMain10_Main         H265CodecProfile = "MAIN10_MAIN"
+	H265CodecProfileMain10_High         H265CodecProfile = "MAIN10_HIGH"
+	H265CodecProfileMain_422_8bit_Main  H265CodecProfile = "MAIN_422_8BIT_MAIN"
+	H265CodecProfileMain_422_8bit_High  H265CodecProfile = "MAIN_422_8BIT_HIGH"
+	H265CodecProfileMain_422_10bit_Main H265CodecProfile = "MAIN_422_10BIT_MAIN"
+	H265CodecProfileMain_422_10bit_High H265CodecProfile = "MAIN_422_10BIT_HIGH"
 )
 
 // Values lists the values of H265CodecProfile.
@@ -5013,8 +5013,8 @@ type H265Deblocking string
 
 // The values of H265Deblocking.
 const (
-	H265DeblockingEnabled  H265Deblocking = "Enabled"
-	H265DeblockingDisabled H265Deblocking = "Disabled"
+	H265DeblockingEnabled  H265Deblocking = "ENABLED"
+	H265DeblockingDisabled H265Deblocking = "DISABLED"
 )
 
 // Values lists the values of H265Deblocking.
@@ -5027,8 +5027,8 @@ type H265DynamicSubGop string
 
 // The values of H265DynamicSubGop.
 const (
-	H265DynamicSubGopAdaptive H265DynamicSubGop = "Adaptive"
-	H265DynamicSubGopStatic   H265DynamicSubGop = "Static"
+	H265DynamicSubGopAdaptive H265DynamicSubGop = "ADAPTIVE"
+	H265DynamicSubGopStatic   H265DynamicSubGop = "STATIC"
 )
 
 // Values lists the values of H265DynamicSubGop.
@@ -5041,8 +5041,8 @@ type H265EndOfStreamMarkers string
 
 // The values of H265EndOfStreamMarkers.
 const (
-	H265EndOfStreamMarkersInclude  H265EndOfStreamMarkers = "Include"
-	H265EndOfStreamMarkersSuppress H265EndOfStreamMarkers = "Suppress"
+	H265EndOfStreamMarkersInclude  H265EndOfStreamMarkers = "INCLUDE"
+	H265EndOfStreamMarkersSuppress H265EndOfStreamMarkers = "SUPPRESS"
 )
 
 // Values lists the values of H265EndOfStreamMarkers.
@@ -5055,8 +5055,8 @@ type H265FlickerAdaptiveQuantization string
 
 // The values of H265FlickerAdaptiveQuantization.
 const (
-	H265FlickerAdaptiveQuantizationDisabled H265FlickerAdaptiveQuantization = "Disabled"
-	H265FlickerAdaptiveQuantizationEnabled  H265FlickerAdaptiveQuantization = "Enabled"
+	H265FlickerAdaptiveQuantizationDisabled H265FlickerAdaptiveQuantization = "DISABLED"
+	H265FlickerAdaptiveQuantizationEnabled  H265FlickerAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of H265FlickerAdaptiveQuantization.
@@ -5069,8 +5069,8 @@ type H265FramerateControl string
 
 // The values of H265FramerateControl.
 const (
-	H265FramerateControlInitialize_From_Source H265FramerateControl = "Initialize_From_Source"
-	H265FramerateControlSpecified              H265FramerateControl = "Specified"
+	H265FramerateControlInitialize_From_Source H265FramerateControl = "INITIALIZE_FROM_SOURCE"
+	H265FramerateControlSpecified              H265FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of H265FramerateControl.
@@ -5083,10 +5083,10 @@ type H265FramerateConversionAlgorithm string
 
 // The values of H265FramerateConversionAlgorithm.
 const (
-	H265FramerateConversionAlgorithmDuplicate_Drop       H265FramerateConversionAlgorithm = "Duplicate_Drop"
-	H265FramerateConversionAlgorithmInterpolate          H265FramerateConversionAlgorithm = "Interpolate"
-	H265FramerateConversionAlgorithmFrameformer          H265FramerateConversionAlgorithm = "Frameformer"
-	H265FramerateConversionAlgorithmMaintain_Frame_Count H265FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	H265FramerateConversionAlgorithmDuplicate_Drop       H265FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	H265FramerateConversionAlgorithmInterpolate          H265FramerateConversionAlgorithm = "INTERPOLATE"
+	H265FramerateConversionAlgorithmFrameformer          H265FramerateConversionAlgorithm = "FRAMEFORMER"
+	H265FramerateConversionAlgorithmMaintain_Frame_Count H265FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of H265FramerateConversionAlgorithm.
@@ -5099,8 +5099,8 @@ type H265GopBReference string
 
 // The values of H265GopBReference.
 const (
-	H265GopBReferenceDisabled H265GopBReference = "Disabled"
-	H265GopBReferenceEnabled  H265GopBReference = "Enabled"
+	H265GopBReferenceDisabled H265GopBReference = "DISABLED"
+	H265GopBReferenceEnabled  H265GopBReference = "ENABLED"
 )
 
 // Values lists the values of H265GopBReference.
@@ -5113,9 +5113,9 @@ type H265GopSizeUnits string
 
 // The values of H265GopSizeUnits.
 const (
-	H265GopSizeUnitsFrames  H265GopSizeUnits = "Frames"
-	H265GopSizeUnitsSeconds H265GopSizeUnits = "Seconds"
-	H265GopSizeUnitsAuto    H265GopSizeUnits = "Auto"
+	H265GopSizeUnitsFrames  H265GopSizeUnits = "FRAMES"
+	H265GopSizeUnitsSeconds H265GopSizeUnits = "SECONDS"
+	H265GopSizeUnitsAuto    H265GopSizeUnits = "AUTO"
 )
 
 // Values lists the values of H265GopSizeUnits.
@@ -5128,11 +5128,11 @@ type H265InterlaceMode string
 
 // The values of H265InterlaceMode.
 const (
-	H265InterlaceModeProgressive         H265InterlaceMode = "Progressive"
-	H265InterlaceModeTop_Field           H265InterlaceMode = "Top_Field"
-	H265InterlaceModeBottom_Field        H265InterlaceMode = "Bottom_Field"
-	H265InterlaceModeFollow_Top_Field    H265InterlaceMode = "Follow_Top_Field"
-	H265InterlaceModeFollow_Bottom_Field H265InterlaceMode = "Follow_Bottom_Field"
+	H265InterlaceModeProgressive         H265InterlaceMode = "PROGRESSIVE"
+	H265InterlaceModeTop_Field           H265InterlaceMode = "TOP_FIELD"
+	H265InterlaceModeBottom_Field        H265InterlaceMode = "BOTTOM_FIELD"
+	H265InterlaceModeFollow_Top_Field    H265InterlaceMode = "FOLLOW_TOP_FIELD"
+	H265InterlaceModeFollow_Bottom_Field H265InterlaceMode = "FOLLOW_BOTTOM_FIELD"
 )
 
 // Values lists the values of H265InterlaceMode.
@@ -5145,8 +5145,8 @@ type H265MvOverPictureBoundaries string
 
 // The values of H265MvOverPictureBoundaries.
 const (
-	H265MvOverPictureBoundariesEnabled  H265MvOverPictureBoundaries = "Enabled"
-	H265MvOverPictureBoundariesDisabled H265MvOverPictureBoundaries = "Disabled"
+	H265MvOverPictureBoundariesEnabled  H265MvOverPictureBoundaries = "ENABLED"
+	H265MvOverPictureBoundariesDisabled H265MvOverPictureBoundaries = "DISABLED"
 )
 
 // Values lists the values of H265MvOverPictureBoundaries.
@@ -5159,8 +5159,8 @@ type H265MvTemporalPredictor string
 
 // The values of H265MvTemporalPredictor.
 const (
-	H265MvTemporalPredictorEnabled  H265MvTemporalPredictor = "Enabled"
-	H265MvTemporalPredictorDisabled H265MvTemporalPredictor = "Disabled"
+	H265MvTemporalPredictorEnabled  H265MvTemporalPredictor = "ENABLED"
+	H265MvTemporalPredictorDisabled H265MvTemporalPredictor = "DISABLED"
 )
 
 // Values lists the values of H265MvTemporalPredictor.
@@ -5173,8 +5173,8 @@ type H265ParControl string
 
 // The values of H265ParControl.
 const (
-	H265ParControlInitialize_From_Source H265ParControl = "Initialize_From_Source"
-	H265ParControlSpecified              H265ParControl = "Specified"
+	H265ParControlInitialize_From_Source H265ParControl = "INITIALIZE_FROM_SOURCE"
+	H265ParControlSpecified              H265ParControl = "SPECIFIED"
 )
 
 // Values lists the values of H265ParControl.
@@ -5187,9 +5187,9 @@ type H265QualityTuningLevel string
 
 // The values of H265QualityTuningLevel.
 const (
-	H265QualityTuningLevelSingle_Pass    H265QualityTuningLevel = "Single_Pass"
-	H265QualityTuningLevelSingle_Pass_Hq H265QualityTuningLevel = "Single_Pass_Hq"
-	H265QualityTuningLevelMulti_Pass_Hq  H265QualityTuningLevel = "Multi_Pass_Hq"
+	H265QualityTuningLevelSingle_Pass    H265QualityTuningLevel = "SINGLE_PASS"
+	H265QualityTuningLevelSingle_Pass_Hq H265QualityTuningLevel = "SINGLE_PASS_HQ"
+	H265QualityTuningLevelMulti_Pass_Hq  H265QualityTuningLevel = "MULTI_PASS_HQ"
 )
 
 // Values lists the values of H265QualityTuningLevel.
@@ -5202,9 +5202,9 @@ type H265RateControlMode string
 
 // The values of H265RateControlMode.
 const (
-	H265RateControlModeVbr  H265RateControlMode = "Vbr"
-	H265RateControlModeCbr  H265RateControlMode = "Cbr"
-	H265RateControlModeQvbr H265RateControlMode = "Qvbr"
+	H265RateControlModeVbr  H265RateControlMode = "VBR"
+	H265RateControlModeCbr  H265RateControlMode = "CBR"
+	H265RateControlModeQvbr H265RateControlMode = "QVBR"
 )
 
 // Values lists the values of H265RateControlMode.
@@ -5217,9 +5217,9 @@ type H265SampleAdaptiveOffsetFilterMode string
 
 // The values of H265SampleAdaptiveOffsetFilterMode.
 const (
-	H265SampleAdaptiveOffsetFilterModeDefault  H265SampleAdaptiveOffsetFilterMode = "Default"
-	H265SampleAdaptiveOffsetFilterModeAdaptive H265SampleAdaptiveOffsetFilterMode = "Adaptive"
-	H265SampleAdaptiveOffsetFilterModeOff      H265SampleAdaptiveOffsetFilterMode = "Off"
+	H265SampleAdaptiveOffsetFilterModeDefault  H265SampleAdaptiveOffsetFilterMode = "DEFAULT"
+	H265SampleAdaptiveOffsetFilterModeAdaptive H265SampleAdaptiveOffsetFilterMode = "ADAPTIVE"
+	H265SampleAdaptiveOffsetFilterModeOff      H265SampleAdaptiveOffsetFilterMode = "OFF"
 )
 
 // Values lists the values of H265SampleAdaptiveOffsetFilterMode.
@@ -5232,8 +5232,8 @@ type H265ScanTypeConversionMode string
 
 // The values of H265ScanTypeConversionMode.
 const (
-	H265ScanTypeConversionModeInterlaced          H265ScanTypeConversionMode = "Interlaced"
-	H265ScanTypeConversionModeInterlaced_Optimize H265ScanTypeConversionMode = "Interlaced_Optimize"
+	H265ScanTypeConversionModeInterlaced          H265ScanTypeConversionMode = "INTERLACED"
+	H265ScanTypeConversionModeInterlaced_Optimize H265ScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of H265ScanTypeConversionMode.
@@ -5246,9 +5246,9 @@ type H265SceneChangeDetect string
 
 // The values of H265SceneChangeDetect.
 const (
-	H265SceneChangeDetectDisabled             H265SceneChangeDetect = "Disabled"
-	H265SceneChangeDetectEnabled              H265SceneChangeDetect = "Enabled"
-	H265SceneChangeDetectTransition_Detection H265SceneChangeDetect = "Transition_Detection"
+	H265SceneChangeDetectDisabled             H265SceneChangeDetect = "DISABLED"
+	H265SceneChangeDetectEnabled              H265SceneChangeDetect = "ENABLED"
+	H265SceneChangeDetectTransition_Detection H265SceneChangeDetect = "TRANSITION_DETECTION"
 )
 
 // Values lists the values of H265SceneChangeDetect.
@@ -5261,8 +5261,8 @@ type H265SlowPal string
 
 // The values of H265SlowPal.
 const (
-	H265SlowPalDisabled H265SlowPal = "Disabled"
-	H265SlowPalEnabled  H265SlowPal = "Enabled"
+	H265SlowPalDisabled H265SlowPal = "DISABLED"
+	H265SlowPalEnabled  H265SlowPal = "ENABLED"
 )
 
 // Values lists the values of H265SlowPal.
@@ -5275,8 +5275,8 @@ type H265SpatialAdaptiveQuantization string
 
 // The values of H265SpatialAdaptiveQuantization.
 const (
-	H265SpatialAdaptiveQuantizationDisabled H265SpatialAdaptiveQuantization = "Disabled"
-	H265SpatialAdaptiveQuantizationEnabled  H265SpatialAdaptiveQuantization = "Enabled"
+	H265SpatialAdaptiveQuantizationDisabled H265SpatialAdaptiveQuantization = "DISABLED"
+	H265SpatialAdaptiveQuantizationEnabled  H265SpatialAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of H265SpatialAdaptiveQuantization.
@@ -5289,9 +5289,9 @@ type H265Telecine string
 
 // The values of H265Telecine.
 const (
-	H265TelecineNone H265Telecine = "None"
-	H265TelecineSoft H265Telecine = "Soft"
-	H265TelecineHard H265Telecine = "Hard"
+	H265TelecineNone H265Telecine = "NONE"
+	H265TelecineSoft H265Telecine = "SOFT"
+	H265TelecineHard H265Telecine = "HARD"
 )
 
 // Values lists the values of H265Telecine.
@@ -5304,8 +5304,8 @@ type H265TemporalAdaptiveQuantization string
 
 // The values of H265TemporalAdaptiveQuantization.
 const (
-	H265TemporalAdaptiveQuantizationDisabled H265TemporalAdaptiveQuantization = "Disabled"
-	H265TemporalAdaptiveQuantizationEnabled  H265TemporalAdaptiveQuantization = "Enabled"
+	H265TemporalAdaptiveQuantizationDisabled H265TemporalAdaptiveQuantization = "DISABLED"
+	H265TemporalAdaptiveQuantizationEnabled  H265TemporalAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of H265TemporalAdaptiveQuantization.
@@ -5318,8 +5318,8 @@ type H265TemporalIds string
 
 // The values of H265TemporalIds.
 const (
-	H265TemporalIdsDisabled H265TemporalIds = "Disabled"
-	H265TemporalIdsEnabled  H265TemporalIds = "Enabled"
+	H265TemporalIdsDisabled H265TemporalIds = "DISABLED"
+	H265TemporalIdsEnabled  H265TemporalIds = "ENABLED"
 )
 
 // Values lists the values of H265TemporalIds.
@@ -5332,8 +5332,8 @@ type H265TilePadding string
 
 // The values of H265TilePadding.
 const (
-	H265TilePaddingNone   H265TilePadding = "None"
-	H265TilePaddingPadded H265TilePadding = "Padded"
+	H265TilePaddingNone   H265TilePadding = "NONE"
+	H265TilePaddingPadded H265TilePadding = "PADDED"
 )
 
 // Values lists the values of H265TilePadding.
@@ -5346,8 +5346,8 @@ type H265Tiles string
 
 // The values of H265Tiles.
 const (
-	H265TilesDisabled H265Tiles = "Disabled"
-	H265TilesEnabled  H265Tiles = "Enabled"
+	H265TilesDisabled H265Tiles = "DISABLED"
+	H265TilesEnabled  H265Tiles = "ENABLED"
 )
 
 // Values lists the values of H265Tiles.
@@ -5360,8 +5360,8 @@ type H265TreeBlockSize string
 
 // The values of H265TreeBlockSize.
 const (
-	H265TreeBlockSizeAuto            H265TreeBlockSize = "Auto"
-	H265TreeBlockSizeTree_Size_32x32 H265TreeBlockSize = "Tree_Size_32x32"
+	H265TreeBlockSizeAuto            H265TreeBlockSize = "AUTO"
+	H265TreeBlockSizeTree_Size_32x32 H265TreeBlockSize = "TREE_SIZE_32X32"
 )
 
 // Values lists the values of H265TreeBlockSize.
@@ -5374,8 +5374,8 @@ type H265UnregisteredSeiTimecode string
 
 // The values of H265UnregisteredSeiTimecode.
 const (
-	H265UnregisteredSeiTimecodeDisabled H265UnregisteredSeiTimecode = "Disabled"
-	H265UnregisteredSeiTimecodeEnabled  H265UnregisteredSeiTimecode = "Enabled"
+	H265UnregisteredSeiTimecodeDisabled H265UnregisteredSeiTimecode = "DISABLED"
+	H265UnregisteredSeiTimecodeEnabled  H265UnregisteredSeiTimecode = "ENABLED"
 )
 
 // Values lists the values of H265UnregisteredSeiTimecode.
@@ -5388,8 +5388,8 @@ type H265WriteMp4PackagingType string
 
 // The values of H265WriteMp4PackagingType.
 const (
-	H265WriteMp4PackagingTypeHvc1 H265WriteMp4PackagingType = "Hvc1"
-	H265WriteMp4PackagingTypeHev1 H265WriteMp4PackagingType = "Hev1"
+	H265WriteMp4PackagingTypeHvc1 H265WriteMp4PackagingType = "HVC1"
+	H265WriteMp4PackagingTypeHev1 H265WriteMp4PackagingType = "HEV1"
 )
 
 // Values lists the values of H265WriteMp4PackagingType.
@@ -5402,10 +5402,10 @@ type Mpeg2AdaptiveQuantization string
 
 // The values of Mpeg2AdaptiveQuantization.
 const (
-	Mpeg2AdaptiveQuantizationOff    Mpeg2AdaptiveQuantization = "Off"
-	Mpeg2AdaptiveQuantizationLow    Mpeg2AdaptiveQuantization = "Low"
-	Mpeg2AdaptiveQuantizationMedium Mpeg2AdaptiveQuantization = "Medium"
-	Mpeg2AdaptiveQuantizationHigh   Mpeg2AdaptiveQuantization = "High"
+	Mpeg2AdaptiveQuantizationOff    Mpeg2AdaptiveQuantization = "OFF"
+	Mpeg2AdaptiveQuantizationLow    Mpeg2AdaptiveQuantization = "LOW"
+	Mpeg2AdaptiveQuantizationMedium Mpeg2AdaptiveQuantization = "MEDIUM"
+	Mpeg2AdaptiveQuantizationHigh   Mpeg2AdaptiveQuantization = "HIGH"
 )
 
 // Values lists the values of Mpeg2AdaptiveQuantization.
@@ -5418,11 +5418,11 @@ type Mpeg2CodecLevel string
 
 // The values of Mpeg2CodecLevel.
 const (
-	Mpeg2CodecLevelAuto     Mpeg2CodecLevel = "Auto"
-	Mpeg2CodecLevelLow      Mpeg2CodecLevel = "Low"
-	Mpeg2CodecLevelMain     Mpeg2CodecLevel = "Main"
-	Mpeg2CodecLevelHigh1440 Mpeg2CodecLevel = "High1440"
-	Mpeg2CodecLevelHigh     Mpeg2CodecLevel = "High"
+	Mpeg2CodecLevelAuto     Mpeg2CodecLevel = "AUTO"
+	Mpeg2CodecLevelLow      Mpeg2CodecLevel = "LOW"
+	Mpeg2CodecLevelMain     Mpeg2CodecLevel = "MAIN"
+	Mpeg2CodecLevelHigh1440 Mpeg2CodecLevel = "HIGH1440"
+	Mpeg2CodecLevelHigh     Mpeg2CodecLevel = "HIGH"
 )
 
 // Values lists the values of Mpeg2CodecLevel.
@@ -5435,8 +5435,8 @@ type Mpeg2CodecProfile string
 
 // The values of Mpeg2CodecProfile.
 const (
-	Mpeg2CodecProfileMain        Mpeg2CodecProfile = "Main"
-	Mpeg2CodecProfileProfile_422 Mpeg2CodecProfile = "Profile_422"
+	Mpeg2CodecProfileMain        Mpeg2CodecProfile = "MAIN"
+	Mpeg2CodecProfileProfile_422 Mpeg2CodecProfile = "PROFILE_422"
 )
 
 // Values lists the values of Mpeg2CodecProfile.
@@ -5449,8 +5449,8 @@ type Mpeg2DynamicSubGop string
 
 // The values of Mpeg2DynamicSubGop.
 const (
-	Mpeg2DynamicSubGopAdaptive Mpeg2DynamicSubGop = "Adaptive"
-	Mpeg2DynamicSubGopStatic   Mpeg2DynamicSubGop = "Static"
+	Mpeg2DynamicSubGopAdaptive Mpeg2DynamicSubGop = "ADAPTIVE"
+	Mpeg2DynamicSubGopStatic   Mpeg2DynamicSubGop = "STATIC"
 )
 
 // Values lists the values of Mpeg2DynamicSubGop.
@@ -5463,8 +5463,8 @@ type Mpeg2FramerateControl string
 
 // The values of Mpeg2FramerateControl.
 const (
-	Mpeg2FramerateControlInitialize_From_Source Mpeg2FramerateControl = "Initialize_From_Source"
-	Mpeg2FramerateControlSpecified              Mpeg2FramerateControl = "Specified"
+	Mpeg2FramerateControlInitialize_From_Source Mpeg2FramerateControl = "INITIALIZE_FROM_SOURCE"
+	Mpeg2FramerateControlSpecified              Mpeg2FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of Mpeg2FramerateControl.
@@ -5477,10 +5477,10 @@ type Mpeg2FramerateConversionAlgorithm string
 
 // The values of Mpeg2FramerateConversionAlgorithm.
 const (
-	Mpeg2FramerateConversionAlgorithmDuplicate_Drop       Mpeg2FramerateConversionAlgorithm = "Duplicate_Drop"
-	Mpeg2FramerateConversionAlgorithmInterpolate          Mpeg2FramerateConversionAlgorithm = "Interpolate"
-	Mpeg2FramerateConversionAlgorithmFrameformer          Mpeg2FramerateConversionAlgorithm = "Frameformer"
-	Mpeg2FramerateConversionAlgorithmMaintain_Frame_Count Mpeg2FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	Mpeg2FramerateConversionAlgorithmDuplicate_Drop       Mpeg2FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	Mpeg2FramerateConversionAlgorithmInterpolate          Mpeg2FramerateConversionAlgorithm = "INTERPOLATE"
+	Mpeg2FramerateConversionAlgorithmFrameformer          Mpeg2FramerateConversionAlgorithm = "FRAMEFORMER"
+	Mpeg2FramerateConversionAlgorithmMaintain_Frame_Count Mpeg2FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of Mpeg2FramerateConversionAlgorithm.
@@ -5493,8 +5493,8 @@ type Mpeg2GopSizeUnits string
 
 // The values of Mpeg2GopSizeUnits.
 const (
-	Mpeg2GopSizeUnitsFrames  Mpeg2GopSizeUnits = "Frames"
-	Mpeg2GopSizeUnitsSeconds Mpeg2GopSizeUnits = "Seconds"
+	Mpeg2GopSizeUnitsFrames  Mpeg2GopSizeUnits = "FRAMES"
+	Mpeg2GopSizeUnitsSeconds Mpeg2GopSizeUnits = "SECONDS"
 )
 
 // Values lists the values of Mpeg2GopSizeUnits.
@@ -5507,11 +5507,11 @@ type Mpeg2InterlaceMode string
 
 // The values of Mpeg2InterlaceMode.
 const (
-	Mpeg2InterlaceModeProgressive         Mpeg2InterlaceMode = "Progressive"
-	Mpeg2InterlaceModeTop_Field           Mpeg2InterlaceMode = "Top_Field"
-	Mpeg2InterlaceModeBottom_Field        Mpeg2InterlaceMode = "Bottom_Field"
-	Mpeg2InterlaceModeFollow_Top_Field    Mpeg2InterlaceMode = "Follow_Top_Field"
-	Mpeg2InterlaceModeFollow_Bottom_Field Mpeg2InterlaceMode = "Follow_Bottom_Field"
+	Mpeg2InterlaceModeProgressive         Mpeg2InterlaceMode = "PROGRESSIVE"
+	Mpeg2InterlaceModeTop_Field           Mpeg2InterlaceMode = "TOP_FIELD"
+	Mpeg2InterlaceModeBottom_Field        Mpeg2InterlaceMode = "BOTTOM_FIELD"
+	Mpeg2InterlaceModeFollow_Top_Field    Mpeg2InterlaceMode = "FOLLOW_TOP_FIELD"
+	Mpeg2InterlaceModeFollow_Bottom_Field Mpeg2InterlaceMode = "FOLLOW_BOTTOM_FIELD"
 )
 
 // Values lists the values of Mpeg2InterlaceMode.
@@ -5524,11 +5524,11 @@ type Mpeg2IntraDcPrecision string
 
 // The values of Mpeg2IntraDcPrecision.
 const (
-	Mpeg2IntraDcPrecisionAuto                  Mpeg2IntraDcPrecision = "Auto"
-	Mpeg2IntraDcPrecisionIntra_Dc_Precision_8  Mpeg2IntraDcPrecision = "Intra_Dc_Precision_8"
-	Mpeg2IntraDcPrecisionIntra_Dc_Precision_9  Mpeg2IntraDcPrecision = "Intra_Dc_Precision_9"
-	Mpeg2IntraDcPrecisionIntra_Dc_Precision_10 Mpeg2IntraDcPrecision = "Intra_Dc_Precision_10"
-	Mpeg2IntraDcPrecisionIntra_Dc_Precision_11 Mpeg2IntraDcPrecision = "Intra_Dc_Precision_11"
+	Mpeg2IntraDcPrecisionAuto                  Mpeg2IntraDcPrecision = "AUTO"
+	Mpeg2IntraDcPrecisionIntra_Dc_Precision_8  Mpeg2IntraDcPrecision = "INTRA_DC_PRECISION_8"
+	Mpeg2IntraDcPrecisionIntra_Dc_Precision_9  Mpeg2IntraDcPrecision = "INTRA_DC_PRECISION_9"
+	Mpeg2IntraDcPrecisionIntra_Dc_Precision_10 Mpeg2IntraDcPrecision = "INTRA_DC_PRECISION_10"
+	Mpeg2IntraDcPrecisionIntra_Dc_Precision_11 Mpeg2IntraDcPrecision = "INTRA_DC_PRECISION_11"
 )
 
 // Values lists the values of Mpeg2IntraDcPrecision.
@@ -5541,8 +5541,8 @@ type Mpeg2ParControl string
 
 // The values of Mpeg2ParControl.
 const (
-	Mpeg2ParControlInitialize_From_Source Mpeg2ParControl = "Initialize_From_Source"
-	Mpeg2ParControlSpecified              Mpeg2ParControl = "Specified"
+	Mpeg2ParControlInitialize_From_Source Mpeg2ParControl = "INITIALIZE_FROM_SOURCE"
+	Mpeg2ParControlSpecified              Mpeg2ParControl = "SPECIFIED"
 )
 
 // Values lists the values of Mpeg2ParControl.
@@ -5555,8 +5555,8 @@ type Mpeg2QualityTuningLevel string
 
 // The values of Mpeg2QualityTuningLevel.
 const (
-	Mpeg2QualityTuningLevelSingle_Pass Mpeg2QualityTuningLevel = "Single_Pass"
-	Mpeg2QualityTuningLevelMulti_Pass  Mpeg2QualityTuningLevel = "Multi_Pass"
+	Mpeg2QualityTuningLevelSingle_Pass Mpeg2QualityTuningLevel = "SINGLE_PASS"
+	Mpeg2QualityTuningLevelMulti_Pass  Mpeg2QualityTuningLevel = "MULTI_PASS"
 )
 
 // Values lists the values of Mpeg2QualityTuningLevel.
@@ -5569,8 +5569,8 @@ type Mpeg2RateControlMode string
 
 // The values of Mpeg2RateControlMode.
 const (
-	Mpeg2RateControlModeVbr Mpeg2RateControlMode = "Vbr"
-	Mpeg2RateControlModeCbr Mpeg2RateControlMode = "Cbr"
+	Mpeg2RateControlModeVbr Mpeg2RateControlMode = "VBR"
+	Mpeg2RateControlModeCbr Mpeg2RateControlMode = "CBR"
 )
 
 // Values lists the values of Mpeg2RateControlMode.
@@ -5583,8 +5583,8 @@ type Mpeg2ScanTypeConversionMode string
 
 // The values of Mpeg2ScanTypeConversionMode.
 const (
-	Mpeg2ScanTypeConversionModeInterlaced          Mpeg2ScanTypeConversionMode = "Interlaced"
-	Mpeg2ScanTypeConversionModeInterlaced_Optimize Mpeg2ScanTypeConversionMode = "Interlaced_Optimize"
+	Mpeg2ScanTypeConversionModeInterlaced          Mpeg2ScanTypeConversionMode = "INTERLACED"
+	Mpeg2ScanTypeConversionModeInterlaced_Optimize Mpeg2ScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of Mpeg2ScanTypeConversionMode.
@@ -5597,8 +5597,8 @@ type Mpeg2SceneChangeDetect string
 
 // The values of Mpeg2SceneChangeDetect.
 const (
-	Mpeg2SceneChangeDetectDisabled Mpeg2SceneChangeDetect = "Disabled"
-	Mpeg2SceneChangeDetectEnabled  Mpeg2SceneChangeDetect = "Enabled"
+	Mpeg2SceneChangeDetectDisabled Mpeg2SceneChangeDetect = "DISABLED"
+	Mpeg2SceneChangeDetectEnabled  Mpeg2SceneChangeDetect = "ENABLED"
 )
 
 // Values lists the values of Mpeg2SceneChangeDetect.
@@ -5611,8 +5611,8 @@ type Mpeg2SlowPal string
 
 // The values of Mpeg2SlowPal.
 const (
-	Mpeg2SlowPalDisabled Mpeg2SlowPal = "Disabled"
-	Mpeg2SlowPalEnabled  Mpeg2SlowPal = "Enabled"
+	Mpeg2SlowPalDisabled Mpeg2SlowPal = "DISABLED"
+	Mpeg2SlowPalEnabled  Mpeg2SlowPal = "ENABLED"
 )
 
 // Values lists the values of Mpeg2SlowPal.
@@ -5625,8 +5625,8 @@ type Mpeg2SpatialAdaptiveQuantization string
 
 // The values of Mpeg2SpatialAdaptiveQuantization.
 const (
-	Mpeg2SpatialAdaptiveQuantizationDisabled Mpeg2SpatialAdaptiveQuantization = "Disabled"
-	Mpeg2SpatialAdaptiveQuantizationEnabled  Mpeg2SpatialAdaptiveQuantization = "Enabled"
+	Mpeg2SpatialAdaptiveQuantizationDisabled Mpeg2SpatialAdaptiveQuantization = "DISABLED"
+	Mpeg2SpatialAdaptiveQuantizationEnabled  Mpeg2SpatialAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of Mpeg2SpatialAdaptiveQuantization.
@@ -5639,7 +5639,7 @@ type Mpeg2Syntax string
 
 // The values of Mpeg2Syntax.
 const (
-	Mpeg2SyntaxDefault Mpeg2Syntax = "Default"
+	Mpeg2SyntaxDefault Mpeg2Syntax = "DEFAULT"
 	Mpeg2SyntaxD_10    Mpeg2Syntax = "D_10"
 )
 
@@ -5653,9 +5653,9 @@ type Mpeg2Telecine string
 
 // The values of Mpeg2Telecine.
 const (
-	Mpeg2TelecineNone Mpeg2Telecine = "None"
-	Mpeg2TelecineSoft Mpeg2Telecine = "Soft"
-	Mpeg2TelecineHard Mpeg2Telecine = "Hard"
+	Mpeg2TelecineNone Mpeg2Telecine = "NONE"
+	Mpeg2TelecineSoft Mpeg2Telecine = "SOFT"
+	Mpeg2TelecineHard Mpeg2Telecine = "HARD"
 )
 
 // Values lists the values of Mpeg2Telecine.
@@ -5668,8 +5668,8 @@ type Mpeg2TemporalAdaptiveQuantization string
 
 // The values of Mpeg2TemporalAdaptiveQuantization.
 const (
-	Mpeg2TemporalAdaptiveQuantizationDisabled Mpeg2TemporalAdaptiveQuantization = "Disabled"
-	Mpeg2TemporalAdaptiveQuantizationEnabled  Mpeg2TemporalAdaptiveQuantization = "Enabled"
+	Mpeg2TemporalAdaptiveQuantizationDisabled Mpeg2TemporalAdaptiveQuantization = "DISABLED"
+	Mpeg2TemporalAdaptiveQuantizationEnabled  Mpeg2TemporalAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of Mpeg2TemporalAdaptiveQuantization.
@@ -5682,8 +5682,8 @@ type FrameControl string
 
 // The values of FrameControl.
 const (
-	FrameControlNearest_Idrframe FrameControl = "Nearest_Idrframe"
-	FrameControlNearest_Iframe   FrameControl = "Nearest_Iframe"
+	FrameControlNearest_Idrframe FrameControl = "NEAREST_IDRFRAME"
+	FrameControlNearest_Iframe   FrameControl = "NEAREST_IFRAME"
 )
 
 // Values lists the values of FrameControl.
@@ -5696,8 +5696,8 @@ type VideoSelectorMode string
 
 // The values of VideoSelectorMode.
 const (
-	VideoSelectorModeAuto      VideoSelectorMode = "Auto"
-	VideoSelectorModeRemux_All VideoSelectorMode = "Remux_All"
+	VideoSelectorModeAuto      VideoSelectorMode = "AUTO"
+	VideoSelectorModeRemux_All VideoSelectorMode = "REMUX_ALL"
 )
 
 // Values lists the values of VideoSelectorMode.
@@ -5710,8 +5710,8 @@ type ProresChromaSampling string
 
 // The values of ProresChromaSampling.
 const (
-	ProresChromaSamplingPreserve_444_Sampling ProresChromaSampling = "Preserve_444_Sampling"
-	ProresChromaSamplingSubsample_To_422      ProresChromaSampling = "Subsample_To_422"
+	ProresChromaSamplingPreserve_444_Sampling ProresChromaSampling = "PRESERVE_444_SAMPLING"
+	ProresChromaSamplingSubsample_To_422      ProresChromaSampling = "SUBSAMPLE_TO_422"
 )
 
 // Values lists the values of ProresChromaSampling.
@@ -5724,12 +5724,12 @@ type ProresCodecProfile string
 
 // The values of ProresCodecProfile.
 const (
-	ProresCodecProfileApple_Prores_422       ProresCodecProfile = "Apple_Prores_422"
-	ProresCodecProfileApple_Prores_422_Hq    ProresCodecProfile = "Apple_Prores_422_Hq"
-	ProresCodecProfileApple_Prores_422_Lt    ProresCodecProfile = "Apple_Prores_422_Lt"
-	ProresCodecProfileApple_Prores_422_Proxy ProresCodecProfile = "Apple_Prores_422_Proxy"
-	ProresCodecProfileApple_Prores_4444      ProresCodecProfile = "Apple_Prores_4444"
-	ProresCodecProfileApple_Prores_4444_Xq   ProresCodecProfile = "Apple_Prores_4444_Xq"
+	ProresCodecProfileApple_Prores_422       ProresCodecProfile = "APPLE_PRORES_422"
+	ProresCodecProfileApple_Prores_422_Hq    ProresCodecProfile = "APPLE_PRORES_422_HQ"
+	ProresCodecProfileApple_Prores_422_Lt    ProresCodecProfile = "APPLE_PRORES_422_LT"
+	ProresCodecProfileApple_Prores_422_Proxy ProresCodecProfile = "APPLE_PRORES_422_PROXY"
+	ProresCodecProfileApple_Prores_4444      ProresCodecProfile = "APPLE_PRORES_4444"
+	ProresCodecProfileApple_Prores_4444_Xq   ProresCodecProfile = "APPLE_PRORES_4444_XQ"
 )
 
 // Values lists the values of ProresCodecProfile.
@@ -5742,8 +5742,8 @@ type ProresFramerateControl string
 
 // The values of ProresFramerateControl.
 const (
-	ProresFramerateControlInitialize_From_Source ProresFramerateControl = "Initialize_From_Source"
-	ProresFramerateControlSpecified              ProresFramerateControl = "Specified"
+	ProresFramerateControlInitialize_From_Source ProresFramerateControl = "INITIALIZE_FROM_SOURCE"
+	ProresFramerateControlSpecified              ProresFramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of ProresFramerateControl.
@@ -5756,10 +5756,10 @@ type ProresFramerateConversionAlgorithm string
 
 // The values of ProresFramerateConversionAlgorithm.
 const (
-	ProresFramerateConversionAlgorithmDuplicate_Drop       ProresFramerateConversionAlgorithm = "Duplicate_Drop"
-	ProresFramerateConversionAlgorithmInterpolate          ProresFramerateConversionAlgorithm = "Interpolate"
-	ProresFramerateConversionAlgorithmFrameformer          ProresFramerateConversionAlgorithm = "Frameformer"
-	ProresFramerateConversionAlgorithmMaintain_Frame_Count ProresFramerateConversionAlgorithm = "Maintain_Frame_Count"
+	ProresFramerateConversionAlgorithmDuplicate_Drop       ProresFramerateConversionAlgorithm = "DUPLICATE_DROP"
+	ProresFramerateConversionAlgorithmInterpolate          ProresFramerateConversionAlgorithm = "INTERPOLATE"
+	ProresFramerateConversionAlgorithmFrameformer          ProresFramerateConversionAlgorithm = "FRAMEFORMER"
+	ProresFramerateConversionAlgorithmMaintain_Frame_Count ProresFramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of ProresFramerateConversionAlgorithm.
@@ -5772,11 +5772,11 @@ type ProresInterlaceMode string
 
 // The values of ProresInterlaceMode.
 const (
-	ProresInterlaceModeProgressive         ProresInterlaceMode = "Progressive"
-	ProresInterlaceModeTop_Field           ProresInterlaceMode = "Top_Field"
-	ProresInterlaceModeBottom_Field        ProresInterlaceMode = "Bottom_Field"
-	ProresInterlaceModeFollow_Top_Field    ProresInterlaceMode = "Follow_Top_Field"
-	ProresInterlaceModeFollow_Bottom_Field ProresInterlaceMode = "Follow_Bottom_Field"
+	ProresInterlaceModeProgressive         ProresInterlaceMode = "PROGRESSIVE"
+	ProresInterlaceModeTop_Field           ProresInterlaceMode = "TOP_FIELD"
+	ProresInterlaceModeBottom_Field        ProresInterlaceMode = "BOTTOM_FIELD"
+	ProresInterlaceModeFollow_Top_Field    ProresInterlaceMode = "FOLLOW_TOP_FIELD"
+	ProresInterlaceModeFollow_Bottom_Field ProresInterlaceMode = "FOLLOW_BOTTOM_FIELD"
 )
 
 // Values lists the values of ProresInterlaceMode.
@@ -5789,8 +5789,8 @@ type ProresParControl string
 
 // The values of ProresParControl.
 const (
-	ProresParControlInitialize_From_Source ProresParControl = "Initialize_From_Source"
-	ProresParControlSpecified              ProresParControl = "Specified"
+	ProresParControlInitialize_From_Source ProresParControl = "INITIALIZE_FROM_SOURCE"
+	ProresParControlSpecified              ProresParControl = "SPECIFIED"
 )
 
 // Values lists the values of ProresParControl.
@@ -5803,8 +5803,8 @@ type ProresScanTypeConversionMode string
 
 // The values of ProresScanTypeConversionMode.
 const (
-	ProresScanTypeConversionModeInterlaced          ProresScanTypeConversionMode = "Interlaced"
-	ProresScanTypeConversionModeInterlaced_Optimize ProresScanTypeConversionMode = "Interlaced_Optimize"
+	ProresScanTypeConversionModeInterlaced          ProresScanTypeConversionMode = "INTERLACED"
+	ProresScanTypeConversionModeInterlaced_Optimize ProresScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of ProresScanTypeConversionMode.
@@ -5817,8 +5817,8 @@ type ProresSlowPal string
 
 // The values of ProresSlowPal.
 const (
-	ProresSlowPalDisabled ProresSlowPal = "Disabled"
-	ProresSlowPalEnabled  ProresSlowPal = "Enabled"
+	ProresSlowPalDisabled ProresSlowPal = "DISABLED"
+	ProresSlowPalEnabled  ProresSlowPal = "ENABLED"
 )
 
 // Values lists the values of ProresSlowPal.
@@ -5831,8 +5831,8 @@ type ProresTelecine string
 
 // The values of ProresTelecine.
 const (
-	ProresTelecineNone ProresTelecine = "None"
-	ProresTelecineHard ProresTelecine = "Hard"
+	ProresTelecineNone ProresTelecine = "NONE"
+	ProresTelecineHard ProresTelecine = "HARD"
 )
 
 // Values lists the values of ProresTelecine.
@@ -5860,8 +5860,8 @@ type UncompressedFramerateControl string
 
 // The values of UncompressedFramerateControl.
 const (
-	UncompressedFramerateControlInitialize_From_Source UncompressedFramerateControl = "Initialize_From_Source"
-	UncompressedFramerateControlSpecified              UncompressedFramerateControl = "Specified"
+	UncompressedFramerateControlInitialize_From_Source UncompressedFramerateControl = "INITIALIZE_FROM_SOURCE"
+	UncompressedFramerateControlSpecified              UncompressedFramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of UncompressedFramerateControl.
@@ -5874,10 +5874,10 @@ type UncompressedFramerateConversionAlgorithm string
 
 // The values of UncompressedFramerateConversionAlgorithm.
 const (
-	UncompressedFramerateConversionAlgorithmDuplicate_Drop       UncompressedFramerateConversionAlgorithm = "Duplicate_Drop"
-	UncompressedFramerateConversionAlgorithmInterpolate          UncompressedFramerateConversionAlgorithm = "Interpolate"
-	UncompressedFramerateConversionAlgorithmFrameformer          UncompressedFramerateConversionAlgorithm = "Frameformer"
-	UncompressedFramerateConversionAlgorithmMaintain_Frame_Count UncompressedFramerateConversionAlgorithm = "Maintain_Frame_Count"
+	UncompressedFramerateConversionAlgorithmDuplicate_Drop       UncompressedFramerateConversionAlgorithm = "DUPLICATE_DROP"
+	UncompressedFramerateConversionAlgorithmInterpolate          UncompressedFramerateConversionAlgorithm = "INTERPOLATE"
+	UncompressedFramerateConversionAlgorithmFrameformer          UncompressedFramerateConversionAlgorithm = "FRAMEFORMER"
+	UncompressedFramerateConversionAlgorithmMaintain_Frame_Count UncompressedFramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of UncompressedFramerateConversionAlgorithm.
@@ -5890,8 +5890,8 @@ type UncompressedInterlaceMode string
 
 // The values of UncompressedInterlaceMode.
 const (
-	UncompressedInterlaceModeInterlaced  UncompressedInterlaceMode = "Interlaced"
-	UncompressedInterlaceModeProgressive UncompressedInterlaceMode = "Progressive"
+	UncompressedInterlaceModeInterlaced  UncompressedInterlaceMode = "INTERLACED"
+	UncompressedInterlaceModeProgressive UncompressedInterlaceMode = "PROGRESSIVE"
 )
 
 // Values lists the values of UncompressedInterlaceMode.
@@ -5904,8 +5904,8 @@ type UncompressedScanTypeConversionMode string
 
 // The values of UncompressedScanTypeConversionMode.
 const (
-	UncompressedScanTypeConversionModeInterlaced          UncompressedScanTypeConversionMode = "Interlaced"
-	UncompressedScanTypeConversionModeInterlaced_Optimize UncompressedScanTypeConversionMode = "Interlaced_Optimize"
+	UncompressedScanTypeConversionModeInterlaced          UncompressedScanTypeConversionMode = "INTERLACED"
+	UncompressedScanTypeConversionModeInterlaced_Optimize UncompressedScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of UncompressedScanTypeConversionMode.
@@ -5918,8 +5918,8 @@ type UncompressedSlowPal string
 
 // The values of UncompressedSlowPal.
 const (
-	UncompressedSlowPalDisabled UncompressedSlowPal = "Disabled"
-	UncompressedSlowPalEnabled  UncompressedSlowPal = "Enabled"
+	UncompressedSlowPalDisabled UncompressedSlowPal = "DISABLED"
+	UncompressedSlowPalEnabled  UncompressedSlowPal = "ENABLED"
 )
 
 // Values lists the values of UncompressedSlowPal.
@@ -5932,8 +5932,8 @@ type UncompressedTelecine string
 
 // The values of UncompressedTelecine.
 const (
-	UncompressedTelecineNone UncompressedTelecine = "None"
-	UncompressedTelecineHard UncompressedTelecine = "Hard"
+	UncompressedTelecineNone UncompressedTelecine = "NONE"
+	UncompressedTelecineHard UncompressedTelecine = "HARD"
 )
 
 // Values lists the values of UncompressedTelecine.
@@ -5946,8 +5946,8 @@ type Vc3FramerateControl string
 
 // The values of Vc3FramerateControl.
 const (
-	Vc3FramerateControlInitialize_From_Source Vc3FramerateControl = "Initialize_From_Source"
-	Vc3FramerateControlSpecified              Vc3FramerateControl = "Specified"
+	Vc3FramerateControlInitialize_From_Source Vc3FramerateControl = "INITIALIZE_FROM_SOURCE"
+	Vc3FramerateControlSpecified              Vc3FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of Vc3FramerateControl.
@@ -5960,10 +5960,10 @@ type Vc3FramerateConversionAlgorithm string
 
 // The values of Vc3FramerateConversionAlgorithm.
 const (
-	Vc3FramerateConversionAlgorithmDuplicate_Drop       Vc3FramerateConversionAlgorithm = "Duplicate_Drop"
-	Vc3FramerateConversionAlgorithmInterpolate          Vc3FramerateConversionAlgorithm = "Interpolate"
-	Vc3FramerateConversionAlgorithmFrameformer          Vc3FramerateConversionAlgorithm = "Frameformer"
-	Vc3FramerateConversionAlgorithmMaintain_Frame_Count Vc3FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	Vc3FramerateConversionAlgorithmDuplicate_Drop       Vc3FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	Vc3FramerateConversionAlgorithmInterpolate          Vc3FramerateConversionAlgorithm = "INTERPOLATE"
+	Vc3FramerateConversionAlgorithmFrameformer          Vc3FramerateConversionAlgorithm = "FRAMEFORMER"
+	Vc3FramerateConversionAlgorithmMaintain_Frame_Count Vc3FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of Vc3FramerateConversionAlgorithm.
@@ -5976,8 +5976,8 @@ type Vc3InterlaceMode string
 
 // The values of Vc3InterlaceMode.
 const (
-	Vc3InterlaceModeInterlaced  Vc3InterlaceMode = "Interlaced"
-	Vc3InterlaceModeProgressive Vc3InterlaceMode = "Progressive"
+	Vc3InterlaceModeInterlaced  Vc3InterlaceMode = "INTERLACED"
+	Vc3InterlaceModeProgressive Vc3InterlaceMode = "PROGRESSIVE"
 )
 
 // Values lists the values of Vc3InterlaceMode.
@@ -5990,8 +5990,8 @@ type Vc3ScanTypeConversionMode string
 
 // The values of Vc3ScanTypeConversionMode.
 const (
-	Vc3ScanTypeConversionModeInterlaced          Vc3ScanTypeConversionMode = "Interlaced"
-	Vc3ScanTypeConversionModeInterlaced_Optimize Vc3ScanTypeConversionMode = "Interlaced_Optimize"
+	Vc3ScanTypeConversionModeInterlaced          Vc3ScanTypeConversionMode = "INTERLACED"
+	Vc3ScanTypeConversionModeInterlaced_Optimize Vc3ScanTypeConversionMode = "INTERLACED_OPTIMIZE"
 )
 
 // Values lists the values of Vc3ScanTypeConversionMode.
@@ -6004,8 +6004,8 @@ type Vc3SlowPal string
 
 // The values of Vc3SlowPal.
 const (
-	Vc3SlowPalDisabled Vc3SlowPal = "Disabled"
-	Vc3SlowPalEnabled  Vc3SlowPal = "Enabled"
+	Vc3SlowPalDisabled Vc3SlowPal = "DISABLED"
+	Vc3SlowPalEnabled  Vc3SlowPal = "ENABLED"
 )
 
 // Values lists the values of Vc3SlowPal.
@@ -6018,8 +6018,8 @@ type Vc3Telecine string
 
 // The values of Vc3Telecine.
 const (
-	Vc3TelecineNone Vc3Telecine = "None"
-	Vc3TelecineHard Vc3Telecine = "Hard"
+	Vc3TelecineNone Vc3Telecine = "NONE"
+	Vc3TelecineHard Vc3Telecine = "HARD"
 )
 
 // Values lists the values of Vc3Telecine.
@@ -6032,9 +6032,9 @@ type Vc3Class string
 
 // The values of Vc3Class.
 const (
-	Vc3ClassClass_145_8bit  Vc3Class = "Class_145_8bit"
-	Vc3ClassClass_220_8bit  Vc3Class = "Class_220_8bit"
-	Vc3ClassClass_220_10bit Vc3Class = "Class_220_10bit"
+	Vc3ClassClass_145_8bit  Vc3Class = "CLASS_145_8BIT"
+	Vc3ClassClass_220_8bit  Vc3Class = "CLASS_220_8BIT"
+	Vc3ClassClass_220_10bit Vc3Class = "CLASS_220_10BIT"
 )
 
 // Values lists the values of Vc3Class.
@@ -6047,8 +6047,8 @@ type Vp8FramerateControl string
 
 // The values of Vp8FramerateControl.
 const (
-	Vp8FramerateControlInitialize_From_Source Vp8FramerateControl = "Initialize_From_Source"
-	Vp8FramerateControlSpecified              Vp8FramerateControl = "Specified"
+	Vp8FramerateControlInitialize_From_Source Vp8FramerateControl = "INITIALIZE_FROM_SOURCE"
+	Vp8FramerateControlSpecified              Vp8FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of Vp8FramerateControl.
@@ -6061,10 +6061,10 @@ type Vp8FramerateConversionAlgorithm string
 
 // The values of Vp8FramerateConversionAlgorithm.
 const (
-	Vp8FramerateConversionAlgorithmDuplicate_Drop       Vp8FramerateConversionAlgorithm = "Duplicate_Drop"
-	Vp8FramerateConversionAlgorithmInterpolate          Vp8FramerateConversionAlgorithm = "Interpolate"
-	Vp8FramerateConversionAlgorithmFrameformer          Vp8FramerateConversionAlgorithm = "Frameformer"
-	Vp8FramerateConversionAlgorithmMaintain_Frame_Count Vp8FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	Vp8FramerateConversionAlgorithmDuplicate_Drop       Vp8FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	Vp8FramerateConversionAlgorithmInterpolate          Vp8FramerateConversionAlgorithm = "INTERPOLATE"
+	Vp8FramerateConversionAlgorithmFrameformer          Vp8FramerateConversionAlgorithm = "FRAMEFORMER"
+	Vp8FramerateConversionAlgorithmMaintain_Frame_Count Vp8FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of Vp8FramerateConversionAlgorithm.
@@ -6077,8 +6077,8 @@ type Vp8ParControl string
 
 // The values of Vp8ParControl.
 const (
-	Vp8ParControlInitialize_From_Source Vp8ParControl = "Initialize_From_Source"
-	Vp8ParControlSpecified              Vp8ParControl = "Specified"
+	Vp8ParControlInitialize_From_Source Vp8ParControl = "INITIALIZE_FROM_SOURCE"
+	Vp8ParControlSpecified              Vp8ParControl = "SPECIFIED"
 )
 
 // Values lists the values of Vp8ParControl.
@@ -6091,8 +6091,8 @@ type Vp8QualityTuningLevel string
 
 // The values of Vp8QualityTuningLevel.
 const (
-	Vp8QualityTuningLevelMulti_Pass    Vp8QualityTuningLevel = "Multi_Pass"
-	Vp8QualityTuningLevelMulti_Pass_Hq Vp8QualityTuningLevel = "Multi_Pass_Hq"
+	Vp8QualityTuningLevelMulti_Pass    Vp8QualityTuningLevel = "MULTI_PASS"
+	Vp8QualityTuningLevelMulti_Pass_Hq Vp8QualityTuningLevel = "MULTI_PASS_HQ"
 )
 
 // Values lists the values of Vp8QualityTuningLevel.
@@ -6105,7 +6105,7 @@ type Vp8RateControlMode string
 
 // The values of Vp8RateControlMode.
 const (
-	Vp8RateControlModeVbr Vp8RateControlMode = "Vbr"
+	Vp8RateControlModeVbr Vp8RateControlMode = "VBR"
 )
 
 // Values lists the values of Vp8RateControlMode.
@@ -6118,8 +6118,8 @@ type Vp9FramerateControl string
 
 // The values of Vp9FramerateControl.
 const (
-	Vp9FramerateControlInitialize_From_Source Vp9FramerateControl = "Initialize_From_Source"
-	Vp9FramerateControlSpecified              Vp9FramerateControl = "Specified"
+	Vp9FramerateControlInitialize_From_Source Vp9FramerateControl = "INITIALIZE_FROM_SOURCE"
+	Vp9FramerateControlSpecified              Vp9FramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of Vp9FramerateControl.
@@ -6132,10 +6132,10 @@ type Vp9FramerateConversionAlgorithm string
 
 // The values of Vp9FramerateConversionAlgorithm.
 const (
-	Vp9FramerateConversionAlgorithmDuplicate_Drop       Vp9FramerateConversionAlgorithm = "Duplicate_Drop"
-	Vp9FramerateConversionAlgorithmInterpolate          Vp9FramerateConversionAlgorithm = "Interpolate"
-	Vp9FramerateConversionAlgorithmFrameformer          Vp9FramerateConversionAlgorithm = "Frameformer"
-	Vp9FramerateConversionAlgorithmMaintain_Frame_Count Vp9FramerateConversionAlgorithm = "Maintain_Frame_Count"
+	Vp9FramerateConversionAlgorithmDuplicate_Drop       Vp9FramerateConversionAlgorithm = "DUPLICATE_DROP"
+	Vp9FramerateConversionAlgorithmInterpolate          Vp9FramerateConversionAlgorithm = "INTERPOLATE"
+	Vp9FramerateConversionAlgorithmFrameformer          Vp9FramerateConversionAlgorithm = "FRAMEFORMER"
+	Vp9FramerateConversionAlgorithmMaintain_Frame_Count Vp9FramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of Vp9FramerateConversionAlgorithm.
@@ -6148,8 +6148,8 @@ type Vp9ParControl string
 
 // The values of Vp9ParControl.
 const (
-	Vp9ParControlInitialize_From_Source Vp9ParControl = "Initialize_From_Source"
-	Vp9ParControlSpecified              Vp9ParControl = "Specified"
+	Vp9ParControlInitialize_From_Source Vp9ParControl = "INITIALIZE_FROM_SOURCE"
+	Vp9ParControlSpecified              Vp9ParControl = "SPECIFIED"
 )
 
 // Values lists the values of Vp9ParControl.
@@ -6162,8 +6162,8 @@ type Vp9QualityTuningLevel string
 
 // The values of Vp9QualityTuningLevel.
 const (
-	Vp9QualityTuningLevelMulti_Pass    Vp9QualityTuningLevel = "Multi_Pass"
-	Vp9QualityTuningLevelMulti_Pass_Hq Vp9QualityTuningLevel = "Multi_Pass_Hq"
+	Vp9QualityTuningLevelMulti_Pass    Vp9QualityTuningLevel = "MULTI_PASS"
+	Vp9QualityTuningLevelMulti_Pass_Hq Vp9QualityTuningLevel = "MULTI_PASS_HQ"
 )
 
 // Values lists the values of Vp9QualityTuningLevel.
@@ -6176,7 +6176,7 @@ type Vp9RateControlMode string
 
 // The values of Vp9RateControlMode.
 const (
-	Vp9RateControlModeVbr Vp9RateControlMode = "Vbr"
+	Vp9RateControlModeVbr Vp9RateControlMode = "VBR"
 )
 
 // Values lists the values of Vp9RateControlMode.
@@ -6189,13 +6189,13 @@ type XavcAdaptiveQuantization string
 
 // The values of XavcAdaptiveQuantization.
 const (
-	XavcAdaptiveQuantizationOff    XavcAdaptiveQuantization = "Off"
-	XavcAdaptiveQuantizationAuto   XavcAdaptiveQuantization = "Auto"
-	XavcAdaptiveQuantizationLow    XavcAdaptiveQuantization = "Low"
-	XavcAdaptiveQuantizationMedium XavcAdaptiveQuantization = "Medium"
-	XavcAdaptiveQuantizationHigh   XavcAdaptiveQuantization = "High"
-	XavcAdaptiveQuantizationHigher XavcAdaptiveQuantization = "Higher"
-	XavcAdaptiveQuantizationMax    XavcAdaptiveQuantization = "Max"
+	XavcAdaptiveQuantizationOff    XavcAdaptiveQuantization = "OFF"
+	XavcAdaptiveQuantizationAuto   XavcAdaptiveQuantization = "AUTO"
+	XavcAdaptiveQuantizationLow    XavcAdaptiveQuantization = "LOW"
+	XavcAdaptiveQuantizationMedium XavcAdaptiveQuantization = "MEDIUM"
+	XavcAdaptiveQuantizationHigh   XavcAdaptiveQuantization = "HIGH"
+	XavcAdaptiveQuantizationHigher XavcAdaptiveQuantization = "HIGHER"
+	XavcAdaptiveQuantizationMax    XavcAdaptiveQuantization = "MAX"
 )
 
 // Values lists the values of XavcAdaptiveQuantization.
@@ -6208,9 +6208,9 @@ type XavcEntropyEncoding string
 
 // The values of XavcEntropyEncoding.
 const (
-	XavcEntropyEncodingAuto  XavcEntropyEncoding = "Auto"
-	XavcEntropyEncodingCabac XavcEntropyEncoding = "Cabac"
-	XavcEntropyEncodingCavlc XavcEntropyEncoding = "Cavlc"
+	XavcEntropyEncodingAuto  XavcEntropyEncoding = "AUTO"
+	XavcEntropyEncodingCabac XavcEntropyEncoding = "CABAC"
+	XavcEntropyEncodingCavlc XavcEntropyEncoding = "CAVLC"
 )
 
 // Values lists the values of XavcEntropyEncoding.
@@ -6223,8 +6223,8 @@ type XavcFramerateControl string
 
 // The values of XavcFramerateControl.
 const (
-	XavcFramerateControlInitialize_From_Source XavcFramerateControl = "Initialize_From_Source"
-	XavcFramerateControlSpecified              XavcFramerateControl = "Specified"
+	XavcFramerateControlInitialize_From_Source XavcFramerateControl = "INITIALIZE_FROM_SOURCE"
+	XavcFramerateControlSpecified              XavcFramerateControl = "SPECIFIED"
 )
 
 // Values lists the values of XavcFramerateControl.
@@ -6237,10 +6237,10 @@ type XavcFramerateConversionAlgorithm string
 
 // The values of XavcFramerateConversionAlgorithm.
 const (
-	XavcFramerateConversionAlgorithmDuplicate_Drop       XavcFramerateConversionAlgorithm = "Duplicate_Drop"
-	XavcFramerateConversionAlgorithmInterpolate          XavcFramerateConversionAlgorithm = "Interpolate"
-	XavcFramerateConversionAlgorithmFrameformer          XavcFramerateConversionAlgorithm = "Frameformer"
-	XavcFramerateConversionAlgorithmMaintain_Frame_Count XavcFramerateConversionAlgorithm = "Maintain_Frame_Count"
+	XavcFramerateConversionAlgorithmDuplicate_Drop       XavcFramerateConversionAlgorithm = "DUPLICATE_DROP"
+	XavcFramerateConversionAlgorithmInterpolate          XavcFramerateConversionAlgorithm = "INTERPOLATE"
+	XavcFramerateConversionAlgorithmFrameformer          XavcFramerateConversionAlgorithm = "FRAMEFORMER"
+	XavcFramerateConversionAlgorithmMaintain_Frame_Count XavcFramerateConversionAlgorithm = "MAINTAIN_FRAME_COUNT"
 )
 
 // Values lists the values of XavcFramerateConversionAlgorithm.
@@ -6253,11 +6253,11 @@ type XavcProfile string
 
 // The values of XavcProfile.
 const (
-	XavcProfileXavc_Hd_Intra_Cbg XavcProfile = "Xavc_Hd_Intra_Cbg"
-	XavcProfileXavc_4k_Intra_Cbg XavcProfile = "Xavc_4k_Intra_Cbg"
-	XavcProfileXavc_4k_Intra_Vbr XavcProfile = "Xavc_4k_Intra_Vbr"
-	XavcProfileXavc_Hd           XavcProfile = "Xavc_Hd"
-	XavcProfileXavc_4k           XavcProfile = "Xavc_4k"
+	XavcProfileXavc_Hd_Intra_Cbg XavcProfile = "XAVC_HD_INTRA_CBG"
+	XavcProfileXavc_4k_Intra_Cbg XavcProfile = "XAVC_4K_INTRA_CBG"
+	XavcProfileXavc_4k_Intra_Vbr XavcProfile = "XAVC_4K_INTRA_VBR"
+	XavcProfileXavc_Hd           XavcProfile = "XAVC_HD"
+	XavcProfileXavc_4k           XavcProfile = "XAVC_4K"
 )
 
 // Values lists the values of XavcProfile.
@@ -6270,8 +6270,8 @@ type XavcSlowPal string
 
 // The values of XavcSlowPal.
 const (
-	XavcSlowPalDisabled XavcSlowPal = "Disabled"
-	XavcSlowPalEnabled  XavcSlowPal = "Enabled"
+	XavcSlowPalDisabled XavcSlowPal = "DISABLED"
+	XavcSlowPalEnabled  XavcSlowPal = "ENABLED"
 )
 
 // Values lists the values of XavcSlowPal.
@@ -6284,8 +6284,8 @@ type XavcSpatialAdaptiveQuantization string
 
 // The values of XavcSpatialAdaptiveQuantization.
 const (
-	XavcSpatialAdaptiveQuantizationDisabled XavcSpatialAdaptiveQuantization = "Disabled"
-	XavcSpatialAdaptiveQuantizationEnabled  XavcSpatialAdaptiveQuantization = "Enabled"
+	XavcSpatialAdaptiveQuantizationDisabled XavcSpatialAdaptiveQuantization = "DISABLED"
+	XavcSpatialAdaptiveQuantizationEnabled  XavcSpatialAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of XavcSpatialAdaptiveQuantization.
@@ -6298,8 +6298,8 @@ type XavcTemporalAdaptiveQuantization string
 
 // The values of XavcTemporalAdaptiveQuantization.
 const (
-	XavcTemporalAdaptiveQuantizationDisabled XavcTemporalAdaptiveQuantization = "Disabled"
-	XavcTemporalAdaptiveQuantizationEnabled  XavcTemporalAdaptiveQuantization = "Enabled"
+	XavcTemporalAdaptiveQuantizationDisabled XavcTemporalAdaptiveQuantization = "DISABLED"
+	XavcTemporalAdaptiveQuantizationEnabled  XavcTemporalAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of XavcTemporalAdaptiveQuantization.
@@ -6312,9 +6312,9 @@ type Xavc4kIntraCbgProfileClass string
 
 // The values of Xavc4kIntraCbgProfileClass.
 const (
-	Xavc4kIntraCbgProfileClassClass_100 Xavc4kIntraCbgProfileClass = "Class_100"
-	Xavc4kIntraCbgProfileClassClass_300 Xavc4kIntraCbgProfileClass = "Class_300"
-	Xavc4kIntraCbgProfileClassClass_480 Xavc4kIntraCbgProfileClass = "Class_480"
+	Xavc4kIntraCbgProfileClassClass_100 Xavc4kIntraCbgProfileClass = "CLASS_100"
+	Xavc4kIntraCbgProfileClassClass_300 Xavc4kIntraCbgProfileClass = "CLASS_300"
+	Xavc4kIntraCbgProfileClassClass_480 Xavc4kIntraCbgProfileClass = "CLASS_480"
 )
 
 // Values lists the values of Xavc4kIntraCbgProfileClass.
@@ -6327,9 +6327,9 @@ type Xavc4kIntraVbrProfileClass string
 
 // The values of Xavc4kIntraVbrProfileClass.
 const (
-	Xavc4kIntraVbrProfileClassClass_100 Xavc4kIntraVbrProfileClass = "Class_100"
-	Xavc4kIntraVbrProfileClassClass_300 Xavc4kIntraVbrProfileClass = "Class_300"
-	Xavc4kIntraVbrProfileClassClass_480 Xavc4kIntraVbrProfileClass = "Class_480"
+	Xavc4kIntraVbrProfileClassClass_100 Xavc4kIntraVbrProfileClass = "CLASS_100"
+	Xavc4kIntraVbrProfileClassClass_300 Xavc4kIntraVbrProfileClass = "CLASS_300"
+	Xavc4kIntraVbrProfileClassClass_480 Xavc4kIntraVbrProfileClass = "CLASS_480"
 )
 
 // Values lists the values of Xavc4kIntraVbrProfileClass.
@@ -6342,9 +6342,9 @@ type Xavc4kProfileBitrateClass string
 
 // The values of Xavc4kProfileBitrateClass.
 const (
-	Xavc4kProfileBitrateClassBitrate_Class_100 Xavc4kProfileBitrateClass = "Bitrate_Class_100"
-	Xavc4kProfileBitrateClassBitrate_Class_140 Xavc4kProfileBitrateClass = "Bitrate_Class_140"
-	Xavc4kProfileBitrateClassBitrate_Class_200 Xavc4kProfileBitrateClass = "Bitrate_Class_200"
+	Xavc4kProfileBitrateClassBitrate_Class_100 Xavc4kProfileBitrateClass = "BITRATE_CLASS_100"
+	Xavc4kProfileBitrateClassBitrate_Class_140 Xavc4kProfileBitrateClass = "BITRATE_CLASS_140"
+	Xavc4kProfileBitrateClassBitrate_Class_200 Xavc4kProfileBitrateClass = "BITRATE_CLASS_200"
 )
 
 // Values lists the values of Xavc4kProfileBitrateClass.
@@ -6357,8 +6357,8 @@ type Xavc4kProfileCodecProfile string
 
 // The values of Xavc4kProfileCodecProfile.
 const (
-	Xavc4kProfileCodecProfileHigh     Xavc4kProfileCodecProfile = "High"
-	Xavc4kProfileCodecProfileHigh_422 Xavc4kProfileCodecProfile = "High_422"
+	Xavc4kProfileCodecProfileHigh     Xavc4kProfileCodecProfile = "HIGH"
+	Xavc4kProfileCodecProfileHigh_422 Xavc4kProfileCodecProfile = "HIGH_422"
 )
 
 // Values lists the values of Xavc4kProfileCodecProfile.
@@ -6371,8 +6371,8 @@ type XavcFlickerAdaptiveQuantization string
 
 // The values of XavcFlickerAdaptiveQuantization.
 const (
-	XavcFlickerAdaptiveQuantizationDisabled XavcFlickerAdaptiveQuantization = "Disabled"
-	XavcFlickerAdaptiveQuantizationEnabled  XavcFlickerAdaptiveQuantization = "Enabled"
+	XavcFlickerAdaptiveQuantizationDisabled XavcFlickerAdaptiveQuantization = "DISABLED"
+	XavcFlickerAdaptiveQuantizationEnabled  XavcFlickerAdaptiveQuantization = "ENABLED"
 )
 
 // Values lists the values of XavcFlickerAdaptiveQuantization.
@@ -6385,8 +6385,8 @@ type XavcGopBReference string
 
 // The values of XavcGopBReference.
 const (
-	XavcGopBReferenceDisabled XavcGopBReference = "Disabled"
-	XavcGopBReferenceEnabled  XavcGopBReference = "Enabled"
+	XavcGopBReferenceDisabled XavcGopBReference = "DISABLED"
+	XavcGopBReferenceEnabled  XavcGopBReference = "ENABLED"
 )
 
 // Values lists the values of XavcGopBReference.
@@ -6399,9 +6399,9 @@ type Xavc4kProfileQualityTuningLevel string
 
 // The values of Xavc4kProfileQualityTuningLevel.
 const (
-	Xavc4kProfileQualityTuningLevelSingle_Pass    Xavc4kProfileQualityTuningLevel = "Single_Pass"
-	Xavc4kProfileQualityTuningLevelSingle_Pass_Hq Xavc4kProfileQualityTuningLevel = "Single_Pass_Hq"
-	Xavc4kProfileQualityTuningLevelMulti_Pass_Hq  Xavc4kProfileQualityTuningLevel = "Multi_Pass_Hq"
+	Xavc4kProfileQualityTuningLevelSingle_Pass    Xavc4kProfileQualityTuningLevel = "SINGLE_PASS"
+	Xavc4kProfileQualityTuningLevelSingle_Pass_Hq Xavc4kProfileQualityTuningLevel = "SINGLE_PASS_HQ"
+	Xavc4kProfileQualityTuningLevelMulti_Pass_Hq  Xavc4kProfileQualityTuningLevel = "MULTI_PASS_HQ"
 )
 
 // Values lists the values of Xavc4kProfileQualityTuningLevel.
@@ -6414,9 +6414,9 @@ type XavcHdIntraCbgProfileClass string
 
 // The values of XavcHdIntraCbgProfileClass.
 const (
-	XavcHdIntraCbgProfileClassClass_50  XavcHdIntraCbgProfileClass = "Class_50"
-	XavcHdIntraCbgProfileClassClass_100 XavcHdIntraCbgProfileClass = "Class_100"
-	XavcHdIntraCbgProfileClassClass_200 XavcHdIntraCbgProfileClass = "Class_200"
+	XavcHdIntraCbgProfileClassClass_50  XavcHdIntraCbgProfileClass = "CLASS_50"
+	XavcHdIntraCbgProfileClassClass_100 XavcHdIntraCbgProfileClass = "CLASS_100"
+	XavcHdIntraCbgProfileClassClass_200 XavcHdIntraCbgProfileClass = "CLASS_200"
 )
 
 // Values lists the values of XavcHdIntraCbgProfileClass.
@@ -6429,9 +6429,9 @@ type XavcHdProfileBitrateClass string
 
 // The values of XavcHdProfileBitrateClass.
 const (
-	XavcHdProfileBitrateClassBitrate_Class_25 XavcHdProfileBitrateClass = "Bitrate_Class_25"
-	XavcHdProfileBitrateClassBitrate_Class_35 XavcHdProfileBitrateClass = "Bitrate_Class_35"
-	XavcHdProfileBitrateClassBitrate_Class_50 XavcHdProfileBitrateClass = "Bitrate_Class_50"
+	XavcHdProfileBitrateClassBitrate_Class_25 XavcHdProfileBitrateClass = "BITRATE_CLASS_25"
+	XavcHdProfileBitrateClassBitrate_Class_35 XavcHdProfileBitrateClass = "BITRATE_CLASS_35"
+	XavcHdProfileBitrateClassBitrate_Class_50 XavcHdProfileBitrateClass = "BITRATE_CLASS_50"
 )
 
 // Values lists the values of XavcHdProfileBitrateClass.
@@ -6444,11 +6444,11 @@ type XavcInterlaceMode string
 
 // The values of XavcInterlaceMode.
 const (
-	XavcInterlaceModeProgressive         XavcInterlaceMode = "Progressive"
-	XavcInterlaceModeTop_Field           XavcInterlaceMode = "Top_Field"
-	XavcInterlaceModeBottom_Field        XavcInterlaceMode = "Bottom_Field"
-	XavcInterlaceModeFollow_Top_Field    XavcInterlaceMode = "Follow_Top_Field"
-	XavcInterlaceModeFollow_Bottom_Field XavcInterlaceMode = "Follow_Bottom_Field"
+	XavcInterlaceModeProgressive         XavcInterlaceMode = "PROGRESSIVE"
+	XavcInterlaceModeTop_Field           XavcInterlaceMode = "TOP_FIELD"
+	XavcInterlaceModeBottom_Field        XavcInterlaceMode = "BOTTOM_FIELD"
+	XavcInterlaceModeFollow_Top_Field    XavcInterlaceMode = "FOLLOW_TOP_FIELD"
+	XavcInterlaceModeFollow_Bottom_Field XavcInterlaceMode = "FOLLOW_BOTTOM_FIELD"
 )
 
 // Values lists the values of XavcInterlaceMode.
@@ -6461,9 +6461,9 @@ type XavcHdProfileQualityTuningLevel string
 
 // The values of XavcHdProfileQualityTuningLevel.
 const (
-	XavcHdProfileQualityTuningLevelSingle_Pass    XavcHdProfileQualityTuningLevel = "Single_Pass"
-	XavcHdProfileQualityTuningLevelSingle_Pass_Hq XavcHdProfileQualityTuningLevel = "Single_Pass_Hq"
-	XavcHdProfileQualityTuningLevelMulti_Pass_Hq  XavcHdProfileQualityTuningLevel = "Multi_Pass_Hq"
+	XavcHdProfileQualityTuningLevelSingle_Pass    XavcHdProfileQualityTuningLevel = "SINGLE_PASS"
+	XavcHdProfileQualityTuningLevelSingle_Pass_Hq XavcHdProfileQualityTuningLevel = "SINGLE_PASS_HQ"
+	XavcHdProfileQualityTuningLevelMulti_Pass_Hq  XavcHdProfileQualityTuningLevel = "MULTI_PASS_HQ"
 )
 
 // Values lists the values of XavcHdProfileQualityTuningLevel.
@@ -6476,8 +6476,8 @@ type XavcHdProfileTelecine string
 
 // The values of XavcHdProfileTelecine.
 const (
-	XavcHdProfileTelecineNone XavcHdProfileTelecine = "None"
-	XavcHdProfileTelecineHard XavcHdProfileTelecine = "Hard"
+	XavcHdProfileTelecineNone XavcHdProfileTelecine = "NONE"
+	XavcHdProfileTelecineHard XavcHdProfileTelecine = "HARD"
 )
 
 // Values lists the values of XavcHdProfileTelecine.
@@ -6490,8 +6490,8 @@ type ColorMetadata string
 
 // The values of ColorMetadata.
 const (
-	ColorMetadataIgnore ColorMetadata = "Ignore"
-	ColorMetadataInsert ColorMetadata = "Insert"
+	ColorMetadataIgnore ColorMetadata = "IGNORE"
+	ColorMetadataInsert ColorMetadata = "INSERT"
 )
 
 // Values lists the values of ColorMetadata.
@@ -6504,8 +6504,8 @@ type DropFrameTimecode string
 
 // The values of DropFrameTimecode.
 const (
-	DropFrameTimecodeDisabled DropFrameTimecode = "Disabled"
-	DropFrameTimecodeEnabled  DropFrameTimecode = "Enabled"
+	DropFrameTimecodeDisabled DropFrameTimecode = "DISABLED"
+	DropFrameTimecodeEnabled  DropFrameTimecode = "ENABLED"
 )
 
 // Values lists the values of DropFrameTimecode.
@@ -6518,9 +6518,9 @@ type RespondToAfd string
 
 // The values of RespondToAfd.
 const (
-	RespondToAfdNone        RespondToAfd = "None"
-	RespondToAfdRespond     RespondToAfd = "Respond"
-	RespondToAfdPassthrough RespondToAfd = "Passthrough"
+	RespondToAfdNone        RespondToAfd = "NONE"
+	RespondToAfdRespond     RespondToAfd = "RESPOND"
+	RespondToAfdPassthrough RespondToAfd = "PASSTHROUGH"
 )
 
 // Values lists the values of RespondToAfd.
@@ -6533,12 +6533,12 @@ type ScalingBehavior string
 
 // The values of ScalingBehavior.
 const (
-	ScalingBehaviorDefault           ScalingBehavior = "Default"
-	ScalingBehaviorStretch_To_Output ScalingBehavior = "Stretch_To_Output"
-	ScalingBehaviorFit               ScalingBehavior = "Fit"
-	ScalingBehaviorFit_No_Upscale    ScalingBehavior = "Fit_No_Upscale"
-	ScalingBehaviorFill              ScalingBehavior = "Fill"
-	ScalingBehaviorSmart_Crop        ScalingBehavior = "Smart_Crop"
+	ScalingBehaviorDefault           ScalingBehavior = "DEFAULT"
+	ScalingBehaviorStretch_To_Output ScalingBehavior = "STRETCH_TO_OUTPUT"
+	ScalingBehaviorFit               ScalingBehavior = "FIT"
+	ScalingBehaviorFit_No_Upscale    ScalingBehavior = "FIT_NO_UPSCALE"
+	ScalingBehaviorFill              ScalingBehavior = "FILL"
+	ScalingBehaviorSmart_Crop        ScalingBehavior = "SMART_CROP"
 )
 
 // Values lists the values of ScalingBehavior.
@@ -6551,8 +6551,8 @@ type VideoTimecodeInsertion string
 
 // The values of VideoTimecodeInsertion.
 const (
-	VideoTimecodeInsertionDisabled       VideoTimecodeInsertion = "Disabled"
-	VideoTimecodeInsertionPic_Timing_Sei VideoTimecodeInsertion = "Pic_Timing_Sei"
+	VideoTimecodeInsertionDisabled       VideoTimecodeInsertion = "DISABLED"
+	VideoTimecodeInsertionPic_Timing_Sei VideoTimecodeInsertion = "PIC_TIMING_SEI"
 )
 
 // Values lists the values of VideoTimecodeInsertion.
@@ -6565,8 +6565,8 @@ type TimecodeTrack string
 
 // The values of TimecodeTrack.
 const (
-	TimecodeTrackDisabled TimecodeTrack = "Disabled"
-	TimecodeTrackEnabled  TimecodeTrack = "Enabled"
+	TimecodeTrackDisabled TimecodeTrack = "DISABLED"
+	TimecodeTrackEnabled  TimecodeTrack = "ENABLED"
 )
 
 // Values lists the values of TimecodeTrack.
@@ -6579,14 +6579,14 @@ type ColorSpaceConversion string
 
 // The values of ColorSpaceConversion.
 const (
-	ColorSpaceConversionNone            ColorSpaceConversion = "None"
-	ColorSpaceConversionForce_601       ColorSpaceConversion = "Force_601"
-	ColorSpaceConversionForce_709       ColorSpaceConversion = "Force_709"
-	ColorSpaceConversionForce_Hdr10     ColorSpaceConversion = "Force_Hdr10"
-	ColorSpaceConversionForce_Hlg_2020  ColorSpaceConversion = "Force_Hlg_2020"
-	ColorSpaceConversionForce_P3dci     ColorSpaceConversion = "Force_P3dci"
-	ColorSpaceConversionForce_P3d65_Sdr ColorSpaceConversion = "Force_P3d65_Sdr"
-	ColorSpaceConversionForce_P3d65_Hdr ColorSpaceConversion = "Force_P3d65_Hdr"
+	ColorSpaceConversionNone            ColorSpaceConversion = "NONE"
+	ColorSpaceConversionForce_601       ColorSpaceConversion = "FORCE_601"
+	ColorSpaceConversionForce_709       ColorSpaceConversion = "FORCE_709"
+	ColorSpaceConversionForce_Hdr10     ColorSpaceConversion = "FORCE_HDR10"
+	ColorSpaceConversionForce_Hlg_2020  ColorSpaceConversion = "FORCE_HLG_2020"
+	ColorSpaceConversionForce_P3dci     ColorSpaceConversion = "FORCE_P3DCI"
+	ColorSpaceConversionForce_P3d65_Sdr ColorSpaceConversion = "FORCE_P3D65_SDR"
+	ColorSpaceConversionForce_P3d65_Hdr ColorSpaceConversion = "FORCE_P3D65_HDR"
 )
 
 // Values lists the values of ColorSpaceConversion.
@@ -6599,8 +6599,8 @@ type HDRToSDRToneMapper string
 
 // The values of HDRToSDRToneMapper.
 const (
-	HDRToSDRToneMapperPreserve_Details HDRToSDRToneMapper = "Preserve_Details"
-	HDRToSDRToneMapperVibrant          HDRToSDRToneMapper = "Vibrant"
+	HDRToSDRToneMapperPreserve_Details HDRToSDRToneMapper = "PRESERVE_DETAILS"
+	HDRToSDRToneMapperVibrant          HDRToSDRToneMapper = "VIBRANT"
 )
 
 // Values lists the values of HDRToSDRToneMapper.
@@ -6613,9 +6613,9 @@ type SampleRangeConversion string
 
 // The values of SampleRangeConversion.
 const (
-	SampleRangeConversionLimited_Range_Squeeze SampleRangeConversion = "Limited_Range_Squeeze"
-	SampleRangeConversionNone                  SampleRangeConversion = "None"
-	SampleRangeConversionLimited_Range_Clip    SampleRangeConversion = "Limited_Range_Clip"
+	SampleRangeConversionLimited_Range_Squeeze SampleRangeConversion = "LIMITED_RANGE_SQUEEZE"
+	SampleRangeConversionNone                  SampleRangeConversion = "NONE"
+	SampleRangeConversionLimited_Range_Clip    SampleRangeConversion = "LIMITED_RANGE_CLIP"
 )
 
 // Values lists the values of SampleRangeConversion.
@@ -6628,11 +6628,11 @@ type DeinterlaceAlgorithm string
 
 // The values of DeinterlaceAlgorithm.
 const (
-	DeinterlaceAlgorithmInterpolate          DeinterlaceAlgorithm = "Interpolate"
-	DeinterlaceAlgorithmInterpolate_Ticker   DeinterlaceAlgorithm = "Interpolate_Ticker"
-	DeinterlaceAlgorithmBlend                DeinterlaceAlgorithm = "Blend"
-	DeinterlaceAlgorithmBlend_Ticker         DeinterlaceAlgorithm = "Blend_Ticker"
-	DeinterlaceAlgorithmLinear_Interpolation DeinterlaceAlgorithm = "Linear_Interpolation"
+	DeinterlaceAlgorithmInterpolate          DeinterlaceAlgorithm = "INTERPOLATE"
+	DeinterlaceAlgorithmInterpolate_Ticker   DeinterlaceAlgorithm = "INTERPOLATE_TICKER"
+	DeinterlaceAlgorithmBlend                DeinterlaceAlgorithm = "BLEND"
+	DeinterlaceAlgorithmBlend_Ticker         DeinterlaceAlgorithm = "BLEND_TICKER"
+	DeinterlaceAlgorithmLinear_Interpolation DeinterlaceAlgorithm = "LINEAR_INTERPOLATION"
 )
 
 // Values lists the values of DeinterlaceAlgorithm.
@@ -6645,8 +6645,8 @@ type DeinterlacerControl string
 
 // The values of DeinterlacerControl.
 const (
-	DeinterlacerControlForce_All_Frames DeinterlacerControl = "Force_All_Frames"
-	DeinterlacerControlNormal           DeinterlacerControl = "Normal"
+	DeinterlacerControlForce_All_Frames DeinterlacerControl = "FORCE_ALL_FRAMES"
+	DeinterlacerControlNormal           DeinterlacerControl = "NORMAL"
 )
 
 // Values lists the values of DeinterlacerControl.
@@ -6659,9 +6659,9 @@ type DeinterlacerMode string
 
 // The values of DeinterlacerMode.
 const (
-	DeinterlacerModeDeinterlace      DeinterlacerMode = "Deinterlace"
-	DeinterlacerModeInverse_Telecine DeinterlacerMode = "Inverse_Telecine"
-	DeinterlacerModeAdaptive         DeinterlacerMode = "Adaptive"
+	DeinterlacerModeDeinterlace      DeinterlacerMode = "DEINTERLACE"
+	DeinterlacerModeInverse_Telecine DeinterlacerMode = "INVERSE_TELECINE"
+	DeinterlacerModeAdaptive         DeinterlacerMode = "ADAPTIVE"
 )
 
 // Values lists the values of DeinterlacerMode.
@@ -6674,8 +6674,8 @@ type DolbyVisionCompatibility string
 
 // The values of DolbyVisionCompatibility.
 const (
-	DolbyVisionCompatibilityDuplicate_Stream    DolbyVisionCompatibility = "Duplicate_Stream"
-	DolbyVisionCompatibilitySupplemental_Codecs DolbyVisionCompatibility = "Supplemental_Codecs"
+	DolbyVisionCompatibilityDuplicate_Stream    DolbyVisionCompatibility = "DUPLICATE_STREAM"
+	DolbyVisionCompatibilitySupplemental_Codecs DolbyVisionCompatibility = "SUPPLEMENTAL_CODECS"
 )
 
 // Values lists the values of DolbyVisionCompatibility.
@@ -6688,9 +6688,9 @@ type DolbyVisionLevel6Mode string
 
 // The values of DolbyVisionLevel6Mode.
 const (
-	DolbyVisionLevel6ModePassthrough DolbyVisionLevel6Mode = "Passthrough"
-	DolbyVisionLevel6ModeRecalculate DolbyVisionLevel6Mode = "Recalculate"
-	DolbyVisionLevel6ModeSpecify     DolbyVisionLevel6Mode = "Specify"
+	DolbyVisionLevel6ModePassthrough DolbyVisionLevel6Mode = "PASSTHROUGH"
+	DolbyVisionLevel6ModeRecalculate DolbyVisionLevel6Mode = "RECALCULATE"
+	DolbyVisionLevel6ModeSpecify     DolbyVisionLevel6Mode = "SPECIFY"
 )
 
 // Values lists the values of DolbyVisionLevel6Mode.
@@ -6703,8 +6703,8 @@ type DolbyVisionMapping string
 
 // The values of DolbyVisionMapping.
 const (
-	DolbyVisionMappingHdr10_Nomap DolbyVisionMapping = "Hdr10_Nomap"
-	DolbyVisionMappingHdr10_1000  DolbyVisionMapping = "Hdr10_1000"
+	DolbyVisionMappingHdr10_Nomap DolbyVisionMapping = "HDR10_NOMAP"
+	DolbyVisionMappingHdr10_1000  DolbyVisionMapping = "HDR10_1000"
 )
 
 // Values lists the values of DolbyVisionMapping.
@@ -6717,8 +6717,8 @@ type DolbyVisionProfile string
 
 // The values of DolbyVisionProfile.
 const (
-	DolbyVisionProfileProfile_5   DolbyVisionProfile = "Profile_5"
-	DolbyVisionProfileProfile_8_1 DolbyVisionProfile = "Profile_8_1"
+	DolbyVisionProfileProfile_5   DolbyVisionProfile = "PROFILE_5"
+	DolbyVisionProfileProfile_8_1 DolbyVisionProfile = "PROFILE_8_1"
 )
 
 // Values lists the values of DolbyVisionProfile.
@@ -6731,14 +6731,14 @@ type NoiseReducerFilter string
 
 // The values of NoiseReducerFilter.
 const (
-	NoiseReducerFilterBilateral NoiseReducerFilter = "Bilateral"
-	NoiseReducerFilterMean      NoiseReducerFilter = "Mean"
-	NoiseReducerFilterGaussian  NoiseReducerFilter = "Gaussian"
-	NoiseReducerFilterLanczos   NoiseReducerFilter = "Lanczos"
-	NoiseReducerFilterSharpen   NoiseReducerFilter = "Sharpen"
-	NoiseReducerFilterConserve  NoiseReducerFilter = "Conserve"
-	NoiseReducerFilterSpatial   NoiseReducerFilter = "Spatial"
-	NoiseReducerFilterTemporal  NoiseReducerFilter = "Temporal"
+	NoiseReducerFilterBilateral NoiseReducerFilter = "BILATERAL"
+	NoiseReducerFilterMean      NoiseReducerFilter = "MEAN"
+	NoiseReducerFilterGaussian  NoiseReducerFilter = "GAUSSIAN"
+	NoiseReducerFilterLanczos   NoiseReducerFilter = "LANCZOS"
+	NoiseReducerFilterSharpen   NoiseReducerFilter = "SHARPEN"
+	NoiseReducerFilterConserve  NoiseReducerFilter = "CONSERVE"
+	NoiseReducerFilterSpatial   NoiseReducerFilter = "SPATIAL"
+	NoiseReducerFilterTemporal  NoiseReducerFilter = "TEMPORAL"
 )
 
 // Values lists the values of NoiseReducerFilter.
@@ -6751,9 +6751,9 @@ type NoiseFilterPostTemporalSharpening string
 
 // The values of NoiseFilterPostTemporalSharpening.
 const (
-	NoiseFilterPostTemporalSharpeningDisabled NoiseFilterPostTemporalSharpening = "Disabled"
-	NoiseFilterPostTemporalSharpeningEnabled  NoiseFilterPostTemporalSharpening = "Enabled"
-	NoiseFilterPostTemporalSharpeningAuto     NoiseFilterPostTemporalSharpening = "Auto"
+	NoiseFilterPostTemporalSharpeningDisabled NoiseFilterPostTemporalSharpening = "DISABLED"
+	NoiseFilterPostTemporalSharpeningEnabled  NoiseFilterPostTemporalSharpening = "ENABLED"
+	NoiseFilterPostTemporalSharpeningAuto     NoiseFilterPostTemporalSharpening = "AUTO"
 )
 
 // Values lists the values of NoiseFilterPostTemporalSharpening.
@@ -6766,9 +6766,9 @@ type NoiseFilterPostTemporalSharpeningStrength string
 
 // The values of NoiseFilterPostTemporalSharpeningStrength.
 const (
-	NoiseFilterPostTemporalSharpeningStrengthLow    NoiseFilterPostTemporalSharpeningStrength = "Low"
-	NoiseFilterPostTemporalSharpeningStrengthMedium NoiseFilterPostTemporalSharpeningStrength = "Medium"
-	NoiseFilterPostTemporalSharpeningStrengthHigh   NoiseFilterPostTemporalSharpeningStrength = "High"
+	NoiseFilterPostTemporalSharpeningStrengthLow    NoiseFilterPostTemporalSharpeningStrength = "LOW"
+	NoiseFilterPostTemporalSharpeningStrengthMedium NoiseFilterPostTemporalSharpeningStrength = "MEDIUM"
+	NoiseFilterPostTemporalSharpeningStrengthHigh   NoiseFilterPostTemporalSharpeningStrength = "HIGH"
 )
 
 // Values lists the values of NoiseFilterPostTemporalSharpeningStrength.
@@ -6781,11 +6781,11 @@ type WatermarkingStrength string
 
 // The values of WatermarkingStrength.
 const (
-	WatermarkingStrengthLightest  WatermarkingStrength = "Lightest"
-	WatermarkingStrengthLighter   WatermarkingStrength = "Lighter"
-	WatermarkingStrengthDefault   WatermarkingStrength = "Default"
-	WatermarkingStrengthStronger  WatermarkingStrength = "Stronger"
-	WatermarkingStrengthStrongest WatermarkingStrength = "Strongest"
+	WatermarkingStrengthLightest  WatermarkingStrength = "LIGHTEST"
+	WatermarkingStrengthLighter   WatermarkingStrength = "LIGHTER"
+	WatermarkingStrengthDefault   WatermarkingStrength = "DEFAULT"
+	WatermarkingStrengthStronger  WatermarkingStrength = "STRONGER"
+	WatermarkingStrengthStrongest WatermarkingStrength = "STRONGEST"
 )
 
 // Values lists the values of WatermarkingStrength.
@@ -6798,15 +6798,15 @@ type TimecodeBurninPosition string
 
 // The values of TimecodeBurninPosition.
 const (
-	TimecodeBurninPositionTop_Center    TimecodeBurninPosition = "Top_Center"
-	TimecodeBurninPositionTop_Left      TimecodeBurninPosition = "Top_Left"
-	TimecodeBurninPositionTop_Right     TimecodeBurninPosition = "Top_Right"
-	TimecodeBurninPositionMiddle_Left   TimecodeBurninPosition = "Middle_Left"
-	TimecodeBurninPositionMiddle_Center TimecodeBurninPosition = "Middle_Center"
-	TimecodeBurninPositionMiddle_Right  TimecodeBurninPosition = "Middle_Right"
-	TimecodeBurninPositionBottom_Left   TimecodeBurninPosition = "Bottom_Left"
-	TimecodeBurninPositionBottom_Center TimecodeBurninPosition = "Bottom_Center"
-	TimecodeBurninPositionBottom_Right  TimecodeBurninPosition = "Bottom_Right"
+	TimecodeBurninPositionTop_Center    TimecodeBurninPosition = "TOP_CENTER"
+	TimecodeBurninPositionTop_Left      TimecodeBurninPosition = "TOP_LEFT"
+	TimecodeBurninPositionTop_Right     TimecodeBurninPosition = "TOP_RIGHT"
+	TimecodeBurninPositionMiddle_Left   TimecodeBurninPosition = "MIDDLE_LEFT"
+	TimecodeBurninPositionMiddle_Center TimecodeBurninPosition = "MIDDLE_CENTER"
+	TimecodeBurninPositionMiddle_Right  TimecodeBurninPosition = "MIDDLE_RIGHT"
+	TimecodeBurninPositionBottom_Left   TimecodeBurninPosition = "BOTTOM_LEFT"
+	TimecodeBurninPositionBottom_Center TimecodeBurninPosition = "BOTTOM_CENTER"
+	TimecodeBurninPositionBottom_Right  TimecodeBurninPosition = "BOTTOM_RIGHT"
 )
 
 // Values lists the values of TimecodeBurninPosition.
@@ -6819,9 +6819,9 @@ type TimecodeSource string
 
 // The values of TimecodeSource.
 const (
-	TimecodeSourceEmbedded       TimecodeSource = "Embedded"
-	TimecodeSourceZerobased      TimecodeSource = "Zerobased"
-	TimecodeSourceSpecifiedstart TimecodeSource = "Specifiedstart"
+	TimecodeSourceEmbedded       TimecodeSource = "EMBEDDED"
+	TimecodeSourceZerobased      TimecodeSource = "ZEROBASED"
+	TimecodeSourceSpecifiedstart TimecodeSource = "SPECIFIEDSTART"
 )
 
 // Values lists the values of TimecodeSource.
@@ -6834,8 +6834,8 @@ type SimulateReservedQueue string
 
 // The values of SimulateReservedQueue.
 const (
-	SimulateReservedQueueDisabled SimulateReservedQueue = "Disabled"
-	SimulateReservedQueueEnabled  SimulateReservedQueue = "Enabled"
+	SimulateReservedQueueDisabled SimulateReservedQueue = "DISABLED"
+	SimulateReservedQueueEnabled  SimulateReservedQueue = "ENABLED"
 )
 
 // Values lists the values of SimulateReservedQueue.
@@ -6848,21 +6848,21 @@ type StatusUpdateInterval string
 
 // The values of StatusUpdateInterval.
 const (
-	StatusUpdateIntervalSeconds_10  StatusUpdateInterval = "Seconds_10"
-	StatusUpdateIntervalSeconds_12  StatusUpdateInterval = "Seconds_12"
-	StatusUpdateIntervalSeconds_15  StatusUpdateInterval = "Seconds_15"
-	StatusUpdateIntervalSeconds_20  StatusUpdateInterval = "Seconds_20"
-	StatusUpdateIntervalSeconds_30  StatusUpdateInterval = "Seconds_30"
-	StatusUpdateIntervalSeconds_60  StatusUpdateInterval = "Seconds_60"
-	StatusUpdateIntervalSeconds_120 StatusUpdateInterval = "Seconds_120"
-	StatusUpdateIntervalSeconds_180 StatusUpdateInterval = "Seconds_180"
-	StatusUpdateIntervalSeconds_240 StatusUpdateInterval = "Seconds_240"
-	StatusUpdateIntervalSeconds_300 StatusUpdateInterval = "Seconds_300"
-	StatusUpdateIntervalSeconds_360 StatusUpdateInterval = "Seconds_360"
-	StatusUpdateIntervalSeconds_420 StatusUpdateInterval = "Seconds_420"
-	StatusUpdateIntervalSeconds_480 StatusUpdateInterval = "Seconds_480"
-	StatusUpdateIntervalSeconds_540 StatusUpdateInterval = "Seconds_540"
-	StatusUpdateIntervalSeconds_600 StatusUpdateInterval = "Seconds_600"
+	StatusUpdateIntervalSeconds_10  StatusUpdateInterval = "SECONDS_10"
+	StatusUpdateIntervalSeconds_12  StatusUpdateInterval = "SECONDS_12"
+	StatusUpdateIntervalSeconds_15  StatusUpdateInterval = "SECONDS_15"
+	StatusUpdateIntervalSeconds_20  StatusUpdateInterval = "SECONDS_20"
+	StatusUpdateIntervalSeconds_30  StatusUpdateInterval = "SECONDS_30"
+	StatusUpdateIntervalSeconds_60  StatusUpdateInterval = "SECONDS_60"
+	StatusUpdateIntervalSeconds_120 StatusUpdateInterval = "SECONDS_120"
+	StatusUpdateIntervalSeconds_180 StatusUpdateInterval = "SECONDS_180"
+	StatusUpdateIntervalSeconds_240 StatusUpdateInterval = "SECONDS_240"
+	StatusUpdateIntervalSeconds_300 StatusUpdateInterval = "SECONDS_300"
+	StatusUpdateIntervalSeconds_360 StatusUpdateInterval = "SECONDS_360"
+	StatusUpdateIntervalSeconds_420 StatusUpdateInterval = "SECONDS_420"
+	StatusUpdateIntervalSeconds_480 StatusUpdateInterval = "SECONDS_480"
+	StatusUpdateIntervalSeconds_540 StatusUpdateInterval = "SECONDS_540"
+	StatusUpdateIntervalSeconds_600 StatusUpdateInterval = "SECONDS_600"
 )
 
 // Values lists the values of StatusUpdateInterval.
@@ -6875,10 +6875,10 @@ type AccelerationStatus string
 
 // The values of AccelerationStatus.
 const (
-	AccelerationStatusNot_Applicable  AccelerationStatus = "Not_Applicable"
-	AccelerationStatusIn_Progress     AccelerationStatus = "In_Progress"
-	AccelerationStatusAccelerated     AccelerationStatus = "Accelerated"
-	AccelerationStatusNot_Accelerated AccelerationStatus = "Not_Accelerated"
+	AccelerationStatusNot_Applicable  AccelerationStatus = "NOT_APPLICABLE"
+	AccelerationStatusIn_Progress     AccelerationStatus = "IN_PROGRESS"
+	AccelerationStatusAccelerated     AccelerationStatus = "ACCELERATED"
+	AccelerationStatusNot_Accelerated AccelerationStatus = "NOT_ACCELERATED"
 )
 
 // Values lists the values of AccelerationStatus.
@@ -6891,9 +6891,9 @@ type JobPhase string
 
 // The values of JobPhase.
 const (
-	JobPhaseProbing     JobPhase = "Probing"
-	JobPhaseTranscoding JobPhase = "Transcoding"
-	JobPhaseUploading   JobPhase = "Uploading"
+	JobPhaseProbing     JobPhase = "PROBING"
+	JobPhaseTranscoding JobPhase = "TRANSCODING"
+	JobPhaseUploading   JobPhase = "UPLOADING"
 )
 
 // Values lists the values of JobPhase.
@@ -6906,7 +6906,7 @@ type ElementalInferenceFeature string
 
 // The values of ElementalInferenceFeature.
 const (
-	ElementalInferenceFeatureSmart_Crop ElementalInferenceFeature = "Smart_Crop"
+	ElementalInferenceFeatureSmart_Crop ElementalInferenceFeature = "SMART_CROP"
 )
 
 // Values lists the values of ElementalInferenceFeature.
@@ -6919,10 +6919,10 @@ type ElementalInferenceFeedManagementState string
 
 // The values of ElementalInferenceFeedManagementState.
 const (
-	ElementalInferenceFeedManagementStateCreated          ElementalInferenceFeedManagementState = "Created"
-	ElementalInferenceFeedManagementStateAssociated       ElementalInferenceFeedManagementState = "Associated"
-	ElementalInferenceFeedManagementStatePending_Deletion ElementalInferenceFeedManagementState = "Pending_Deletion"
-	ElementalInferenceFeedManagementStateDeleted          ElementalInferenceFeedManagementState = "Deleted"
+	ElementalInferenceFeedManagementStateCreated          ElementalInferenceFeedManagementState = "CREATED"
+	ElementalInferenceFeedManagementStateAssociated       ElementalInferenceFeedManagementState = "ASSOCIATED"
+	ElementalInferenceFeedManagementStatePending_Deletion ElementalInferenceFeedManagementState = "PENDING_DELETION"
+	ElementalInferenceFeedManagementStateDeleted          ElementalInferenceFeedManagementState = "DELETED"
 )
 
 // Values lists the values of ElementalInferenceFeedManagementState.
@@ -6935,9 +6935,9 @@ type ShareStatus string
 
 // The values of ShareStatus.
 const (
-	ShareStatusNot_Shared ShareStatus = "Not_Shared"
-	ShareStatusInitiated  ShareStatus = "Initiated"
-	ShareStatusShared     ShareStatus = "Shared"
+	ShareStatusNot_Shared ShareStatus = "NOT_SHARED"
+	ShareStatusInitiated  ShareStatus = "INITIATED"
+	ShareStatusShared     ShareStatus = "SHARED"
 )
 
 // Values lists the values of ShareStatus.
@@ -6950,11 +6950,11 @@ type JobStatus string
 
 // The values of JobStatus.
 const (
-	JobStatusSubmitted   JobStatus = "Submitted"
-	JobStatusProgressing JobStatus = "Progressing"
-	JobStatusComplete    JobStatus = "Complete"
-	JobStatusCanceled    JobStatus = "Canceled"
-	JobStatusError       JobStatus = "Error"
+	JobStatusSubmitted   JobStatus = "SUBMITTED"
+	JobStatusProgressing JobStatus = "PROGRESSING"
+	JobStatusComplete    JobStatus = "COMPLETE"
+	JobStatusCanceled    JobStatus = "CANCELED"
+	JobStatusError       JobStatus = "ERROR"
 )
 
 // Values lists the values of JobStatus.
@@ -6967,8 +6967,8 @@ type Type string
 
 // The values of Type.
 const (
-	TypeSystem Type = "System"
-	TypeCustom Type = "Custom"
+	TypeSystem Type = "SYSTEM"
+	TypeCustom Type = "CUSTOM"
 )
 
 // Values lists the values of Type.
@@ -6981,8 +6981,8 @@ type PricingPlan string
 
 // The values of PricingPlan.
 const (
-	PricingPlanOn_Demand PricingPlan = "On_Demand"
-	PricingPlanReserved  PricingPlan = "Reserved"
+	PricingPlanOn_Demand PricingPlan = "ON_DEMAND"
+	PricingPlanReserved  PricingPlan = "RESERVED"
 )
 
 // Values lists the values of PricingPlan.
@@ -6995,7 +6995,7 @@ type Commitment string
 
 // The values of Commitment.
 const (
-	CommitmentOne_Year Commitment = "One_Year"
+	CommitmentOne_Year Commitment = "ONE_YEAR"
 )
 
 // Values lists the values of Commitment.
@@ -7008,8 +7008,8 @@ type RenewalType string
 
 // The values of RenewalType.
 const (
-	RenewalTypeAuto_Renew RenewalType = "Auto_Renew"
-	RenewalTypeExpire     RenewalType = "Expire"
+	RenewalTypeAuto_Renew RenewalType = "AUTO_RENEW"
+	RenewalTypeExpire     RenewalType = "EXPIRE"
 )
 
 // Values lists the values of RenewalType.
@@ -7022,8 +7022,8 @@ type QueueStatus string
 
 // The values of QueueStatus.
 const (
-	QueueStatusActive QueueStatus = "Active"
-	QueueStatusPaused QueueStatus = "Paused"
+	QueueStatusActive QueueStatus = "ACTIVE"
+	QueueStatusPaused QueueStatus = "PAUSED"
 )
 
 // Values lists the values of QueueStatus.
@@ -7036,8 +7036,8 @@ type ReservationPlanStatus string
 
 // The values of ReservationPlanStatus.
 const (
-	ReservationPlanStatusActive  ReservationPlanStatus = "Active"
-	ReservationPlanStatusExpired ReservationPlanStatus = "Expired"
+	ReservationPlanStatusActive  ReservationPlanStatus = "ACTIVE"
+	ReservationPlanStatusExpired ReservationPlanStatus = "EXPIRED"
 )
 
 // Values lists the values of ReservationPlanStatus.
@@ -7050,8 +7050,8 @@ type DescribeEndpointsMode string
 
 // The values of DescribeEndpointsMode.
 const (
-	DescribeEndpointsModeDefault  DescribeEndpointsMode = "Default"
-	DescribeEndpointsModeGet_Only DescribeEndpointsMode = "Get_Only"
+	DescribeEndpointsModeDefault  DescribeEndpointsMode = "DEFAULT"
+	DescribeEndpointsModeGet_Only DescribeEndpointsMode = "GET_ONLY"
 )
 
 // Values lists the values of DescribeEndpointsMode.
@@ -7064,10 +7064,10 @@ type JobsQueryStatus string
 
 // The values of JobsQueryStatus.
 const (
-	JobsQueryStatusSubmitted   JobsQueryStatus = "Submitted"
-	JobsQueryStatusProgressing JobsQueryStatus = "Progressing"
-	JobsQueryStatusComplete    JobsQueryStatus = "Complete"
-	JobsQueryStatusError       JobsQueryStatus = "Error"
+	JobsQueryStatusSubmitted   JobsQueryStatus = "SUBMITTED"
+	JobsQueryStatusProgressing JobsQueryStatus = "PROGRESSING"
+	JobsQueryStatusComplete    JobsQueryStatus = "COMPLETE"
+	JobsQueryStatusError       JobsQueryStatus = "ERROR"
 )
 
 // Values lists the values of JobsQueryStatus.
@@ -7080,8 +7080,8 @@ type InputPolicy string
 
 // The values of InputPolicy.
 const (
-	InputPolicyAllowed    InputPolicy = "Allowed"
-	InputPolicyDisallowed InputPolicy = "Disallowed"
+	InputPolicyAllowed    InputPolicy = "ALLOWED"
+	InputPolicyDisallowed InputPolicy = "DISALLOWED"
 )
 
 // Values lists the values of InputPolicy.
@@ -7094,9 +7094,9 @@ type JobTemplateListBy string
 
 // The values of JobTemplateListBy.
 const (
-	JobTemplateListByName          JobTemplateListBy = "Name"
-	JobTemplateListByCreation_Date JobTemplateListBy = "Creation_Date"
-	JobTemplateListBySystem        JobTemplateListBy = "System"
+	JobTemplateListByName          JobTemplateListBy = "NAME"
+	JobTemplateListByCreation_Date JobTemplateListBy = "CREATION_DATE"
+	JobTemplateListBySystem        JobTemplateListBy = "SYSTEM"
 )
 
 // Values lists the values of JobTemplateListBy.
@@ -7109,8 +7109,8 @@ type Order string
 
 // The values of Order.
 const (
-	OrderAscending  Order = "Ascending"
-	OrderDescending Order = "Descending"
+	OrderAscending  Order = "ASCENDING"
+	OrderDescending Order = "DESCENDING"
 )
 
 // Values lists the values of Order.
@@ -7123,9 +7123,9 @@ type PresetListBy string
 
 // The values of PresetListBy.
 const (
-	PresetListByName          PresetListBy = "Name"
-	PresetListByCreation_Date PresetListBy = "Creation_Date"
-	PresetListBySystem        PresetListBy = "System"
+	PresetListByName          PresetListBy = "NAME"
+	PresetListByCreation_Date PresetListBy = "CREATION_DATE"
+	PresetListBySystem        PresetListBy = "SYSTEM"
 )
 
 // Values lists the values of PresetListBy.
@@ -7138,8 +7138,8 @@ type QueueListBy string
 
 // The values of QueueListBy.
 const (
-	QueueListByName          QueueListBy = "Name"
-	QueueListByCreation_Date QueueListBy = "Creation_Date"
+	QueueListByName          QueueListBy = "NAME"
+	QueueListByCreation_Date QueueListBy = "CREATION_DATE"
 )
 
 // Values lists the values of QueueListBy.
@@ -7152,14 +7152,14 @@ type Format string
 
 // The values of Format.
 const (
-	FormatMp4       Format = "Mp4"
-	FormatQuicktime Format = "Quicktime"
-	FormatMatroska  Format = "Matroska"
-	FormatWebm      Format = "Webm"
-	FormatMxf       Format = "Mxf"
-	FormatWave      Format = "Wave"
-	FormatAvi       Format = "Avi"
-	FormatMpegts    Format = "Mpegts"
+	FormatMp4       Format = "mp4"
+	FormatQuicktime Format = "quicktime"
+	FormatMatroska  Format = "matroska"
+	FormatWebm      Format = "webm"
+	FormatMxf       Format = "mxf"
+	FormatWave      Format = "wave"
+	FormatAvi       Format = "avi"
+	FormatMpegts    Format = "mpegts"
 )
 
 // Values lists the values of Format.
@@ -7172,33 +7172,33 @@ type Codec string
 
 // The values of Codec.
 const (
-	CodecUnknown      Codec = "Unknown"
-	CodecAac          Codec = "Aac"
-	CodecAc3          Codec = "Ac3"
-	CodecEac3         Codec = "Eac3"
-	CodecFlac         Codec = "Flac"
-	CodecMp3          Codec = "Mp3"
-	CodecOpus         Codec = "Opus"
-	CodecPcm          Codec = "Pcm"
-	CodecVorbis       Codec = "Vorbis"
-	CodecAv1          Codec = "Av1"
-	CodecAvc          Codec = "Avc"
-	CodecHevc         Codec = "Hevc"
-	CodecJpeg2000     Codec = "Jpeg2000"
-	CodecMjpeg        Codec = "Mjpeg"
-	CodecMpeg1        Codec = "Mpeg1"
-	CodecMp4v         Codec = "Mp4v"
-	CodecMpeg2        Codec = "Mpeg2"
-	CodecProres       Codec = "Prores"
-	CodecQtrle        Codec = "Qtrle"
-	CodecTheora       Codec = "Theora"
-	CodecUncompressed Codec = "Uncompressed"
-	CodecVfw          Codec = "Vfw"
-	CodecVp8          Codec = "Vp8"
-	CodecVp9          Codec = "Vp9"
+	CodecUnknown      Codec = "UNKNOWN"
+	CodecAac          Codec = "AAC"
+	CodecAc3          Codec = "AC3"
+	CodecEac3         Codec = "EAC3"
+	CodecFlac         Codec = "FLAC"
+	CodecMp3          Codec = "MP3"
+	CodecOpus         Codec = "OPUS"
+	CodecPcm          Codec = "PCM"
+	CodecVorbis       Codec = "VORBIS"
+	CodecAv1          Codec = "AV1"
+	CodecAvc          Codec = "AVC"
+	CodecHevc         Codec = "HEVC"
+	CodecJpeg2000     Codec = "JPEG2000"
+	CodecMjpeg        Codec = "MJPEG"
+	CodecMpeg1        Codec = "MPEG1"
+	CodecMp4v         Codec = "MP4V"
+	CodecMpeg2        Codec = "MPEG2"
+	CodecProres       Codec = "PRORES"
+	CodecQtrle        Codec = "QTRLE"
+	CodecTheora       Codec = "THEORA"
+	CodecUncompressed Codec = "UNCOMPRESSED"
+	CodecVfw          Codec = "VFW"
+	CodecVp8          Codec = "VP8"
+	CodecVp9          Codec = "VP9"
 	CodecC608         Codec = "C608"
 	CodecC708         Codec = "C708"
-	CodecWebvtt       Codec = "Webvtt"
+	CodecWebvtt       Codec = "WEBVTT"
 )
 
 // Values lists the values of Codec.
@@ -7211,9 +7211,9 @@ type TrackType string
 
 // The values of TrackType.
 const (
-	TrackTypeVideo TrackType = "Video"
-	TrackTypeAudio TrackType = "Audio"
-	TrackTypeData  TrackType = "Data"
+	TrackTypeVideo TrackType = "video"
+	TrackTypeAudio TrackType = "audio"
+	TrackTypeData  TrackType = "data"
 )
 
 // Values lists the values of TrackType.
@@ -7226,22 +7226,22 @@ type ColorPrimaries string
 
 // The values of ColorPrimaries.
 const (
-	ColorPrimariesItu_709        ColorPrimaries = "Itu_709"
-	ColorPrimariesUnspecified    ColorPrimaries = "Unspecified"
-	ColorPrimariesReserved       ColorPrimaries = "Reserved"
-	ColorPrimariesItu_470m       ColorPrimaries = "Itu_470m"
-	ColorPrimariesItu_470bg      ColorPrimaries = "Itu_470bg"
-	ColorPrimariesSmpte_170m     ColorPrimaries = "Smpte_170m"
-	ColorPrimariesSmpte_240m     ColorPrimaries = "Smpte_240m"
-	ColorPrimariesGeneric_Film   ColorPrimaries = "Generic_Film"
-	ColorPrimariesItu_2020       ColorPrimaries = "Itu_2020"
-	ColorPrimariesSmpte_428_1    ColorPrimaries = "Smpte_428_1"
-	ColorPrimariesSmpte_431_2    ColorPrimaries = "Smpte_431_2"
-	ColorPrimariesSmpte_Eg_432_1 ColorPrimaries = "Smpte_Eg_432_1"
-	ColorPrimariesIpt            ColorPrimaries = "Ipt"
-	ColorPrimariesSmpte_2067xyz  ColorPrimaries = "Smpte_2067xyz"
-	ColorPrimariesEbu_3213_E     ColorPrimaries = "Ebu_3213_E"
-	ColorPrimariesLast           ColorPrimaries = "Last"
+	ColorPrimariesItu_709        ColorPrimaries = "ITU_709"
+	ColorPrimariesUnspecified    ColorPrimaries = "UNSPECIFIED"
+	ColorPrimariesReserved       ColorPrimaries = "RESERVED"
+	ColorPrimariesItu_470m       ColorPrimaries = "ITU_470M"
+	ColorPrimariesItu_470bg      ColorPrimaries = "ITU_470BG"
+	ColorPrimariesSmpte_170m     ColorPrimaries = "SMPTE_170M"
+	ColorPrimariesSmpte_240m     ColorPrimaries = "SMPTE_240M"
+	ColorPrimariesGeneric_Film   ColorPrimaries = "GENERIC_FILM"
+	ColorPrimariesItu_2020       ColorPrimaries = "ITU_2020"
+	ColorPrimariesSmpte_428_1    ColorPrimaries = "SMPTE_428_1"
+	ColorPrimariesSmpte_431_2    ColorPrimaries = "SMPTE_431_2"
+	ColorPrimariesSmpte_Eg_432_1 ColorPrimaries = "SMPTE_EG_432_1"
+	ColorPrimariesIpt            ColorPrimaries = "IPT"
+	ColorPrimariesSmpte_2067xyz  ColorPrimaries = "SMPTE_2067XYZ"
+	ColorPrimariesEbu_3213_E     ColorPrimaries = "EBU_3213_E"
+	ColorPrimariesLast           ColorPrimaries = "LAST"
 )
 
 // Values lists the values of ColorPrimaries.
@@ -7254,24 +7254,24 @@ type MatrixCoefficients string
 
 // The values of MatrixCoefficients.
 const (
-	MatrixCoefficientsRgb           MatrixCoefficients = "Rgb"
-	MatrixCoefficientsItu_709       MatrixCoefficients = "Itu_709"
-	MatrixCoefficientsUnspecified   MatrixCoefficients = "Unspecified"
-	MatrixCoefficientsReserved      MatrixCoefficients = "Reserved"
-	MatrixCoefficientsFcc           MatrixCoefficients = "Fcc"
-	MatrixCoefficientsItu_470bg     MatrixCoefficients = "Itu_470bg"
-	MatrixCoefficientsSmpte_170m    MatrixCoefficients = "Smpte_170m"
-	MatrixCoefficientsSmpte_240m    MatrixCoefficients = "Smpte_240m"
-	MatrixCoefficientsYcgco         MatrixCoefficients = "Ycgco"
-	MatrixCoefficientsItu_2020_Ncl  MatrixCoefficients = "Itu_2020_Ncl"
-	MatrixCoefficientsItu_2020_Cl   MatrixCoefficients = "Itu_2020_Cl"
-	MatrixCoefficientsSmpte_2085    MatrixCoefficients = "Smpte_2085"
-	MatrixCoefficientsCd_Ncl        MatrixCoefficients = "Cd_Ncl"
-	MatrixCoefficientsCd_Cl         MatrixCoefficients = "Cd_Cl"
-	MatrixCoefficientsItu_2100ictcp MatrixCoefficients = "Itu_2100ictcp"
-	MatrixCoefficientsIpt           MatrixCoefficients = "Ipt"
-	MatrixCoefficientsEbu3213       MatrixCoefficients = "Ebu3213"
-	MatrixCoefficientsLast          MatrixCoefficients = "Last"
+	MatrixCoefficientsRgb           MatrixCoefficients = "RGB"
+	MatrixCoefficientsItu_709       MatrixCoefficients = "ITU_709"
+	MatrixCoefficientsUnspecified   MatrixCoefficients = "UNSPECIFIED"
+	MatrixCoefficientsReserved      MatrixCoefficients = "RESERVED"
+	MatrixCoefficientsFcc           MatrixCoefficients = "FCC"
+	MatrixCoefficientsItu_470bg     MatrixCoefficients = "ITU_470BG"
+	MatrixCoefficientsSmpte_170m    MatrixCoefficients = "SMPTE_170M"
+	MatrixCoefficientsSmpte_240m    MatrixCoefficients = "SMPTE_240M"
+	MatrixCoefficientsYcgco         MatrixCoefficients = "YCgCo"
+	MatrixCoefficientsItu_2020_Ncl  MatrixCoefficients = "ITU_2020_NCL"
+	MatrixCoefficientsItu_2020_Cl   MatrixCoefficients = "ITU_2020_CL"
+	MatrixCoefficientsSmpte_2085    MatrixCoefficients = "SMPTE_2085"
+	MatrixCoefficientsCd_Ncl        MatrixCoefficients = "CD_NCL"
+	MatrixCoefficientsCd_Cl         MatrixCoefficients = "CD_CL"
+	MatrixCoefficientsItu_2100ictcp MatrixCoefficients = "ITU_2100ICtCp"
+	MatrixCoefficientsIpt           MatrixCoefficients = "IPT"
+	MatrixCoefficientsEbu3213       MatrixCoefficients = "EBU3213"
+	MatrixCoefficientsLast          MatrixCoefficients = "LAST"
 )
 
 // Values lists the values of MatrixCoefficients.
@@ -7284,25 +7284,25 @@ type TransferCharacteristics string
 
 // The values of TransferCharacteristics.
 const (
-	TransferCharacteristicsItu_709        TransferCharacteristics = "Itu_709"
-	TransferCharacteristicsUnspecified    TransferCharacteristics = "Unspecified"
-	TransferCharacteristicsReserved       TransferCharacteristics = "Reserved"
-	TransferCharacteristicsItu_470m       TransferCharacteristics = "Itu_470m"
-	TransferCharacteristicsItu_470bg      TransferCharacteristics = "Itu_470bg"
-	TransferCharacteristicsSmpte_170m     TransferCharacteristics = "Smpte_170m"
-	TransferCharacteristicsSmpte_240m     TransferCharacteristics = "Smpte_240m"
-	TransferCharacteristicsLinear         TransferCharacteristics = "Linear"
-	TransferCharacteristicsLog10_2        TransferCharacteristics = "Log10_2"
-	TransferCharacteristicsLoc10_2_5      TransferCharacteristics = "Loc10_2_5"
-	TransferCharacteristicsIec_61966_2_4  TransferCharacteristics = "Iec_61966_2_4"
-	TransferCharacteristicsItu_1361       TransferCharacteristics = "Itu_1361"
-	TransferCharacteristicsIec_61966_2_1  TransferCharacteristics = "Iec_61966_2_1"
-	TransferCharacteristicsItu_2020_10bit TransferCharacteristics = "Itu_2020_10bit"
-	TransferCharacteristicsItu_2020_12bit TransferCharacteristics = "Itu_2020_12bit"
-	TransferCharacteristicsSmpte_2084     TransferCharacteristics = "Smpte_2084"
-	TransferCharacteristicsSmpte_428_1    TransferCharacteristics = "Smpte_428_1"
-	TransferCharacteristicsArib_B67       TransferCharacteristics = "Arib_B67"
-	TransferCharacteristicsLast           TransferCharacteristics = "Last"
+	TransferCharacteristicsItu_709        TransferCharacteristics = "ITU_709"
+	TransferCharacteristicsUnspecified    TransferCharacteristics = "UNSPECIFIED"
+	TransferCharacteristicsReserved       TransferCharacteristics = "RESERVED"
+	TransferCharacteristicsItu_470m       TransferCharacteristics = "ITU_470M"
+	TransferCharacteristicsItu_470bg      TransferCharacteristics = "ITU_470BG"
+	TransferCharacteristicsSmpte_170m     TransferCharacteristics = "SMPTE_170M"
+	TransferCharacteristicsSmpte_240m     TransferCharacteristics = "SMPTE_240M"
+	TransferCharacteristicsLinear         TransferCharacteristics = "LINEAR"
+	TransferCharacteristicsLog10_2        TransferCharacteristics = "LOG10_2"
+	TransferCharacteristicsLoc10_2_5      TransferCharacteristics = "LOC10_2_5"
+	TransferCharacteristicsIec_61966_2_4  TransferCharacteristics = "IEC_61966_2_4"
+	TransferCharacteristicsItu_1361       TransferCharacteristics = "ITU_1361"
+	TransferCharacteristicsIec_61966_2_1  TransferCharacteristics = "IEC_61966_2_1"
+	TransferCharacteristicsItu_2020_10bit TransferCharacteristics = "ITU_2020_10bit"
+	TransferCharacteristicsItu_2020_12bit TransferCharacteristics = "ITU_2020_12bit"
+	TransferCharacteristicsSmpte_2084     TransferCharacteristics = "SMPTE_2084"
+	TransferCharacteristicsSmpte_428_1    TransferCharacteristics = "SMPTE_428_1"
+	TransferCharacteristicsArib_B67       TransferCharacteristics = "ARIB_B67"
+	TransferCharacteristicsLast           TransferCharacteristics = "LAST"
 )
 
 // Values lists the values of TransferCharacteristics.
@@ -7315,13 +7315,13 @@ type JobsQueryFilterKey string
 
 // The values of JobsQueryFilterKey.
 const (
-	JobsQueryFilterKeyQueue                     JobsQueryFilterKey = "Queue"
-	JobsQueryFilterKeyStatus                    JobsQueryFilterKey = "Status"
-	JobsQueryFilterKeyFileinput                 JobsQueryFilterKey = "Fileinput"
-	JobsQueryFilterKeyJobengineversionrequested JobsQueryFilterKey = "Jobengineversionrequested"
-	JobsQueryFilterKeyJobengineversionused      JobsQueryFilterKey = "Jobengineversionused"
-	JobsQueryFilterKeyAudiocodec                JobsQueryFilterKey = "Audiocodec"
-	JobsQueryFilterKeyVideocodec                JobsQueryFilterKey = "Videocodec"
+	JobsQueryFilterKeyQueue                     JobsQueryFilterKey = "queue"
+	JobsQueryFilterKeyStatus                    JobsQueryFilterKey = "status"
+	JobsQueryFilterKeyFileinput                 JobsQueryFilterKey = "fileInput"
+	JobsQueryFilterKeyJobengineversionrequested JobsQueryFilterKey = "jobEngineVersionRequested"
+	JobsQueryFilterKeyJobengineversionused      JobsQueryFilterKey = "jobEngineVersionUsed"
+	JobsQueryFilterKeyAudiocodec                JobsQueryFilterKey = "audioCodec"
+	JobsQueryFilterKeyVideocodec                JobsQueryFilterKey = "videoCodec"
 )
 
 // Values lists the values of JobsQueryFilterKey.
