@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"internal/mediaconvert": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
-	"internal/event": 4, "internal/object": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4,
+	"internal/event": 4, "internal/object": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
 	"internal/ffmpeg": 2,
@@ -37,9 +37,11 @@ var floor = map[string]int{
 
 // sameFloor lists the imports between rooms of one floor, each with its reason.
 var sameFloor = map[string][]string{
-	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"}, // implements the stores that they declare
-	"internal/object":              {"internal/event"},                               // an object's creation is an event
-	"internal/clip":                {"internal/media"},                               // rationals
+	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"},                      // implements the stores that they declare
+	"internal/object":              {"internal/event", "internal/object/disk", "internal/object/gateway"}, // its parts: bytes, and S3 over them
+	"internal/object/gateway":      {"internal/event", "internal/object/disk"},
+	"internal/object/disk":         {"internal/event"}, // an object's creation is an event
+	"internal/clip":                {"internal/media"}, // rationals
 	"internal/hls":                 {"internal/media"},
 	"internal/mp4":                 {"internal/media"},
 	"internal/mpegts":              {"internal/media", "internal/mp4"}, // access units come from MP4 tracks
@@ -60,7 +62,7 @@ var only = map[string][]string{
 	"modernc.org/sqlite":                {"internal/store"},
 	"github.com/nats-io/nats.go":        {"internal/queue"},
 	"github.com/nats-io/nats-server/v2": {"internal/queue"},
-	"github.com/versity/versitygw":      {"internal/object"},
+	"github.com/versity/versitygw":      {"internal/object/gateway"},
 	"github.com/Eyevinn/mp4ff":          {"internal/mp4"},
 }
 

@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"syscall"
+
+	"github.com/valyala/fasthttp"
+)
+
+func (g *Gateway) acquire() (*fasthttp.RequestCtx, bool) {
+	c, ok := g.contexts.Get().(*fasthttp.RequestCtx)
+	return c, ok
+}
+
+// answer writes what versitygw answered.
+func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, c *fasthttp.RequestCtx) {
+	s := &c.Response
+	h := w.Header()
+	for k, v := range s.Header.All() {
+		switch k := string(k); k {
+		case "X-Amz-Request-Id", "X-Amz-Id-2", "Server", "Connection":
+			// The first two come twice, in lower case too. How long the connection
+			// lives is net/http's to say.
+		default:
+			h[k] = append(h[k], string(v)) // names as they are: clients show x-amz-meta- names as sent
+		}
+	}
+	if s.ConnectionClose() {
+		h.Set("Connection", "close")
+	}
+	code := s.StatusCode()
+	if code == http.StatusNoContent || code == http.StatusNotModified {
+		h.Del("Content-Length")
+	}
+	body := s.BodyStream()
+	if body == nil {
+		w.WriteHeader(code)
+		if r.Method != http.MethodHead {
+			_, _ = w.Write(s.Body())
+		}
+		return
+	}
+	defer func() { _ = s.CloseBodyStream() }()
+	w.WriteHeader(code)
+	if r.Method == http.MethodHead || code == http.StatusNoContent || code == http.StatusNotModified {
+		return
+	}
+	if _, err := io.Copy(w, body); err != nil {
+		gone := r.Context().Err() != nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+		if !gone {
+			g.log.ErrorContext(r.Context(), "send object", "path", r.URL.Path, "err", err)
+		}
+		panic(http.ErrAbortHandler) // the client must not take what it got for the whole
+	}
+}

@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/auth"
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+
+	"vodwright.dev/vodwright/internal/object/disk"
+)
+
+// Names of the configuration documents in disk.Bucket.Documents.
+const (
+	DocumentCORS      = "cors" // as the client sent it
+	documentACL       = "acl"  // versitygw's JSON
+	documentOwnership = "ownership"
+	documentPolicy    = "policy"
+	documentTags      = "tags" // a JSON object
+)
+
+// backEnd is versitygw's storage interface over the engine. What it does not
+// define answers NotImplemented.
+type backEnd struct {
+	backend.BackendUnsupported
+
+	engine          *disk.Engine
+	account, region string
+	log             *slog.Logger
+}
+
+var _ backend.Backend = (*backEnd)(nil)
+
+// String names the back end in versitygw's messages.
+func (*backEnd) String() string { return "disk" }
+
+func (b *backEnd) fail(ctx context.Context, err error) error { return asS3(ctx, b.log, err) }
+
+// CreateBucket makes a private bucket owned by the account.
+func (g *Gateway) CreateBucket(name string) error {
+	owner := g.cfg.AccountID
+	acl, err := json.Marshal(auth.ACL{Owner: owner, Grantees: []auth.Grantee{{Permission: auth.PermissionFullControl, Access: owner, Type: types.TypeCanonicalUser}}})
+	if err != nil {
+		return err
+	}
+	_, err = g.cfg.Engine.CreateBucket(name, "", map[string][]byte{
+		documentACL: acl, documentOwnership: []byte(types.ObjectOwnershipBucketOwnerEnforced),
+	})
+	return err
+}
+
+func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
+	if in.ObjectLockEnabledForBucket != nil && *in.ObjectLockEnabledForBucket {
+		return notImplemented("Object Lock")
+	}
+	documents := map[string][]byte{documentACL: acl, documentOwnership: []byte(in.ObjectOwnership)}
+	if in.CreateBucketConfiguration != nil && len(in.CreateBucketConfiguration.Tags) > 0 {
+		tags, err := backend.ParseCreateBucketTags(in.CreateBucketConfiguration.Tags)
+		if err != nil {
+			return err
+		}
+		if documents[documentTags], err = json.Marshal(tags); err != nil {
+			return err
+		}
+	}
+	_, err := b.engine.CreateBucket(*in.Bucket, "", documents)
+	return b.fail(ctx, err)
+}
+
+func (b *backEnd) ListBuckets(_ context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
+	out := s3response.ListAllMyBucketsResult{Owner: s3response.CanonicalUser{ID: b.account}, Prefix: in.Prefix}
+	for _, k := range b.engine.Buckets() {
+		if !strings.HasPrefix(k.Name, in.Prefix) || k.Name <= in.ContinuationToken {
+			continue
+		}
+		if list := out.Buckets.Bucket; in.MaxBuckets > 0 && len(list) == int(in.MaxBuckets) {
+			out.ContinuationToken = list[len(list)-1].Name
+			break
+		}
+		out.Buckets.Bucket = append(out.Buckets.Bucket, s3response.ListAllMyBucketsEntry{Name: k.Name, BucketRegion: b.region, CreationDate: k.CreationDate()})
+	}
+	return out, nil
+}
+
+func (b *backEnd) ListBucketsAndOwners(context.Context) ([]s3response.Bucket, error) {
+	var out []s3response.Bucket
+	for _, k := range b.engine.Buckets() {
+		out = append(out, s3response.Bucket{Name: k.Name, Owner: b.account})
+	}
+	return out, nil
+}
+
+func (b *backEnd) HeadBucket(ctx context.Context, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
+	_, err := b.bucket(ctx, *in.Bucket)
+	return &s3.HeadBucketOutput{}, err
+}
+
+func (b *backEnd) DeleteBucket(ctx context.Context, name string) error {
+	return b.fail(ctx, b.engine.DeleteBucket(name))
+}
+
+// bucket returns the bucket, or the protocol's error.
+func (b *backEnd) bucket(ctx context.Context, name string) (*disk.Bucket, error) {
+	k, err := b.engine.Bucket(name)
+	if err != nil {
+		return nil, s3err.GetBucketErr(s3err.ErrNoSuchBucket, name)
+	}
+	return k, nil
+}
+
+// document returns one of a bucket's documents, or the error for its absence.
+func (b *backEnd) document(ctx context.Context, bucket, name string, missing s3err.ErrorCode) ([]byte, error) {
+	k, err := b.bucket(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	if d, ok := k.Documents[name]; ok {
+		return d, nil
+	}
+	return nil, s3err.GetAPIError(missing)
+}
+
+// setDocument stores one of a bucket's documents; nil removes it.
+func (b *backEnd) setDocument(ctx context.Context, bucket, name string, d []byte) error {
+	return b.fail(ctx, b.engine.ChangeBucket(bucket, func(k *disk.Bucket) error {
+		if d == nil {
+			delete(k.Documents, name)
+		} else {
+			k.Documents[name] = append([]byte(nil), d...) // the request's memory is used again
+		}
+		return nil
+	}))
+}
+
+func (b *backEnd) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) ([]byte, error) {
+	k, err := b.bucket(ctx, *in.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	return k.Documents[documentACL], nil
+}
+
+func (b *backEnd) PutBucketAcl(ctx context.Context, bucket string, d []byte) error {
+	return b.setDocument(ctx, bucket, documentACL, d)
+}
+
+func (b *backEnd) GetBucketOwnershipControls(ctx context.Context, bucket string) (types.ObjectOwnership, error) {
+	d, err := b.document(ctx, bucket, documentOwnership, s3err.ErrOwnershipControlsNotFound)
+	return types.ObjectOwnership(d), err
+}
+
+func (b *backEnd) PutBucketOwnershipControls(ctx context.Context, bucket string, o types.ObjectOwnership) error {
+	return b.setDocument(ctx, bucket, documentOwnership, []byte(o))
+}
+
+func (b *backEnd) DeleteBucketOwnershipControls(ctx context.Context, bucket string) error {
+	return b.setDocument(ctx, bucket, documentOwnership, nil)
+}
+
+func (b *backEnd) GetBucketCors(ctx context.Context, bucket string) ([]byte, error) {
+	return b.document(ctx, bucket, DocumentCORS, s3err.ErrNoSuchCORSConfiguration)
+}
+
+func (b *backEnd) PutBucketCors(ctx context.Context, bucket string, d []byte) error {
+	return b.setDocument(ctx, bucket, DocumentCORS, d)
+}
+
+func (b *backEnd) DeleteBucketCors(ctx context.Context, bucket string) error {
+	return b.setDocument(ctx, bucket, DocumentCORS, nil)
+}
+
+func (b *backEnd) GetBucketPolicy(ctx context.Context, bucket string) ([]byte, error) {
+	return b.document(ctx, bucket, documentPolicy, s3err.ErrNoSuchBucketPolicy)
+}
+
+// PutBucketPolicy takes what versitygw's evaluator decides rightly. It ignores
+// the negated elements, which would open a bucket that they were to close.
+func (b *backEnd) PutBucketPolicy(ctx context.Context, bucket string, d []byte) error {
+	var p struct{ Statement []map[string]json.RawMessage }
+	if err := json.Unmarshal(d, &p); err != nil {
+		return s3err.APIError{Code: "MalformedPolicy", Description: err.Error(), HTTPStatusCode: http.StatusBadRequest}
+	}
+	for _, s := range p.Statement {
+		for name := range s {
+			if strings.HasPrefix(name, "Not") {
+				return notImplemented("The policy element " + name)
+			}
+		}
+	}
+	return b.setDocument(ctx, bucket, documentPolicy, d)
+}
+
+func (b *backEnd) DeleteBucketPolicy(ctx context.Context, bucket string) error {
+	return b.setDocument(ctx, bucket, documentPolicy, nil)
+}
+
+func (b *backEnd) GetBucketTagging(ctx context.Context, bucket string) (map[string]string, error) {
+	k, err := b.bucket(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := k.Documents[documentTags]
+	if !ok {
+		return nil, s3err.GetBucketErr(s3err.ErrBucketTaggingNotFound, bucket)
+	}
+	var tags map[string]string
+	return tags, b.fail(ctx, json.Unmarshal(d, &tags))
+}
+
+func (b *backEnd) PutBucketTagging(ctx context.Context, bucket string, tags map[string]string) error {
+	if tags == nil {
+		return b.DeleteBucketTagging(ctx, bucket)
+	}
+	d, err := json.Marshal(tags)
+	if err != nil {
+		return b.fail(ctx, err)
+	}
+	return b.setDocument(ctx, bucket, documentTags, d)
+}
+
+func (b *backEnd) DeleteBucketTagging(ctx context.Context, bucket string) error {
+	return b.setDocument(ctx, bucket, documentTags, nil)
+}
+
+func (b *backEnd) GetBucketVersioning(ctx context.Context, bucket string) (s3response.GetBucketVersioningOutput, error) {
+	var out s3response.GetBucketVersioningOutput
+	k, err := b.bucket(ctx, bucket)
+	if err == nil && k.Versioning != "" {
+		s := types.BucketVersioningStatus(k.Versioning)
+		out.Status = &s
+	}
+	return out, err
+}
+
+func (b *backEnd) PutBucketVersioning(ctx context.Context, bucket string, status types.BucketVersioningStatus) error {
+	return b.fail(ctx, b.engine.ChangeBucket(bucket, func(k *disk.Bucket) error {
+		k.Versioning = disk.Versioning(status)
+		return nil
+	}))
+}
+
+// GetObjectLockConfiguration says that no bucket has Object Lock: versitygw asks
+// before every overwrite and deletion.
+func (b *backEnd) GetObjectLockConfiguration(ctx context.Context, bucket string) ([]byte, error) {
+	return b.document(ctx, bucket, "object-lock", s3err.ErrObjectLockConfigurationNotFound)
+}
