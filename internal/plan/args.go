@@ -24,13 +24,12 @@ const deinterlaceNeighbours = 2
 // decoding began and which chunk a frame is made in cannot change it.
 func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, sourceFrames int64) {
 	first, last := 0, 0
-	known := len(l.grid.slots) > 0
-	if known {
+	if len(l.grid.slots) > 0 {
 		first, last = l.grid.sourceAt(c.From), l.grid.sourceAt(c.To-1)
 		sourceFrames = int64(last - first + 1)
 	}
 	args = append(args, "-y", "-copyts")
-	if known && src.index.Problem == "" {
+	if sourceFrames > 0 && src.index.Problem == "" {
 		args = append(args, seek(src, first)...)
 	}
 	args = append(args,
@@ -70,26 +69,33 @@ func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, s
 // frames: exactly c.To-c.From of them, numbered from 0. The branch [k] keeps a
 // trace of every source frame that was used.
 func (l *ladder) slotFilters(src source, c Chunk, first, last int) []string {
-	pts := l.grid.pts
+	const trace = "split=2[v0][k0];[k0]crop=2:2:0:0,format=gray[k];[v0]"
+	const deinterlace = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
+	pts, tick := l.grid.pts, l.grid.rate.Inverse().String()
 	var f []string
-	unit := int64(1) // of timestamps, in ticks of the stream
-	if src.pic.interlaced {
-		if len(pts) > 0 {
-			from, to := max(first-deinterlaceNeighbours, 0), min(last+deinterlaceNeighbours, len(pts)-1)
-			f = append(f, trim(pts[from], pts[to]))
+	if len(pts) == 0 || src.index.Problem != "" {
+		// The one chunk of a source whose times are not to be trusted: frames are
+		// counted instead.
+		if src.pic.interlaced {
+			f = append(f, deinterlace)
 		}
-		f = append(f, "bwdif=mode=send_frame:parity=auto:deint=interlaced")
-		unit = 2 // bwdif counts in half ticks
-	}
-	trace := "split=2[v0][k0];[k0]crop=2:2:0:0,format=gray[k];[v0]"
-	if len(pts) == 0 {
-		// Nothing is known but that frames come: the first one is slot 0.
-		f = append(f, trace+"setpts=PTS-STARTPTS", "settb="+l.grid.rate.Inverse().String())
+		if count, ok := l.grid.byNumber(); ok {
+			f = append(f, trace+"settb="+tick, "setpts="+count)
+		} else {
+			f = append(f, trace+"setpts=PTS-STARTPTS", "settb="+tick)
+		}
 	} else {
-		f = append(f, trim(pts[first]*unit, pts[last]*unit), trace+"setpts=PTS"+minus(pts[0]*unit), "settb="+l.grid.rate.Inverse().String())
-	}
-	if c.From > 0 {
-		f = append(f, "setpts=PTS"+minus(c.From))
+		unit := int64(1) // of timestamps, in ticks of the stream
+		if src.pic.interlaced {
+			from, to := max(first-deinterlaceNeighbours, 0), min(last+deinterlaceNeighbours, len(pts)-1)
+			f = append(f, trim(pts[from], pts[to]), deinterlace)
+			unit = 2 // bwdif counts in half ticks
+		}
+		f = append(f, trim(pts[first]*unit, pts[last]*unit), trace+"setpts=PTS"+minus(pts[0]*unit), "settb="+tick,
+			// The end of the stream is a timestamp too, with N the number of frames: it
+			// is moved away from the last frame, which fps would drop if it were to end
+			// in the slot where it begins.
+			fmt.Sprintf("setpts=PTS%s+1000*gte(N\\,%d)", minus(c.From), last-first+1))
 	}
 	// fps fills slots without a frame of their own, drops frames that share one,
 	// and shows from slot 0 on what was shown there already; tpad and the last trim
@@ -98,6 +104,29 @@ func (l *ladder) slotFilters(src source, c Chunk, first, last int) []string {
 		"fps=fps="+l.grid.rate.String()+":start_time=0:round=near",
 		"tpad=stop=-1:stop_mode=clone",
 		"trim=end_frame="+strconv.FormatInt(c.To-c.From, 10))
+}
+
+// maxSteps bounds the length of an expression of byNumber.
+const maxSteps = 200
+
+// byNumber returns the expression of a frame's slot by its number N in the
+// source: N, and a term for each place where a gap or a doubled slot moves what
+// follows. It is false for a source that is all such places, or not known.
+func (g *grid) byNumber() (string, bool) {
+	if len(g.slots) == 0 {
+		return "N", true
+	}
+	expr, off, steps := "N", int64(0), 0
+	for i, s := range g.slots {
+		if d := s - int64(i); d != off {
+			expr += fmt.Sprintf("%+d*gte(N\\,%d)", d-off, i)
+			off = d
+			if steps++; steps > maxSteps {
+				return "", false
+			}
+		}
+	}
+	return expr, true
 }
 
 // trim keeps the frames from first to last, by presentation time, both included.

@@ -201,11 +201,11 @@ func variableGrid(g *grid, lastDuration int64, w *warnings) *grid {
 		steps[i] = g.pts[i+1] - g.pts[i]
 	}
 	slices.Sort(steps)
-	// The most populated window of a tenth: timestamps of one rate jitter.
+	// The most populated window of a quarter: timestamps of one rate jitter.
 	from, count, sum, best, typical := 0, 0, int64(0), 0, float64(steps[0])
 	for _, s := range steps {
 		sum, count = sum+s, count+1
-		for s > steps[from]+steps[from]/10+1 {
+		for s > steps[from]+steps[from]/4+1 {
 			sum, count, from = sum-steps[from], count-1, from+1
 		}
 		if count > best {
@@ -217,7 +217,7 @@ func variableGrid(g *grid, lastDuration int64, w *warnings) *grid {
 		rate /= 2
 	}
 	rate = max(rate, minRate)
-	if g.rate = nearest(rate); math.Abs(g.rate.Float()/rate-1) > 0.02 {
+	if g.rate = nearest(rate); math.Abs(g.rate.Float()/rate-1) > 0.04 {
 		g.rate = approximate(rate, 1001)
 	}
 	g.slots = slotsAt(g.pts, g.base, g.rate)
@@ -255,9 +255,9 @@ func (g *grid) at(rate media.Rational) *grid {
 	out := &grid{rate: rate, base: g.base, pts: g.pts}
 	if len(g.pts) > 0 {
 		out.slots = slotsAt(g.pts, g.base, rate)
-		out.frames = out.slots[len(out.slots)-1] + 1
 	}
-	out.frames = max(out.frames, media.Rescale(g.frames, g.rate.Inverse(), rate.Inverse()), 1)
+	// As long as the source, to the nearest slot.
+	out.frames = max(media.Rescale(g.frames, g.rate.Inverse(), rate.Inverse()), 1)
 	return out
 }
 
