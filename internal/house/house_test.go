@@ -27,7 +27,7 @@ var floor = map[string]int{
 	"internal/event": 4, "internal/object": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
-	"internal/ffmpeg": 2,
+	"internal/ffmpeg": 2, "internal/awsapi/rest": 2,
 
 	"internal/clip": 1, "internal/media": 1, "internal/hls": 1, "internal/mpegts": 1, "internal/mp4": 1,
 	"internal/awsapi": 1, "internal/awsapi/sigv4": 1, "internal/awsapi/mediaconvert": 1, "internal/awsapi/cloudfront": 1,
@@ -47,11 +47,11 @@ var sameFloor = map[string][]string{
 	"internal/mpegts":              {"internal/media", "internal/mp4"}, // access units come from MP4 tracks
 	"internal/awsapi/mediaconvert": {"internal/awsapi"},
 	"internal/awsapi/cloudfront":   {"internal/awsapi"},
-	"internal/awsapi":              {"internal/awsapi/sigv4"},
 }
 
 // pure rooms take arguments and give results: no files, network, clock, context or log.
-var pure = []string{"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip"}
+var pure = []string{"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip",
+	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront"}
 
 var impure = []string{"os", "os/exec", "net", "context", "log", "log/slog", "io/ioutil", "syscall", "golang.org/x/sys/unix", "database/sql"}
 
