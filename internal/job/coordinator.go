@@ -120,6 +120,9 @@ func orDefault[T int | time.Duration](v *T, def T) {
 // stopped or was killed. Call it once.
 func (c *Coordinator) Run(ctx context.Context) error {
 	if err := c.ensureDefaultQueue(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
