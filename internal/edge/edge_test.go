@@ -179,7 +179,7 @@ func TestViewerProtocolPolicy(t *testing.T) {
 			s.dist.d.ViewerProtocolPolicy = tt.policy
 			s.origin.put(t, "a.ts", pattern(10))
 			a := s.do(tt.kind, tt.method, tt.path)
-			a.want(t, tt.status, "Location", tt.location)
+			a.want(t, tt.status, "Location", tt.location, "Access-Control-Allow-Origin", "*")
 			if !strings.Contains(string(a.body), tt.bodyHolds) {
 				t.Errorf("body %s does not say %q", a.body, tt.bodyHolds)
 			}
@@ -209,7 +209,7 @@ func TestHostsAndDisabled(t *testing.T) {
 	s.dist.d.Enabled = false
 	s.dist.mu.Unlock()
 	s.clock.Advance(time.Second)
-	s.get("/a.ts").want(t, 403)
+	s.get("/a.ts").want(t, 403, "Access-Control-Allow-Origin", "*")
 }
 
 func TestErrorsAreReadableAndNotKept(t *testing.T) {

@@ -41,10 +41,15 @@ func (v *viewer) serve() error {
 	host := hostName(v.r.Host)
 	d, err := v.edge.distribution(v.r.Context(), host, v.now)
 	if err != nil {
+		v.h["Access-Control-Allow-Origin"] = anyOrigin // a page may read why its stream does not play
 		return err
 	}
 	v.scratch.via[0] = d.via
 	v.h["Via"] = v.scratch.via[:]
+	// Before anything can go wrong or be redirected: browsers hide answers without CORS headers.
+	if v.r.Method != http.MethodOptions {
+		v.crossOrigin(d)
+	}
 	if !d.Enabled {
 		return fault.New(fault.Denied, "AccessDenied", "The distribution %s is disabled", d.ID).
 			WithHint("enable it with `aws cloudfront update-distribution` (Enabled: true)")
@@ -58,20 +63,17 @@ func (v *viewer) serve() error {
 			WithHint("use https:// and the TLS port, or set ViewerProtocolPolicy to allow-all or redirect-to-https")
 	}
 
-	method := v.r.Method
-	switch method {
+	switch method := v.r.Method; method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
 		return v.preflight(d)
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-		v.crossOrigin(d)
 		return fault.New(fault.Denied, "AccessDenied", "This distribution is not configured to allow the HTTP request method that was used for this request. The distribution supports only cachable requests").
 			WithHint("write to the bucket through the S3 API, not through the distribution")
 	default:
 		v.h["Allow"] = []string{"GET, HEAD, OPTIONS"}
 		return fault.New(fault.Invalid, "MethodNotAllowed", "The method %.20q is not allowed here", method)
 	}
-	v.crossOrigin(d)
 
 	key, err := objectKey(d, v.r.URL.Path)
 	if err != nil {

@@ -135,6 +135,12 @@
     hls.on(Hls.Events.FRAG_BUFFERED, () => { if (!record.errors.some((e) => e.fatal && !e.recovered)) say(''); });
 
     hls.on(Hls.Events.ERROR, (_, data) => {
+      // hls.js reports requests that it cancels itself, to seek or to switch, in the
+      // same way; they are no errors.
+      if (data.details === 'aborted' && !data.fatal) {
+        note('aborted', { url: data.url || (data.frag && data.frag.url) || null });
+        return;
+      }
       const status = data.response ? data.response.code : null;
       const seen = {
         type: data.type, details: data.details, fatal: data.fatal, code: status,
