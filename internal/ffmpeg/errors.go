@@ -49,10 +49,10 @@ var symptoms = []struct {
 	{"no space left on device", fault.Unavailable, codeDiskFull, "the disk is full"},
 	{"disk quota exceeded", fault.Unavailable, codeDiskFull, "the disk quota is used up"},
 	{"file too large", fault.Limit, codeDiskFull, "an output file became larger than allowed"},
+	{"exceeds max_streams", fault.Limit, codeUnsupported, "the input has too many streams"}, // before "cannot allocate memory", which follows from it
 	{"cannot allocate memory", fault.Limit, codeUnknown, "the input needs more memory than allowed"},
 	{"std::bad_alloc", fault.Limit, codeUnknown, "the input needs more memory than allowed"},
 	{"malloc of size", fault.Limit, codeUnknown, "the input needs more memory than allowed"},
-	{"exceeds max_streams", fault.Limit, codeUnsupported, "the input has too many streams"},
 	{"exceeds specified max pixel count", fault.Limit, codeUnsupported, "the picture is larger than 8K"},
 	{"not on whitelist", fault.Invalid, codeUnsupported, "the input is not a supported media container"},
 	{"moov atom not found", fault.Invalid, codeOpen, "the MP4 file has no index (moov): it was cut short or its recording never finished"},

@@ -156,48 +156,46 @@ func (p *Prober) hideReferences(ctx context.Context, path string, stream media.V
 }
 
 // ivfReader is an io.Writer that reads an IVF file of VP8 and keeps one fact a
-// frame: whether it is shown. An IVF frame is 4 bytes of size, 8 of time, data.
+// frame: whether it is shown. The file begins with 32 bytes; a frame is 4 bytes of
+// size, 8 of time, data.
 type ivfReader struct {
 	shown  []bool
-	header []byte // gathered: 32 bytes of the file, then 12 of each frame and its first byte
-	begun  bool
-	skip   int64
+	header []byte // what of a header has come
+	begun  bool   // the file's own header is behind
+	first  bool   // the next byte is the first of a frame
+	skip   int64  // bytes left of a frame, the first included
 }
 
 func (r *ivfReader) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		if r.skip > 0 {
+			if r.first {
+				r.shown, r.first = append(r.shown, p[0]&0x10 != 0), false
+			}
 			k := min(r.skip, int64(len(p)))
 			r.skip, p = r.skip-k, p[k:]
 			continue
 		}
-		want := 13
+		want := 12
 		if !r.begun {
 			want = 32
 		}
-		if len(r.header) == 12 && binary.LittleEndian.Uint32(r.header) == 0 {
-			want = 12 // an empty frame: the decoder repeats the one before, it is shown
-		}
-		if k := min(want-len(r.header), len(p)); k > 0 {
-			r.header, p = append(r.header, p[:k]...), p[k:]
-		}
-		if len(r.header) < want || want == 13 && len(r.header) == 12 {
+		k := min(want-len(r.header), len(p))
+		r.header, p = append(r.header, p[:k]...), p[k:]
+		if len(r.header) < want {
 			continue
 		}
-		switch {
-		case !r.begun:
-			r.begun = true
-		case want == 12:
-			r.shown = append(r.shown, true)
-		default:
+		if r.begun {
 			if len(r.shown) >= maxFrames {
 				return 0, fault.New(fault.Limit, codeUnsupported, "the video has more than %d frames", maxFrames)
 			}
-			r.shown = append(r.shown, r.header[12]&0x10 != 0)
-			r.skip = int64(binary.LittleEndian.Uint32(r.header)) - 1
+			r.skip = int64(binary.LittleEndian.Uint32(r.header))
+			if r.first = r.skip > 0; !r.first {
+				r.shown = append(r.shown, true) // an empty frame carries no flag that would hide it
+			}
 		}
-		r.header = r.header[:0]
+		r.begun, r.header = true, r.header[:0]
 	}
 	return n, nil
 }
