@@ -1,0 +1,745 @@
+package disk
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"vodwright.dev/vodwright/internal/event"
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// events is an event log in memory.
+type events struct {
+	mu   sync.Mutex
+	seen map[string]event.ObjectCreated
+	list []event.ObjectCreated
+	fail bool
+}
+
+func (l *events) AppendObjectsCreated(_ context.Context, es []event.ObjectCreated) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail {
+		return errors.New("the log is down")
+	}
+	if l.seen == nil {
+		l.seen = map[string]event.ObjectCreated{}
+	}
+	for _, e := range es {
+		if _, dup := l.seen[e.Sequencer]; !dup {
+			l.seen[e.Sequencer] = e
+			l.list = append(l.list, e)
+		}
+	}
+	return nil
+}
+
+func openAt(t *testing.T, dir string, l event.ObjectLog) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), Config{Dir: dir, Events: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func newEngine(t *testing.T) *Engine {
+	t.Helper()
+	e := openAt(t, filepath.Join(t.TempDir(), "objects"), &events{})
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		checkFolder(t, e.dir)
+	})
+	return e
+}
+
+func bucket(t *testing.T, e *Engine, name string, v Versioning) string {
+	t.Helper()
+	if _, err := e.CreateBucket(name, v, nil); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func put(t testing.TB, e *Engine, bucket, key, content string) Version {
+	t.Helper()
+	v, err := tryPut(e, bucket, key, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func tryPut(e *Engine, bucket, key, content string) (Version, error) {
+	s, err := e.Stage()
+	if err != nil {
+		return Version{}, err
+	}
+	defer s.Discard()
+	if _, err := io.WriteString(s, content); err != nil {
+		return Version{}, err
+	}
+	return s.Publish(Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedPut})
+}
+
+func get(t testing.TB, e *Engine, bucket, key, version string) string {
+	t.Helper()
+	r, err := e.Open(bucket, key, version)
+	if err != nil {
+		t.Fatalf("open %s/%s %s: %v", bucket, key, version, err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func wantCode(t *testing.T, err error, code string) {
+	t.Helper()
+	if err == nil || fault.Of(err).Code != code {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+// checkFolder fails when the folder of a closed engine holds bytes that nothing
+// names, lacks some that something names, or has rests.
+func checkFolder(t testing.TB, dir string) {
+	t.Helper()
+	named := map[string]bool{}
+	filepath.WalkDir(filepath.Join(dir, "buckets"), func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "bucket.json" {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		en, err := decodeEntry(b)
+		if err != nil {
+			t.Errorf("entry %s: %v", p, err)
+			return nil
+		}
+		for _, v := range en.Versions {
+			var size int64
+			for _, s := range v.Segments {
+				id, _ := splitBlob(s.Blob)
+				named[id] = true
+				fi, err := os.Stat(filepath.Join(dir, "blobs", id[len(id)-2:], s.Blob))
+				if err != nil {
+					t.Errorf("version %s of %q: %v", v.ID, en.Key, err)
+					continue
+				}
+				size += fi.Size()
+			}
+			if size != v.Size {
+				t.Errorf("version %s of %q has %d bytes, says %d", v.ID, en.Key, size, v.Size)
+			}
+		}
+		return nil
+	})
+	blobs, _ := filepath.Glob(filepath.Join(dir, "blobs", "*", "*"))
+	for _, b := range blobs {
+		if !named[filepath.Base(b)] {
+			t.Errorf("nothing names blob %s", b)
+		}
+	}
+	if rests, _ := filepath.Glob(filepath.Join(dir, "staging", "*")); len(rests) > 0 {
+		t.Errorf("left in staging: %v", rests)
+	}
+}
+
+func TestUnversionedObjectIsReplacedAndRemoved(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "plain", "")
+	_, err := e.Stat(b, "k", "")
+	wantCode(t, err, "NoSuchKey")
+	_, err = e.Stat("nope", "k", "")
+	wantCode(t, err, "NoSuchBucket")
+	put(t, e, b, "k", "one")
+	before, err := e.Open(b, "k", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	v := put(t, e, b, "k", "two")
+	if v.ID != NullVersion || v.ETag != md5Of("two") {
+		t.Errorf("version %+v", v)
+	}
+	if got := get(t, e, b, "k", ""); got != "two" {
+		t.Errorf("got %q", got)
+	}
+	if old, _ := io.ReadAll(before); string(old) != "one" {
+		t.Errorf("a reader of the old version read %q", old)
+	}
+	for range 2 { // the second finds nothing, which is no error
+		if d, err := e.Delete(b, "k", "", nil); err != nil || d.Marker {
+			t.Errorf("delete: %+v, %v", d, err)
+		}
+	}
+	_, err = e.Stat(b, "k", "")
+	wantCode(t, err, "NoSuchKey")
+	if err := e.DeleteBucket(b); err != nil {
+		t.Errorf("delete of the emptied bucket: %v", err)
+	}
+}
+
+func md5Of(s string) string {
+	sum := md5.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func TestVersionsMarkersAndTheWayBack(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "versioned", "")
+	put(t, e, b, "k", "null-1")
+	if err := e.ChangeBucket(b, func(b *Bucket) error { b.Versioning = VersioningEnabled; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	v1, v2 := put(t, e, b, "k", "one"), put(t, e, b, "k", "two")
+	d, err := e.Delete(b, "k", "", nil)
+	if err != nil || !d.Marker {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	_, err = e.Stat(b, "k", "")
+	wantCode(t, err, "NoSuchKey")
+	_, err = e.Stat(b, "k", d.VersionID)
+	wantCode(t, err, "MethodNotAllowed")
+	_, err = e.Stat(b, "k", "01M8209J2X2WCZXVA33CJ82E55")
+	wantCode(t, err, "NoSuchVersion")
+	for id, want := range map[string]string{v1.ID: "one", v2.ID: "two", NullVersion: "null-1"} {
+		if got := get(t, e, b, "k", id); got != want {
+			t.Errorf("version %s is %q, want %q", id, got, want)
+		}
+	}
+	wantCode(t, e.DeleteBucket(b), "BucketNotEmpty")
+
+	// Suspended: the null version is replaced, the others stay.
+	e.ChangeBucket(b, func(b *Bucket) error { b.Versioning = VersioningSuspended; return nil })
+	if v := put(t, e, b, "k", "null-2"); v.ID != NullVersion {
+		t.Errorf("version made while suspended: %s", v.ID)
+	}
+	page, err := e.ListVersions(b, ListInput{Max: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, l := range page.Items {
+		ids = append(ids, l.Version.ID)
+	}
+	if want := []string{NullVersion, d.VersionID, v2.ID, v1.ID}; !slices.Equal(ids, want) {
+		t.Errorf("versions %v, want %v", ids, want)
+	}
+	// The newest goes for good: the one before it is the newest.
+	for _, id := range []string{NullVersion, d.VersionID} {
+		if _, err := e.Delete(b, "k", id, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := get(t, e, b, "k", ""); got != "two" {
+		t.Errorf("after the marker went the object is %q", got)
+	}
+	for _, id := range []string{v1.ID, v2.ID} {
+		e.Delete(b, "k", id, nil)
+	}
+	if err := e.DeleteBucket(b); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKeyAndFolderOfOneName(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "names", "")
+	keys := []string{"a", "a/", "a/b", "a/b/", "a/b/c", "a-b", "a.b", "a0", "@", "@@", "%40"}
+	for _, k := range keys {
+		put(t, e, b, k, "content of "+k)
+	}
+	slices.Sort(keys)
+	page, err := e.List(b, ListInput{Max: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range page.Items {
+		got = append(got, l.Key)
+		if c := get(t, e, b, l.Key, ""); c != "content of "+l.Key {
+			t.Errorf("%q holds %q", l.Key, c)
+		}
+	}
+	if !slices.Equal(got, keys) {
+		t.Errorf("listed %q, want %q", got, keys)
+	}
+	for _, k := range []string{"", "/x", "x//y", "./z", "a/../a", "nul\x00"} {
+		_, err := tryPut(e, b, k, "x")
+		if err == nil || fault.KindOf(err) != fault.Invalid {
+			t.Errorf("key %q was taken: %v", k, err)
+		}
+		if _, err := e.Stat(b, k, ""); err == nil {
+			t.Errorf("key %q reads", k)
+		}
+		if _, err := e.Delete(b, k, "", nil); err == nil {
+			t.Errorf("key %q was deleted", k)
+		}
+	}
+	if got := get(t, e, b, "a", ""); got != "content of a" {
+		t.Errorf("an unclean key changed a: %q", got)
+	}
+	for _, k := range keys {
+		e.Delete(b, k, "", nil)
+	}
+	if rest, _ := filepath.Glob(filepath.Join(e.keysPath(b), "*")); len(rest) > 0 {
+		t.Errorf("folders left: %v", rest)
+	}
+}
+
+// reference lists as S3 says, from a sorted slice.
+func reference(lines []Listed, in ListInput) (items, groups []string) {
+	for _, l := range lines {
+		if !strings.HasPrefix(l.Key, in.Prefix) {
+			continue
+		}
+		if g := rollUp(l.Key, in); g != "" {
+			if len(groups) == 0 || groups[len(groups)-1] != g {
+				groups = append(groups, g)
+			}
+			continue
+		}
+		items = append(items, l.Key+" "+l.Version.ID)
+	}
+	return items, groups
+}
+
+func TestListsGiveEveryLineOnceInOrder(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "lists", VersioningEnabled)
+	rng := rand.New(rand.NewPCG(1, 2))
+	var all, latest []Listed
+	alphabet := []string{"a", "b", "a/", "b/", "-", ".", "0", "é", "@", "a/b/"}
+	made := map[string]bool{}
+	for len(made) < 60 {
+		key := ""
+		for range 1 + rng.IntN(4) {
+			key += alphabet[rng.IntN(len(alphabet))]
+		}
+		if CheckKey(key) != nil || made[key] {
+			continue
+		}
+		made[key] = true
+		var vs []Version
+		for range 1 + rng.IntN(4) {
+			vs = append(vs, put(t, e, b, key, "x"))
+		}
+		if rng.IntN(4) == 0 {
+			d, err := e.Delete(b, key, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			vs = append(vs, Version{ID: d.VersionID, Marker: true})
+		}
+		slices.Reverse(vs)
+		for _, v := range vs {
+			all = append(all, Listed{Key: key, Version: v})
+		}
+		if !vs[0].Marker {
+			latest = append(latest, Listed{Key: key, Version: vs[0]})
+		}
+	}
+	byKey := func(a, b Listed) int { return cmp.Compare(a.Key, b.Key) }
+	slices.SortStableFunc(all, byKey)
+	slices.SortStableFunc(latest, byKey)
+	for _, delimiter := range []string{"", "/", "b", "é"} {
+		for _, prefix := range []string{"", "a", "a/", "a/b", "b/a", "zz", "é", "a/b/"} {
+			for _, size := range []int{1, 2, 3, 7, 1000} {
+				for name, c := range map[string]struct {
+					list func(string, ListInput) (Page, error)
+					want []Listed
+				}{"versions": {e.ListVersions, all}, "objects": {e.List, latest}} {
+					in := ListInput{Prefix: prefix, Delimiter: delimiter, Max: size}
+					wantItems, wantGroups := reference(c.want, in)
+					var items, groups []string
+					for pages := 0; ; pages++ {
+						page, err := c.list(b, in)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if n := len(page.Items) + len(page.CommonPrefixes); n > size {
+							t.Fatalf("%d lines on a page of %d", n, size)
+						}
+						for _, l := range page.Items {
+							items = append(items, l.Key+" "+l.Version.ID)
+						}
+						groups = append(groups, page.CommonPrefixes...)
+						if !page.More || pages > 2000 {
+							break
+						}
+						in.After = page.After
+						if name == "versions" {
+							in.AfterVersion = page.AfterVersion
+						}
+					}
+					if !slices.Equal(items, wantItems) || !slices.Equal(groups, wantGroups) {
+						t.Fatalf("%s prefix %q delimiter %q pages of %d:\n got %q %q\nwant %q %q", name, prefix, delimiter, size, items, groups, wantItems, wantGroups)
+					}
+				}
+			}
+		}
+	}
+}
+
+func uploadOf(t testing.TB, e *Engine, bucket, key string, parts ...string) string {
+	t.Helper()
+	u, err := e.CreateUpload(bucket, key, Properties{ContentType: "video/mp4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range parts {
+		s, err := e.Stage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(s, p)
+		if _, err := s.PutPart(bucket, key, u.ID, i+1, Checksum{}); err != nil {
+			t.Fatal(err)
+		}
+		s.Discard()
+	}
+	return u.ID
+}
+
+func complete(e *Engine, bucket, key, id string) (Version, bool, error) {
+	return e.CompleteUpload(bucket, key, id, func(_ Upload, parts []Part) (Completion, error) {
+		return Completion{Parts: parts, ETag: fmt.Sprintf("etag-%d", len(parts))}, nil
+	})
+}
+
+func TestUploadCompletesOnce(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "uploads", VersioningEnabled)
+	id := uploadOf(t, e, b, "k", "first-", "second-", "third")
+	type answer struct {
+		v        Version
+		repeated bool
+		err      error
+	}
+	answers := make(chan answer, 8)
+	for range 8 {
+		go func() {
+			v, repeated, err := complete(e, b, "k", id)
+			answers <- answer{v, repeated, err}
+		}()
+	}
+	first, ids := 0, map[string]bool{}
+	for range 8 {
+		a := <-answers
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		if !a.repeated {
+			first++
+		}
+		ids[a.v.ID] = true
+	}
+	if first != 1 || len(ids) != 1 {
+		t.Errorf("%d completions made versions %v", first, ids)
+	}
+	if got := get(t, e, b, "k", ""); got != "first-second-third" {
+		t.Errorf("got %q", got)
+	}
+	if err := e.deliver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if list := e.events.(*events).list; len(list) != 1 || !ids[list[0].VersionID] || list[0].Size != 18 {
+		t.Errorf("events %+v", list)
+	}
+	// Once the version is gone, the upload never was.
+	for id := range ids {
+		e.Delete(b, "k", id, nil)
+	}
+	_, _, err := complete(e, b, "k", id)
+	wantCode(t, err, "NoSuchUpload")
+	for _, bad := range []string{"", "..", "../../buckets", "x", strings.Repeat("0", 26)} {
+		_, _, err := complete(e, b, "k", bad)
+		wantCode(t, err, "NoSuchUpload")
+		wantCode(t, e.AbortUpload(b, "k", bad, nil), "NoSuchUpload")
+	}
+	id = uploadOf(t, e, b, "k", "x")
+	_, _, err = complete(e, b, "other", id)
+	wantCode(t, err, "NoSuchUpload")
+	if err := e.AbortUpload(b, "k", id, nil); err != nil {
+		t.Error(err)
+	}
+	_, _, err = complete(e, b, "k", id)
+	wantCode(t, err, "NoSuchUpload")
+}
+
+func TestReaderOverSegments(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "segments", "")
+	parts := []string{"0123456789", "", "abcdefghij", "XYZ"}
+	whole := strings.Join(parts, "")
+	if _, _, err := complete(e, b, "k", uploadOf(t, e, b, "k", parts...)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Open(b, "k", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if r.File() != nil {
+		t.Fatal("want a reader over several files")
+	}
+	for off := int64(0); off <= int64(len(whole)); off++ {
+		for n := int64(0); off+n <= int64(len(whole)); n++ {
+			var w bytes.Buffer
+			if m, err := r.WriteRange(&w, off, n); err != nil || m != n || w.String() != whole[off:off+n] {
+				t.Fatalf("range %d+%d: %q, %v", off, n, w.String(), err)
+			}
+			p := make([]byte, n)
+			if _, err := r.ReadAt(p, off); err != nil || string(p) != whole[off:off+n] {
+				t.Fatalf("read %d at %d: %q, %v", n, off, p, err)
+			}
+		}
+	}
+	if _, err := r.ReadAt(make([]byte, 2), int64(len(whole))-1); err != io.EOF {
+		t.Errorf("read over the end: %v", err)
+	}
+	r.Seek(-3, io.SeekEnd)
+	if b, err := io.ReadAll(r); string(b) != "XYZ" || err != nil {
+		t.Errorf("tail %q, %v", b, err)
+	}
+	// What is being read stays readable when the object goes.
+	if _, err := e.Delete(b, "k", "", nil); err != nil {
+		t.Fatal(err)
+	}
+	r.Seek(0, io.SeekStart)
+	if b, err := io.ReadAll(r); string(b) != whole || err != nil {
+		t.Errorf("after the deletion: %q, %v", b, err)
+	}
+}
+
+func TestSnapshotNeverChanges(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "snapshots", "")
+	dst := func(n string) string { return filepath.Join(t.TempDir(), n) }
+	v := put(t, e, b, "one", "first")
+	single := dst("single")
+	if got, err := e.Snapshot(t.Context(), b, "one", "", single); err != nil || got.Sequence != v.Sequence {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	complete(e, b, "many", uploadOf(t, e, b, "many", "aaa", "bbb"))
+	many := dst("many")
+	if _, err := e.Snapshot(t.Context(), b, "many", "", many); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := e.Open(b, "many", ""); err != nil || r.File() == nil {
+		t.Errorf("the segments were not joined: %v", err)
+	} else {
+		if v := r.Version; !slices.Equal(v.PartSizes, []int64{3, 3}) || v.ETag != "etag-2" {
+			t.Errorf("joining changed the version: %+v", v)
+		}
+		r.Close()
+	}
+	a, _ := os.Stat(single)
+	blob, _ := os.Stat(e.blobPath(v.Segments[0].Blob))
+	if !os.SameFile(a, blob) {
+		t.Error("the snapshot is a copy where a link was possible")
+	}
+	put(t, e, b, "one", "other")
+	put(t, e, b, "many", "other")
+	e.Delete(b, "one", "", nil)
+	for path, want := range map[string]string{single: "first", many: "aaabbb"} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("snapshot holds %q, want %q (%v)", got, want, err)
+		}
+	}
+	if _, err := e.Snapshot(t.Context(), b, "many", "", single); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a snapshot over an existing file: %v", err)
+	}
+	if _, err := e.Snapshot(t.Context(), b, "many", "", "relative"); err == nil {
+		t.Error("a relative path was taken")
+	}
+}
+
+func TestCopyIsANewObject(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "copies", "")
+	put(t, e, b, "one", "single")
+	complete(e, b, "many", uploadOf(t, e, b, "many", "aaa", "bbb"))
+	for _, from := range []string{"one", "many"} {
+		r, err := e.Open(b, from, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := get(t, e, b, from, "")
+		s, err := e.StageCopy(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		v, err := s.Publish(Publish{Bucket: b, Key: "copy", Event: event.ObjectCreatedCopy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.ETag != r.Version.ETag {
+			t.Errorf("copy of %s has ETag %s, want %s", from, v.ETag, r.Version.ETag)
+		}
+		e.Delete(b, from, "", nil)
+		if got := get(t, e, b, "copy", ""); got != want {
+			t.Errorf("copy holds %q, want %q", got, want)
+		}
+	}
+}
+
+func TestFileIsTaken(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "taken", "")
+	dir := filepath.Join(filepath.Dir(e.dir), "work")
+	os.Mkdir(dir, 0o755)
+	publish := func(path string) {
+		t.Helper()
+		s, err := e.StageFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Discard()
+		if v, err := s.Publish(Publish{Bucket: b, Key: "k", Event: event.ObjectCreatedPut}); err != nil || v.ETag != md5Of("bytes") || v.Size != 5 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if got := get(t, e, b, "k", ""); got != "bytes" {
+			t.Errorf("got %q", got)
+		}
+	}
+	own, linked := filepath.Join(dir, "own"), filepath.Join(dir, "linked")
+	os.WriteFile(own, []byte("bytes"), 0o600)
+	publish(own)
+	if exists(own) {
+		t.Error("the file was copied, not moved")
+	}
+	os.WriteFile(linked, []byte("bytes"), 0o600)
+	os.Link(linked, linked+"2")
+	publish(linked)
+	os.WriteFile(linked, []byte("BYTES"), 0o600)
+	if got := get(t, e, b, "k", ""); got != "bytes" {
+		t.Errorf("a write through another name changed the object: %q", got)
+	}
+	os.Symlink("/etc/passwd", filepath.Join(dir, "link"))
+	if _, err := e.StageFile(filepath.Join(dir, "link")); err == nil {
+		t.Error("a symbolic link was taken")
+	}
+}
+
+func TestEventsWaitForTheirLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "objects")
+	l := &events{fail: true}
+	e := openAt(t, dir, l)
+	b := bucket(t, e, "events", VersioningEnabled)
+	var want []string
+	for i := range 5 {
+		want = append(want, put(t, e, b, "k", fmt.Sprint(i)).Sequence)
+	}
+	if err := e.Close(); err == nil {
+		t.Error("Close did not say that events wait")
+	}
+	if _, err := Open(t.Context(), Config{Dir: dir, Events: l}); err == nil {
+		t.Error("Open did not say that events wait")
+	}
+	l.fail = false
+	for range 2 { // what the log has is not appended again
+		e = openAt(t, dir, l)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, ev := range l.list {
+		got = append(got, ev.Sequencer)
+		if ev.VersionID != ev.Sequencer || ev.Key != "k" || ev.Name != event.ObjectCreatedPut || ev.Size != 1 {
+			t.Errorf("event %+v", ev)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+	checkFolder(t, dir)
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	e := newEngine(t)
+	_, err := Open(t.Context(), Config{Dir: e.dir})
+	if err == nil || fault.KindOf(err) != fault.Conflict {
+		t.Errorf("a second engine opened the folder: %v", err)
+	}
+	if _, err := Open(t.Context(), Config{Dir: "relative"}); err == nil {
+		t.Error("a relative folder was taken")
+	}
+}
+
+// Writers, readers and deleters at once: every read gives one whole version.
+func TestConcurrentUseOfOneKey(t *testing.T) {
+	e := newEngine(t)
+	b := bucket(t, e, "busy", "")
+	content := func(i int) string { return strings.Repeat(fmt.Sprintf("%04d", i), 1000) }
+	put(t, e, b, "f/k", content(0))
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers, readers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := range 16 {
+				if _, err := tryPut(e, b, "f/k", content(w*1000+i)); err != nil {
+					t.Error(err)
+				}
+				if i%5 == 4 {
+					e.Delete(b, "f/k", "", nil)
+				}
+				if id := uploadOf(t, e, b, "f/k", content(i), content(i)); i%8 == 0 {
+					if _, _, err := complete(e, b, "f/k", id); err != nil {
+						t.Error(err)
+					}
+				} else if err := e.AbortUpload(b, "f/k", id, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				r, err := e.Open(b, "f/k", "")
+				if err != nil {
+					if fault.Of(err).Code != "NoSuchKey" {
+						t.Error(err)
+					}
+					continue
+				}
+				got, err := io.ReadAll(r)
+				if err != nil || int64(len(got)) != r.Version.Size || len(r.Version.PartSizes) == 0 && md5Of(string(got)) != r.Version.ETag {
+					t.Errorf("read %d bytes of version %+v: %v", len(got), r.Version, err)
+				}
+				r.Close()
+				e.List(b, ListInput{Max: 10})
+			}
+		})
+	}
+	writers.Wait()
+	cancel()
+	readers.Wait()
+	if ups, err := e.Uploads(b); err != nil || len(ups) != 0 {
+		t.Errorf("uploads left: %v, %v", ups, err)
+	}
+}
