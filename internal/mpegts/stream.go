@@ -149,7 +149,7 @@ func (s *Stream) Segment(i int) Segment {
 			p := s.video.Picture(j)
 			seg.Video = append(seg.Video, Unit{
 				PTS:    media.Rescale(p.Frame, rate, ticks),
-				DTS:    media.Rescale(j-s.video.Reorder, rate, ticks),
+				DTS:    s.decodingTime(j),
 				Key:    p.Sample.Key,
 				Format: s.formats[p.Chunk],
 				Data:   p.Chunk.Data,
@@ -171,6 +171,19 @@ func (s *Stream) Segment(i int) Segment {
 		}
 	}
 	return seg
+}
+
+// decodingTime returns the DTS of the j-th picture in decoding order. Decoding
+// leads showing by Reorder pictures, yet the first picture is decoded when it is
+// shown, and the lead is gained within one picture's time after it: players that
+// start their clock at the lowest DTS (hls.js since 1.6) would else find a hole of
+// Reorder pictures at the start of the presentation.
+func (s *Stream) decodingTime(j int64) int64 {
+	rate, lead := s.timeline.FrameRate, s.video.Reorder
+	if j <= lead {
+		return media.Rescale(j, media.R(rate.Den, rate.Num*(lead+1)), media.R(1, Clock))
+	}
+	return media.Rescale(j-lead, rate.Inverse(), media.R(1, Clock))
 }
 
 // audioFrame returns the first audio frame that begins when video frame k is

@@ -4,11 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"vodwright.dev/vodwright/internal/hls"
 	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/mpegts"
 )
 
@@ -52,6 +58,7 @@ func TestStreamPlaysWhole(t *testing.T) {
 			for i, s := range segments {
 				checkSegmentAlone(t, s, c, i)
 			}
+			checkPlaylists(t, segments, c, video, audio)
 		})
 	}
 }
@@ -73,10 +80,13 @@ func checkVideoTimes(t *testing.T, file string, c clip) {
 	}
 	out, _ = run(t, "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts,dts", "-of", "csv=p=0", file)
 	last := int64(math.MinInt64)
-	for _, line := range strings.Fields(out) {
+	for i, line := range strings.Fields(out) {
 		var pts, dts int64
 		if _, err := fmt.Sscanf(line, "%d,%d", &pts, &dts); err != nil {
 			t.Fatalf("packet %q: %v", line, err)
+		}
+		if i == 0 && dts != pts { // else hls.js finds a hole at the start
+			t.Errorf("the first picture is decoded at %d and shown at %d", dts, pts)
 		}
 		if dts <= last || pts < dts {
 			t.Fatalf("a packet with PTS %d and DTS %d follows DTS %d", pts, dts, last)
@@ -135,6 +145,65 @@ func checkSync(t *testing.T, file string, c clip) {
 			t.Errorf("beep %d comes %.1f ms after its flash", i, d*1000)
 		}
 	}
+}
+
+// checkPlaylists asserts that the segments behind playlists play as one stream.
+func checkPlaylists(t *testing.T, segments [][]byte, c clip, video *mp4.Video, audio *mp4.Audio) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name string, data []byte, err error) {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := &hls.MediaPlaylist{Version: hls.Version, MediaSequence: 1, PlaylistType: "VOD", EndList: true}
+	var sizes []hls.SegmentSize
+	for i, s := range segments {
+		to := c.frames
+		if i+1 < len(c.starts) {
+			to = c.starts[i+1]
+		}
+		frame := c.rate.Inverse()
+		name := fmt.Sprintf("my clip #1_%05d.ts", i+1)
+		write(name, s, nil)
+		size := hls.SegmentSize{Bytes: int64(len(s)), Duration: frame.Duration(to) - frame.Duration(c.starts[i])}
+		sizes = append(sizes, size)
+		list.Segments = append(list.Segments, hls.Segment{URI: hls.RelativeURI("my clip.m3u8", name), Duration: size.Duration})
+	}
+	text, err := list.Marshal()
+	write("my clip.m3u8", text, err)
+	peak, average := hls.Bandwidth(sizes)
+	multi := &hls.MultivariantPlaylist{Version: hls.Version, IndependentSegments: true, Variants: []hls.Variant{{
+		URI: hls.RelativeURI("index.m3u8", "my clip.m3u8"), Bandwidth: peak, AverageBandwidth: average,
+		Codecs: []string{video.CodecString(), audio.CodecString()}, Width: video.Width, Height: video.Height, FrameRate: c.rate,
+	}}}
+	text, err = multi.Marshal()
+	write("index.m3u8", text, err)
+	if list, err = hls.ParseMediaPlaylist(mustRead(t, filepath.Join(dir, "my clip.m3u8"))); err != nil {
+		t.Fatal(err)
+	}
+	if problems := hls.Check(multi, list); problems != nil {
+		t.Errorf("playlists have problems: %v", problems)
+	}
+	// ffmpeg's reader does not decode percent-encoding of files; a web server does.
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	out, errs := run(t, "ffprobe", "-v", "warning", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames:format=duration", "-of", "csv=p=0", server.URL+"/index.m3u8")
+	if errs != "" || !strings.Contains(out, fmt.Sprintf("%d\n", c.frames)) {
+		t.Errorf("the stream has %q, not %d frames\n%s", out, c.frames, errs)
+	}
+}
+
+func mustRead(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // checkSegmentAlone asserts that a segment decodes by itself, whole.
