@@ -98,7 +98,9 @@ func TestJobGoesThroughItsStages(t *testing.T) {
 }
 
 func TestJobOfOneTask(t *testing.T) {
-	r := &runner{run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) { return job.Result{}, nil }}
+	r := &runner{run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) {
+		return job.Result{}, nil
+	}}
 	w := begin(t, job.Config{Runner: r})
 	j := w.until(w.create(job.Job{}).ID, job.Complete)
 	if j.PercentComplete != 100 || string(j.Request) != "null" {
@@ -526,7 +528,9 @@ func TestDiscardIsTriedUntilItSucceeds(t *testing.T) {
 	var tries atomic.Int32
 	var works atomic.Bool
 	r := &runner{
-		run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) { return job.Result{}, nil },
+		run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) {
+			return job.Result{}, nil
+		},
 		discard: func(string, job.Status) error {
 			tries.Add(1)
 			if works.Load() {
@@ -632,7 +636,9 @@ func TestWatch(t *testing.T) {
 }
 
 func TestClientToken(t *testing.T) {
-	r := &runner{run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) { return job.Result{}, nil }}
+	r := &runner{run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) {
+		return job.Result{}, nil
+	}}
 	var ahead atomic.Int64
 	w := begin(t, job.Config{Runner: r, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	ask := job.Job{ClientToken: "token", Request: json.RawMessage(`{"a": 1}`)}

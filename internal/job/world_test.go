@@ -75,7 +75,7 @@ func chunks(n int) job.Result {
 
 // world is a server in small: records, queue, coordinator.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	config job.Config
 	store  *store.Store
@@ -86,7 +86,7 @@ type world struct {
 }
 
 // begin starts a world whose coordinator has the config, but for its store and queue.
-func begin(t *testing.T, config job.Config) *world {
+func begin(t testing.TB, config job.Config) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), config: config}
 	w.start()
@@ -140,7 +140,7 @@ func (w *world) stop() {
 	}
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) { w.t.Logf("%s", p); return len(p), nil }
 

@@ -1,7 +1,10 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -83,6 +86,24 @@ func TestSpoiledFilesAreDropped(t *testing.T) {
 	got, err := q.Pending(t.Context())
 	if err != nil || len(got) != 1 {
 		t.Errorf("pending %v, %v", got, err)
+	}
+}
+
+// Operators look at warnings: normal operation must not make any.
+func TestNormalOperationWarnsOfNothing(t *testing.T) {
+	var out bytes.Buffer
+	dir := t.TempDir()
+	for range 2 {
+		q, err := queue.Open(t.Context(), queue.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(q.Publish(t.Context(), []job.Ref{{Job: "1-a"}, {Job: "2-a"}}), q.Drop(t.Context(), "1-a"), q.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out.Len() > 0 {
+		t.Errorf("logged:\n%s", out.String())
 	}
 }
 

@@ -232,6 +232,9 @@ func (s *Store) AdmitJob(ctx context.Context, queue string, limit int, change fu
 	if errors.Is(err, sql.ErrNoRows) { // mostly so; needs no write
 		return job.Job{}, false, nil
 	}
+	if err != nil {
+		return job.Job{}, false, fmt.Errorf("admit a job of queue %q: %w", queue, err)
+	}
 	var (
 		j  job.Job
 		ok bool

@@ -227,7 +227,10 @@ func TestTemplates(t *testing.T) {
 	for _, err := range []error{
 		s.DeleteTemplate(ctx, "ant"),
 		func() error { _, err := s.Template(ctx, "ant"); return err }(),
-		func() error { _, err := s.ChangeTemplate(ctx, "ant", func(*job.Template) error { return nil }); return err }(),
+		func() error {
+			_, err := s.ChangeTemplate(ctx, "ant", func(*job.Template) error { return nil })
+			return err
+		}(),
 	} {
 		if err == nil || fault.KindOf(err) != fault.NotFound {
 			t.Errorf("got %v, want not found", err)

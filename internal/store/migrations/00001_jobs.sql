@@ -72,7 +72,6 @@ CREATE TABLE job_events (
   detail TEXT NOT NULL,
   PRIMARY KEY (job_id, number)
 );
-CREATE INDEX job_events_at ON job_events (at_ms, job_id, number);
 
 CREATE TABLE job_templates (
   name       TEXT PRIMARY KEY,
