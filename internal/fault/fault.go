@@ -99,5 +99,14 @@ func Of(err error) *Error {
 	return &Error{Kind: Internal, Message: err.Error(), Cause: err}
 }
 
-// KindOf returns the kind of err; an err that carries none is Internal.
-func KindOf(err error) Kind { return Of(err).Kind }
+// KindOf returns the kind of err; an err that carries none is Internal, and so is
+// nil: ask Is where err may be nil.
+func KindOf(err error) Kind {
+	if err == nil {
+		return Internal
+	}
+	return Of(err).Kind
+}
+
+// Is reports whether err is an error of that kind. A nil err is of none.
+func Is(err error, kind Kind) bool { return err != nil && Of(err).Kind == kind }

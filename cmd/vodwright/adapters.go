@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"vodwright.dev/vodwright/internal/edge"
+	"vodwright.dev/vodwright/internal/object"
+	"vodwright.dev/vodwright/internal/worker"
+)
+
+// bucketObjects implements worker.Objects over the embedded buckets.
+type bucketObjects struct{ store *object.Store }
+
+// jobMetadata marks what a job published, so that it alone can be withdrawn.
+const jobMetadata = "vodwright-job"
+
+func (b bucketObjects) Snapshot(ctx context.Context, bucket, key, dst string) (string, error) {
+	info, err := b.store.Snapshot(ctx, bucket, key, "", dst)
+	return info.VersionID, err
+}
+
+func (b bucketObjects) Writable(ctx context.Context, bucket string) error {
+	return b.store.HeadBucket(ctx, bucket)
+}
+
+func (b bucketObjects) Publish(ctx context.Context, out worker.Upload) error {
+	_, err := b.store.Put(ctx, out.Bucket, out.Key, object.PutInput{
+		Path: out.File, ContentType: out.ContentType, Metadata: map[string]string{jobMetadata: out.Job}, KeepEqual: true,
+	})
+	return err
+}
+
+func (b bucketObjects) Withdraw(ctx context.Context, job, bucket, key string) error {
+	_, err := b.store.DeleteIf(ctx, bucket, key, func(i object.Info) bool { return i.Metadata[jobMetadata] == job })
+	return err
+}
+
+// bucketOrigin implements edge.Origin over the embedded buckets.
+type bucketOrigin struct{ store *object.Store }
+
+func edgeInfo(i object.Info) edge.Info {
+	return edge.Info{
+		Size: i.Size, ETag: i.ETag, LastModified: i.LastModified, ContentType: i.ContentType, CacheControl: i.CacheControl,
+		ContentEncoding: i.ContentEncoding, ContentDisposition: i.ContentDisposition, ContentLanguage: i.ContentLanguage, Expires: i.Expires,
+	}
+}
+
+func (b bucketOrigin) Open(ctx context.Context, bucket, key string) (edge.Info, io.ReadSeekCloser, error) {
+	reader, info, err := b.store.Open(ctx, bucket, key, "")
+	if err != nil {
+		return edge.Info{}, nil, err
+	}
+	if file := reader.File(); file != nil {
+		return edgeInfo(info), file, nil // the reader is nothing but the file
+	}
+	return edgeInfo(info), reader, nil
+}
+
+func (b bucketOrigin) Stat(ctx context.Context, bucket, key string) (edge.Info, error) {
+	info, err := b.store.Stat(ctx, bucket, key, "")
+	return edgeInfo(info), err
+}
+
+func (b bucketOrigin) CORS(ctx context.Context, bucket string) ([]edge.CORSRule, error) {
+	rules, err := b.store.CORS(ctx, bucket)
+	out := make([]edge.CORSRule, len(rules))
+	for i, r := range rules {
+		out[i] = edge.CORSRule(r)
+	}
+	return out, err
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"vodwright.dev/vodwright/internal/awsapi/sigv4"
+	"vodwright.dev/vodwright/internal/edge"
+	"vodwright.dev/vodwright/internal/iam"
+	"vodwright.dev/vodwright/internal/store"
+)
+
+// rootKeys authenticates requests by the one key there is.
+type rootKeys struct{ root iam.Key }
+
+func (k rootKeys) authenticate(r *http.Request, _ string) (sigv4.Identity, error) {
+	return sigv4.Verify(r, time.Now(), func(id string) (sigv4.Credential, bool) {
+		return sigv4.Credential{Secret: k.root.Secret, ARN: "arn:aws:iam::" + iam.AccountID + ":root", Account: iam.AccountID}, id == k.root.ID
+	})
+}
+
+// distributions implements edge.Distributions over the records.
+type distributions struct{ records *store.Store }
+
+func (d distributions) ByHost(ctx context.Context, host string) (edge.Distribution, error) {
+	found, err := d.records.DistributionByDomain(ctx, host)
+	if err != nil {
+		return edge.Distribution{}, err
+	}
+	return edge.Distribution{
+		ID: found.ID, Enabled: found.Enabled, Bucket: found.Bucket, OriginPath: found.OriginPath,
+		DefaultRootObject: found.DefaultRootObject, ViewerProtocolPolicy: edge.ViewerProtocolPolicy(found.ViewerProtocolPolicy),
+	}, nil
+}
