@@ -176,7 +176,7 @@ func (s *Stream) Segment(i int) Segment {
 // decodingTime returns the DTS of the j-th picture in decoding order. Decoding
 // leads showing by Reorder pictures, yet the first picture is decoded when it is
 // shown, and the lead is gained within one picture's time after it: players that
-// start their clock at the lowest DTS (hls.js since 1.6) would else find a hole of
+// start their clock at the lowest DTS (hls.js 1.7) would else find a hole of
 // Reorder pictures at the start of the presentation.
 func (s *Stream) decodingTime(j int64) int64 {
 	rate, lead := s.timeline.FrameRate, s.video.Reorder
