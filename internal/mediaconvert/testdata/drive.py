@@ -1,0 +1,111 @@
+"""Drives every operation of the job API with boto3, as code on AWS does."""
+import copy
+import json
+import os
+import sys
+import time
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+mc = boto3.client("mediaconvert", region_name="us-east-1", endpoint_url=sys.argv[1],
+                  config=Config(retries={"max_attempts": 0}))
+ladder = json.loads(os.environ["LADDER"])
+role = "arn:aws:iam::000000000000:role/vod"
+
+
+def refused(code, call, **kwargs):
+    try:
+        call(**kwargs)
+    except ClientError as e:
+        assert e.response["Error"]["Code"] == code, e
+        return e.response["Error"]["Message"]
+    raise AssertionError(f"{call} was not refused")
+
+
+def wait(job_id, status):
+    for _ in range(1000):
+        job = mc.get_job(Id=job_id)["Job"]
+        if job["Status"] == status:
+            return job
+        time.sleep(0.01)
+    raise AssertionError(job)
+
+
+url = mc.describe_endpoints()["Endpoints"][0]["Url"]
+assert url == sys.argv[1], url
+
+job = mc.create_job(Role=role, Settings=ladder, UserMetadata={"assetID": "1"}, StatusUpdateInterval="SECONDS_10")["Job"]
+for name in ("OutputGroupDetails", "Warnings", "HopDestinations", "QueueTransitions"):
+    assert job[name] == [], (name, job)
+assert job["Messages"] == {"Info": [], "Warning": []}, job["Messages"]
+job = wait(job["Id"], "COMPLETE")
+assert job["Timing"]["FinishTime"] >= job["Timing"]["SubmitTime"]
+assert job["OutputGroupDetails"][0]["OutputDetails"][0]["DurationInMs"] == 20000
+
+endless = copy.deepcopy(ladder)
+endless["Inputs"][0]["FileInput"] = "s3://source/endless.mp4"
+running = mc.create_job(Role=role, Settings=endless)["Job"]
+mc.cancel_job(Id=running["Id"])
+wait(running["Id"], "CANCELED")
+refused("ConflictException", mc.cancel_job, Id=running["Id"])
+assert len(mc.list_jobs(Order="DESCENDING", Status="COMPLETE", MaxResults=20)["Jobs"]) == 1
+assert "NextToken" in mc.list_jobs(MaxResults=1)
+assert mc.list_jobs(Status="ERROR")["Jobs"] == []
+
+# An exported job is a template after its input's file is taken out; a job made
+# from the template gives input and destination.
+settings = job["Settings"]
+del settings["Inputs"][0]["FileInput"]
+made = mc.create_job_template(Name="exported", Settings=settings, Category="VOD")["JobTemplate"]
+assert mc.get_job_template(Name="exported")["JobTemplate"]["Settings"] == made["Settings"]
+own = {"Inputs": [{"FileInput": "s3://source/clip.mp4"}],
+       "OutputGroups": [{"OutputGroupSettings": {"Type": "HLS_GROUP_SETTINGS",
+                                                 "HlsGroupSettings": {"Destination": "s3://bucket/own"}}}]}
+merged = mc.create_job(Role=role, JobTemplate="exported", Settings=own)["Job"]["Settings"]
+assert len(merged["OutputGroups"][0]["Outputs"]) == 3, merged
+assert merged["OutputGroups"][0]["OutputGroupSettings"]["HlsGroupSettings"]["Destination"] == "s3://bucket/own"
+mc.update_job_template(Name="exported", Description="d")
+assert [t["Description"] for t in mc.list_job_templates(ListBy="NAME")["JobTemplates"]] == ["d"]
+assert mc.list_job_templates(ListBy="SYSTEM")["JobTemplates"] == []
+mc.delete_job_template(Name="exported")
+refused("NotFoundException", mc.get_job_template, Name="exported")
+
+assert mc.get_queue(Name="Default")["Queue"]["Status"] == "ACTIVE"
+assert [q["Name"] for q in mc.list_queues()["Queues"]] == ["Default"]
+
+mc.tag_resource(Arn=job["Arn"], Tags={"a": "1", "b": "2"})
+mc.untag_resource(Arn=job["Arn"], TagKeys=["a"])
+assert mc.list_tags_for_resource(Arn=job["Arn"])["ResourceTags"]["Tags"] == {"b": "2"}
+
+bad = copy.deepcopy(ladder)
+del bad["OutputGroups"][0]["Outputs"][0]["ContainerSettings"]
+del bad["OutputGroups"][0]["OutputGroupSettings"]["HlsGroupSettings"]["MinSegmentLength"]
+text = refused("BadRequestException", mc.create_job, Role=role, Settings=bad)
+assert text.split("\n") == [
+    "/outputGroups/0/outputGroupSettings/hlsGroupSettings: minSegmentLength is a required property",
+    "/outputGroups/0/outputs/0: containerSettings is a required property",
+], text
+
+unimplemented = {
+    "associate_certificate": {"Arn": "a"}, "disassociate_certificate": {"Arn": "a"}, "search_jobs": {},
+    "start_jobs_query": {}, "get_jobs_query_results": {"Id": "1"}, "create_preset": {"Name": "p", "Settings": {}},
+    "get_preset": {"Name": "p"}, "list_presets": {}, "update_preset": {"Name": "p"}, "delete_preset": {"Name": "p"},
+    "create_queue": {"Name": "q"}, "update_queue": {"Name": "q"}, "delete_queue": {"Name": "q"}, "probe": {},
+    "list_versions": {}, "get_policy": {}, "put_policy": {"Policy": {}}, "delete_policy": {},
+    "create_resource_share": {"JobId": "1", "SupportCaseId": "1"},
+}
+for name, arguments in unimplemented.items():
+    call = getattr(mc, name, None)
+    if call is not None:  # an older boto3 has fewer
+        operation = "".join(part.capitalize() for part in name.split("_"))
+        assert operation in refused("NotImplementedException", call, **arguments)
+
+stranger = boto3.client("mediaconvert", region_name="us-east-1", endpoint_url=sys.argv[1],
+                        aws_access_key_id="AKIAUNKNOWN", aws_secret_access_key="x")
+refused("UnrecognizedClientException", stranger.list_jobs)
+wrong = boto3.client("mediaconvert", region_name="us-east-1", endpoint_url=sys.argv[1],
+                     aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"], aws_secret_access_key="x")
+refused("InvalidSignatureException", wrong.list_jobs)
+print("all operations answered")
