@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	box "github.com/Eyevinn/mp4ff/mp4"
 
@@ -17,7 +18,8 @@ type Movie struct {
 	Video *Video
 	Audio *Audio
 
-	// Language is the ISO 639-2 code of the audio; "" is "und".
+	// Language is the ISO 639-2 code of the audio. It comes from source files:
+	// anything but three letters is written as "und".
 	Language string
 
 	// CompositionShift writes negative composition offsets and a cslg box, so that
@@ -95,8 +97,8 @@ type movieSample struct {
 
 // tracks prepares what is written, video first.
 func (m Movie) tracks() ([]*movieTrack, error) {
-	language := m.Language
-	if len(language) != 3 {
+	language := strings.ToLower(m.Language)
+	if len(language) != 3 || strings.Trim(language, "abcdefghijklmnopqrstuvwxyz") != "" {
 		language = "und"
 	}
 	var out []*movieTrack

@@ -55,7 +55,8 @@ type Config struct {
 	// DefaultAudioFramesPerPES. A PES packet never exceeds 65,535 bytes.
 	AudioFramesPerPES int
 
-	// AudioLanguage is the ISO 639-2 code declared for the audio; "" declares none.
+	// AudioLanguage is the ISO 639-2 code declared for the audio. It comes from
+	// source files: anything but three letters declares none.
 	AudioLanguage string
 
 	// PCRDelay is by how many 90 kHz ticks the clock is behind the decoding time of
@@ -111,7 +112,6 @@ func (c Config) validate() error {
 	add(c.PTSOffset < 0, "ptsOffset must not be negative")
 	add(c.PCRDelay < 0, "the PCR delay must not be negative")
 	add(c.AudioFramesPerPES < 0, "audioFramesPerPes must not be negative")
-	add(c.AudioLanguage != "" && len(c.AudioLanguage) != 3, "the audio language must be an ISO 639-2 code")
 	add(!c.Video && !hasAudio, "a stream needs video or audio")
 	if len(faults) > 0 {
 		return fault.New(fault.Invalid, "", "MPEG-TS: %s", strings.Join(faults, "; "))

@@ -206,6 +206,27 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 }
 
+// TestAudioLanguage asserts what the PMT declares: a code that is one, and
+// nothing for whatever else a source file says.
+func TestAudioLanguage(t *testing.T) {
+	for language, want := range map[string]string{"deu": "\x0a\x04deu\x00", "ENG": "\x0a\x04eng\x00", "": "", "de": "", "German": "", "\xff\xff\xff": ""} {
+		cfg := both
+		cfg.AudioLanguage = language
+		m, err := mpegts.NewMuxer(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if _, err := m.WriteSegment(&out, mpegts.Segment{Audio: []mpegts.Unit{frame(100, 0)}}); err != nil {
+			t.Fatal(err)
+		}
+		pmt := out.Bytes()[188:376]
+		if want != "" && !bytes.Contains(pmt, []byte(want)) || want == "" && bytes.Contains(pmt, []byte{0x0a, 0x04}) {
+			t.Errorf("language %q: the PMT is %x", language, pmt)
+		}
+	}
+}
+
 // zeros is a file of any size.
 type zeros struct{}
 

@@ -1,5 +1,7 @@
 package mpegts
 
+import "strings"
+
 // Stream types of the PMT (ISO/IEC 13818-1, table 2-34).
 const (
 	streamTypeADTS = 0x0f
@@ -39,7 +41,7 @@ func pmtPacket(c Config) []byte {
 	}
 	if len(c.AudioConfig) > 0 {
 		section = append(section, streamTypeADTS, 0xe0|byte(c.AudioPID>>8), byte(c.AudioPID))
-		if l := c.AudioLanguage; l != "" {
+		if l := strings.ToLower(c.AudioLanguage); len(l) == 3 && strings.Trim(l, "abcdefghijklmnopqrstuvwxyz") == "" {
 			section = append(section, 0xf0, 6, languageDescriptor, 4, l[0], l[1], l[2], 0)
 		} else {
 			section = append(section, 0xf0, 0)
