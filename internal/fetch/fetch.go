@@ -56,6 +56,7 @@ type Fetcher struct {
 	client   *http.Client
 	maxBytes int64
 	stall    time.Duration
+	pause    time.Duration // before the second new connection in a row, doubled before each after it
 	log      *slog.Logger
 }
 
@@ -118,6 +119,7 @@ func newFetcher(cfg Config, allowed func(netip.AddrPort) bool) *Fetcher {
 		},
 		maxBytes: cfg.MaxBytes,
 		stall:    cfg.Stall,
+		pause:    400 * time.Millisecond,
 		log:      cfg.Logger,
 	}
 }
@@ -231,7 +233,7 @@ func (d *download) run(ctx context.Context) error {
 		}
 		d.log.InfoContext(ctx, "fetching goes on over a new connection", "url", place(d.url), "bytes", d.done, "err", err.Error())
 		if failures > 1 {
-			wait := time.NewTimer(100 * time.Millisecond << failures)
+			wait := time.NewTimer(d.pause << (failures - 2))
 			select {
 			case <-wait.C:
 			case <-ctx.Done():

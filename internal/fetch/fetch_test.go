@@ -31,6 +31,14 @@ func payload(n int) []byte {
 	return data
 }
 
+// local returns a Fetcher for servers on this machine that does not pause for long.
+func local(cfg Config) *Fetcher {
+	cfg.AllowPrivate = true
+	f := New(cfg)
+	f.pause = time.Millisecond
+	return f
+}
+
 func fetchTo(t *testing.T, f *Fetcher, url string) ([]byte, Info, error) {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "input")
@@ -78,7 +86,7 @@ func TestFetchWholeFile(t *testing.T) {
 	defer secure.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(secure.Certificate())
-	f := New(Config{AllowPrivate: true, RootCAs: roots})
+	f := local(Config{RootCAs: roots})
 	for _, server := range []*httptest.Server{plain, secure} {
 		var last, total int64
 		dst := filepath.Join(t.TempDir(), "input")
@@ -99,7 +107,7 @@ func TestFetchWholeFile(t *testing.T) {
 			t.Errorf("progress %d of %d, %+v", last, total, info)
 		}
 	}
-	_, _, err := fetchTo(t, New(Config{AllowPrivate: true}), secure.URL+"/?secret")
+	_, _, err := fetchTo(t, local(Config{}), secure.URL+"/?secret")
 	wantFault(t, err, fault.Invalid, "3451", "certificate")
 }
 
@@ -142,7 +150,7 @@ func TestFetchResumes(t *testing.T) {
 		return false
 	})
 	defer server.Close()
-	got, info, err := fetchTo(t, New(Config{AllowPrivate: true}), server.URL)
+	got, info, err := fetchTo(t, local(Config{}), server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +193,7 @@ func TestFetchGivesUp(t *testing.T) {
 			var requests atomic.Int64
 			server := breaking(data, 100000, &requests, c.each)
 			defer server.Close()
-			_, _, err := fetchTo(t, New(Config{AllowPrivate: true}), server.URL+"/clip.mp4?secret")
+			_, _, err := fetchTo(t, local(Config{}), server.URL+"/clip.mp4?secret")
 			wantFault(t, err, c.kind, c.code, c.says)
 			if n := requests.Load(); n > maxFailures+1 {
 				t.Errorf("%d requests", n)
@@ -208,7 +216,7 @@ func TestFetchAnswers(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(c.status) }))
 			defer server.Close()
-			_, _, err := fetchTo(t, New(Config{AllowPrivate: true}), server.URL+"/clip.mp4?secret")
+			_, _, err := fetchTo(t, local(Config{}), server.URL+"/clip.mp4?secret")
 			wantFault(t, err, c.kind, c.code, fmt.Sprint(c.status))
 		})
 	}
@@ -256,7 +264,7 @@ func TestFetchBounds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := fetchTo(t, New(Config{AllowPrivate: true, MaxBytes: 1000, Timeout: 2 * time.Second}), c.url)
+			_, _, err := fetchTo(t, local(Config{MaxBytes: 1000, Timeout: 2 * time.Second}), c.url)
 			wantFault(t, err, c.kind, c.code, c.says)
 		})
 	}
@@ -281,7 +289,7 @@ func TestFetchSlowServers(t *testing.T) {
 		}
 	}))
 	defer drip.Close()
-	f := New(Config{AllowPrivate: true, Timeout: 100 * time.Millisecond, Stall: 100 * time.Millisecond})
+	f := local(Config{Timeout: 100 * time.Millisecond, Stall: 100 * time.Millisecond})
 	t.Run("give up", func(t *testing.T) {
 		for url, says := range map[string]string{silent.URL: "does not answer in time", drip.URL: "sends less than"} {
 			t.Run(says, func(t *testing.T) {
@@ -295,7 +303,7 @@ func TestFetchSlowServers(t *testing.T) {
 	why := errors.New("the user canceled")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	dst := filepath.Join(t.TempDir(), "input")
-	_, err := New(Config{AllowPrivate: true}).Fetch(ctx, drip.URL, dst, func(int64, int64) { cancel(why) })
+	_, err := local(Config{}).Fetch(ctx, drip.URL, dst, func(int64, int64) { cancel(why) })
 	if !errors.Is(err, why) {
 		t.Errorf("error %v, want %v", err, why)
 	}
@@ -355,7 +363,7 @@ func TestFetchFollowsFewRedirects(t *testing.T) {
 		_, _ = w.Write(data)
 	}))
 	defer server.Close()
-	got, _, err := fetchTo(t, New(Config{AllowPrivate: true}), server.URL+"/")
+	got, _, err := fetchTo(t, local(Config{}), server.URL+"/")
 	if err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
