@@ -30,7 +30,7 @@ func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, s
 	}
 	args = append(args, "-y", "-copyts")
 	if sourceFrames > 0 && src.index.Problem == "" {
-		args = append(args, seek(src, first)...)
+		args = append(args, entry(src, first).seek()...)
 	}
 	args = append(args,
 		"-threads", "1", // one process a core already
@@ -141,37 +141,48 @@ func minus(n int64) string {
 	return fmt.Sprintf("-%d", n)
 }
 
-// seek returns the options that begin decoding shortly before a source frame: at
-// the last keyframe not after it. Where containers have an index (MP4, Matroska)
-// that keyframe is found exactly. Elsewhere (MPEG-TS, by searching timestamps of
-// packets, which are decoding times) seeking lands behind the wanted packet if it
-// is aimed at it, so it is aimed earlier. What is decoded too early is trimmed.
-//
-// -seek_timestamp makes the aim a timestamp of the file and not an offset from
-// its start; -noaccurate_seek keeps ffmpeg from trimming by its own arithmetic.
-func seek(src source, frame int) []string {
+// way says where decoding begins to get to a frame.
+type way struct {
+	frame  int   // of the source, the first one decoded; 0 is its start
+	micros int64 // what -ss is told, in the file's own clock; only if frame is not 0
+}
+
+// entry returns the way to a source frame: from the last keyframe not after it.
+// Where containers have an index (MP4, Matroska) that keyframe is found exactly.
+// Elsewhere (MPEG-TS, by searching timestamps of packets, which are decoding
+// times) seeking lands behind the wanted packet if it is aimed at it, so it is
+// aimed at one keyframe earlier and a second before that.
+func entry(src source, frame int) way {
 	ix := src.index
 	key, found := slices.BinarySearch(ix.Keys, frame)
 	if !found {
 		key--
 	}
-	margin := int64(0) // microseconds
+	margin := int64(-1) // microseconds are coarser than some time bases: not before the keyframe
 	if !indexed(src.facts.Format) {
 		key--
 		margin = 1_000_000
 	}
 	if key < 1 || ix.Keys[key] >= len(ix.PTS) {
-		return nil // from the start
+		return way{}
 	}
 	micros := media.R(1, 1_000_000)
 	at := media.Rescale(ix.PTS[ix.Keys[key]], ix.TimeBase, micros) - margin
 	if at <= media.Rescale(ix.PTS[0], ix.TimeBase, micros) || at < 0 {
+		return way{}
+	}
+	return way{ix.Keys[key], at}
+}
+
+// seek returns the options that begin decoding at the way's frame or before.
+//
+// -seek_timestamp makes the aim a timestamp of the file and not an offset from
+// its start; -noaccurate_seek keeps ffmpeg from trimming by its own arithmetic.
+func (w way) seek() []string {
+	if w.frame == 0 {
 		return nil
 	}
-	if margin == 0 {
-		at++ // microseconds are coarser than some time bases: never aim before the keyframe
-	}
-	return []string{"-seek_timestamp", "1", "-noaccurate_seek", "-ss", fmt.Sprintf("%d.%06d", at/1_000_000, at%1_000_000)}
+	return []string{"-seek_timestamp", "1", "-noaccurate_seek", "-ss", fmt.Sprintf("%d.%06d", w.micros/1_000_000, w.micros%1_000_000)}
 }
 
 // indexed reports whether a container lists its keyframes.

@@ -11,11 +11,10 @@ import (
 
 // Bounds of the frame grid.
 const (
-	maxRate       = 120 // frames a second of any output: the highest that H.264 levels 5.x are made for
-	maxSourceRate = 300 // of a source; phones record 240, what claims more is not a film
-	minSteadyRate = 1   // slower steady sources are treated as variable
-	minRate       = 10  // of the grid that a variable source is put on, so that no frame is shown more than 50 ms late
-	maxVFRRate    = 60  // of the grid that a variable source is put on
+	maxRate       = 120  // frames a second of any output: the highest that H.264 levels 5.x are made for
+	maxSourceRate = 1000 // of a source; phones record 240 and more, what claims more than this is not a film
+	minSteadyRate = 1    // slower steady sources are treated as variable
+	maxVFRRate    = 60   // of the grid that a variable source is put on; the lowest, 10, shows no frame more than 50 ms late
 )
 
 // standardRates are the rates that cameras and films have, the common ones first.
@@ -212,14 +211,7 @@ func variableGrid(g *grid, lastDuration int64, w *warnings) *grid {
 			best, typical = count, float64(sum)/float64(count)
 		}
 	}
-	rate := 1 / (typical * g.base.Float())
-	for rate > maxVFRRate*1.01 {
-		rate /= 2
-	}
-	rate = max(rate, minRate)
-	if g.rate = nearest(rate); math.Abs(g.rate.Float()/rate-1) > 0.04 {
-		g.rate = approximate(rate, 1001)
-	}
+	g.rate = smoothest(g, 1/(typical*g.base.Float()))
 	g.slots = slotsAt(g.pts, g.base, g.rate)
 	last := int64(math.Round(typical))
 	if lastDuration > 0 {
@@ -240,10 +232,41 @@ func variableGrid(g *grid, lastDuration int64, w *warnings) *grid {
 // maxLastFrame is how long, in seconds, a claimed duration may keep the last frame standing.
 const maxLastFrame = 10.0
 
-func nearest(rate float64) media.Rational {
-	return slices.MinFunc(standardRates, func(a, b media.Rational) int {
-		return cmp.Compare(math.Abs(a.Float()/rate-1), math.Abs(b.Float()/rate-1))
-	})
+// gridRates are the rates that variable sources are put on, increasing.
+var gridRates = []media.Rational{
+	{Num: 10, Den: 1}, {Num: 12, Den: 1}, {Num: 15, Den: 1}, {Num: 20, Den: 1}, {Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1},
+	{Num: 30000, Den: 1001}, {Num: 30, Den: 1}, {Num: 48, Den: 1}, {Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1},
+}
+
+// smoothest returns the rate nearest to the typical one, or the lowest above it,
+// at which at most one frame in fifty is lost because it shares a slot; failing
+// that, the one that loses fewest.
+func smoothest(g *grid, typical float64) media.Rational {
+	for typical > maxVFRRate*1.04 {
+		typical /= 2
+	}
+	far := func(r media.Rational) float64 { return math.Abs(r.Float()/typical - 1) }
+	nearest := slices.MinFunc(gridRates, func(a, b media.Rational) int { return cmp.Compare(far(a), far(b)) })
+	best, least := nearest, len(g.pts)
+	for _, r := range append([]media.Rational{nearest}, gridRates...) {
+		if r != nearest && r.Float() < typical {
+			continue
+		}
+		lost, last := 0, int64(-1)
+		for _, s := range slotsAt(g.pts, g.base, r) {
+			if s == last {
+				lost++
+			}
+			last = s
+		}
+		if lost < least {
+			best, least = r, lost
+		}
+		if lost*50 <= len(g.pts) {
+			break
+		}
+	}
+	return best
 }
 
 // at returns g's source on another rate (FramerateControl SPECIFIED, algorithm

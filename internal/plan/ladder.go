@@ -70,7 +70,7 @@ func (l *ladder) capture(c capture) int {
 
 // lay decides segments and chunks, once all rungs are known. whole keeps the
 // source in one chunk, because it cannot be entered in the middle.
-func (l *ladder) lay(whole bool) {
+func (l *ladder) lay(src source, whole bool) {
 	gop := int64(0)
 	if len(l.rungs) > 0 {
 		gop = l.rungs[0].gop
@@ -82,7 +82,10 @@ func (l *ladder) lay(whole bool) {
 		l.chunks = []Chunk{{Segments: len(l.timeline.Starts), To: l.timeline.Frames}}
 		return
 	}
-	l.chunks = chunks(l.timeline)
+	l.chunks = chunks(l.timeline, func(frame int64) int64 {
+		at := l.grid.sourceAt(frame)
+		return int64(at - entry(src, at).frame)
+	})
 }
 
 // encoderThreads is how many threads each encoder has. Chunks run side by side,

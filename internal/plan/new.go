@@ -88,7 +88,7 @@ func New(in Input) (*Plan, error) {
 		return nil, err
 	}
 	for _, l := range p.ladders.list {
-		l.lay(p.whole)
+		l.lay(p.source, p.whole)
 	}
 	if err := p.audio(outputs); err != nil {
 		return nil, err

@@ -92,7 +92,8 @@ func (p picture) outputColor() (matrix, primaries, transfer string) {
 	return matrix, primaries, transfer
 }
 
-func even(x float64) int { return max(int(math.Round(x/2))*2, 2) }
+// even returns the even number next to x, the lower of two.
+func even(x float64) int { return max(int(math.Ceil(x/2-0.5))*2, 2) }
 
 // frameFor decides the geometry of an output. Missing sides follow from the
 // source's aspect ratio; output pixels are square unless ParControl says

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 
 	"vodwright.dev/vodwright/internal/media"
 )
@@ -99,39 +100,63 @@ const (
 	minChunkSeconds = 4
 )
 
-// chunks cuts a Timeline into runs of whole segments of about the same length. It
-// depends on the Timeline alone, never on the machine, so that a chunk is the
-// same wherever and however often it is encoded.
-func chunks(t Timeline) []Chunk {
+// maxPreroll is how many frames may be decoded only to get to where chunks begin,
+// in frames of the output: decoding takes about an eighth of an encode, so this
+// costs a fourteenth.
+const maxPreroll = 0.6
+
+// chunks cuts a Timeline into runs of whole segments of about the same length.
+// preroll tells how many frames are decoded in vain if a chunk begins at a frame.
+// It depends on Timeline and source alone, never on the machine, so that a chunk
+// is the same wherever and however often it is encoded.
+func chunks(t Timeline, preroll func(int64) int64) []Chunk {
 	total := float64(t.Frames) / t.FrameRate.Float() // seconds
 	length := min(max(float64(chunkSeconds), total/manyChunks), maxChunkSeconds)
 	if total < fewChunks*length {
 		length = max(total/fewChunks, minChunkSeconds)
 	}
-	n := max(int64(math.Round(total/length)), 1)
+	for n := max(int64(math.Round(total/length)), 1); ; n = n * 2 / 3 {
+		out := cutInto(n, t, preroll)
+		wasted := int64(0)
+		for _, c := range out {
+			wasted += preroll(c.From)
+		}
+		if n == 1 || float64(wasted) <= maxPreroll*float64(t.Frames) {
+			return out
+		}
+	}
+}
+
+// cutInto cuts a Timeline into at most n chunks. Each begins, of the segments that
+// begin near where it should, at the one that costs least: half a frame for each
+// frame off, since chunks are to be equal, one for each decoded in vain.
+func cutInto(n int64, t Timeline, preroll func(int64) int64) []Chunk {
 	var out []Chunk
 	first := 0
-	for c := int64(1); c <= n; c++ {
-		last := len(t.Starts)
+	for c := int64(1); c <= n && first < len(t.Starts); c++ {
+		next := len(t.Starts)
 		if c < n {
-			// The segment start nearest to c/n of the whole.
-			want := t.Frames / n * c
-			last = first
-			for last < len(t.Starts) && t.Starts[last] < want {
-				last++
-			}
-			if last > first+1 && want-t.Starts[last-1] < endOf(t, last)-want {
-				last--
+			each := t.Frames / n
+			want := each * c
+			least := int64(math.MaxInt64)
+			from, _ := slices.BinarySearch(t.Starts, want-each/4)
+			// The segment before the range and the one behind it count too: segments
+			// may be longer than the range.
+			for s := max(from-1, first+1); s < len(t.Starts); s++ {
+				off := max(t.Starts[s]-want, want-t.Starts[s])
+				if cost := off/2 + preroll(t.Starts[s]); cost < least {
+					least, next = cost, s
+				}
+				if t.Starts[s] > want+each/4 {
+					break
+				}
 			}
 		}
-		if last <= first {
+		if next <= first {
 			continue
 		}
-		out = append(out, Chunk{FirstSegment: first, Segments: last - first, From: t.Starts[first], To: endOf(t, last)})
-		first = last
-		if first == len(t.Starts) {
-			break
-		}
+		out = append(out, Chunk{FirstSegment: first, Segments: next - first, From: t.Starts[first], To: endOf(t, next)})
+		first = next
 	}
 	return out
 }
