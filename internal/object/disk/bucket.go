@@ -72,6 +72,7 @@ func (e *Engine) CreateBucket(name string, v Versioning, documents map[string][]
 	if err := CheckBucketName(name); err != nil {
 		return nil, err
 	}
+	name = strings.Clone(name) // it is kept, and callers may use its memory again
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.buckets[name] != nil {
@@ -134,7 +135,7 @@ func (e *Engine) ChangeBucket(name string, change func(*Bucket) error) error {
 	if err := writeJSON(temp, filepath.Join(e.bucketPath(name), "bucket.json"), &b); err != nil {
 		return fmt.Errorf("change bucket %q: %w", name, diskError(err))
 	}
-	e.buckets[name] = &b
+	e.buckets[b.Name] = &b // b.Name, not name: the map keeps the key
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/valyala/fasthttp"
+	"github.com/versity/versitygw/auth"
 )
 
 func (g *Gateway) acquire() (*fasthttp.RequestCtx, bool) {
@@ -31,6 +32,9 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, c *fasthttp.Req
 		h.Set("Connection", "close")
 	}
 	code := s.StatusCode()
+	if code >= http.StatusBadRequest {
+		g.allowOrigin(h, r)
+	}
 	if code == http.StatusNoContent || code == http.StatusNotModified {
 		h.Del("Content-Length")
 	}
@@ -53,5 +57,34 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, c *fasthttp.Req
 			g.log.ErrorContext(r.Context(), "send object", "path", r.URL.Path, "err", err)
 		}
 		panic(http.ErrAbortHandler) // the client must not take what it got for the whole
+	}
+}
+
+// allowOrigin adds a bucket's CORS headers to an error, which versitygw leaves
+// bare: without them a page can not tell a missing segment from a dead network.
+func (g *Gateway) allowOrigin(h http.Header, r *http.Request) {
+	origin := r.Header.Get("Origin")
+	if origin == "" || r.Method == http.MethodOptions || h.Get("Access-Control-Allow-Origin") != "" {
+		return
+	}
+	name, _ := g.target(r)
+	b, err := g.cfg.Engine.Bucket(name)
+	if err != nil || b.Documents[DocumentCORS] == nil {
+		return
+	}
+	rules, err := auth.ParseCORSOutput(b.Documents[DocumentCORS])
+	if err != nil {
+		return
+	}
+	allowed, err := rules.IsAllowed(origin, auth.CORSHTTPMethod(r.Method), nil, "")
+	if err != nil {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", allowed.Origin)
+	h.Set("Access-Control-Allow-Methods", allowed.Methods)
+	h.Set("Access-Control-Allow-Credentials", allowed.AllowCredentials)
+	h.Add("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
+	if allowed.ExposedHeaders != "" {
+		h.Set("Access-Control-Expose-Headers", allowed.ExposedHeaders)
 	}
 }

@@ -70,7 +70,7 @@ func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, ac
 			return err
 		}
 	}
-	_, err := b.engine.CreateBucket(*in.Bucket, "", documents)
+	_, err := b.engine.CreateBucket(text(in.Bucket), "", documents)
 	return b.fail(ctx, err)
 }
 
@@ -98,7 +98,7 @@ func (b *backEnd) ListBucketsAndOwners(context.Context) ([]s3response.Bucket, er
 }
 
 func (b *backEnd) HeadBucket(ctx context.Context, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
-	_, err := b.bucket(ctx, *in.Bucket)
+	_, err := b.bucket(ctx, text(in.Bucket))
 	return &s3.HeadBucketOutput{}, err
 }
 
@@ -140,7 +140,7 @@ func (b *backEnd) setDocument(ctx context.Context, bucket, name string, d []byte
 }
 
 func (b *backEnd) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) ([]byte, error) {
-	k, err := b.bucket(ctx, *in.Bucket)
+	k, err := b.bucket(ctx, text(in.Bucket))
 	if err != nil {
 		return nil, err
 	}

@@ -70,14 +70,14 @@ func (b *backEnd) list(ctx context.Context, e encoding, bucket string, in disk.L
 
 func (b *backEnd) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	e := encodingOf(ctx)
-	page, objects, err := b.list(ctx, e, *in.Bucket, disk.ListInput{
+	page, objects, err := b.list(ctx, e, text(in.Bucket), disk.ListInput{
 		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.Marker), Max: int(*in.MaxKeys),
 	}, true)
 	if err != nil {
 		return s3response.ListObjectsResult{}, err
 	}
 	out := s3response.ListObjectsResult{
-		Name: in.Bucket, Prefix: e.text(text(in.Prefix)), Marker: e.text(text(in.Marker)), Delimiter: e.text(text(in.Delimiter)),
+		Name: ptr(text(in.Bucket)), Prefix: e.text(text(in.Prefix)), Marker: e.text(text(in.Marker)), Delimiter: e.text(text(in.Delimiter)),
 		MaxKeys: in.MaxKeys, IsTruncated: &page.More, Contents: objects, CommonPrefixes: e.prefixes(page.CommonPrefixes), EncodingType: e.kind(),
 	}
 	if page.More {
@@ -96,14 +96,14 @@ func (b *backEnd) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 		}
 		after = string(key)
 	}
-	page, objects, err := b.list(ctx, e, *in.Bucket, disk.ListInput{
+	page, objects, err := b.list(ctx, e, text(in.Bucket), disk.ListInput{
 		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: after, Max: int(*in.MaxKeys),
 	}, in.FetchOwner != nil && *in.FetchOwner)
 	if err != nil {
 		return s3response.ListObjectsV2Result{}, err
 	}
 	out := s3response.ListObjectsV2Result{
-		Name: in.Bucket, Prefix: e.text(text(in.Prefix)), StartAfter: e.text(text(in.StartAfter)), ContinuationToken: given(text(in.ContinuationToken)),
+		Name: ptr(text(in.Bucket)), Prefix: e.text(text(in.Prefix)), StartAfter: e.text(text(in.StartAfter)), ContinuationToken: given(text(in.ContinuationToken)),
 		Delimiter: e.text(text(in.Delimiter)), MaxKeys: in.MaxKeys, IsTruncated: &page.More, Contents: objects,
 		CommonPrefixes: e.prefixes(page.CommonPrefixes), KeyCount: ptr(int32(len(objects) + len(page.CommonPrefixes))), EncodingType: e.kind(),
 	}
@@ -115,14 +115,14 @@ func (b *backEnd) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 
 func (b *backEnd) ListObjectVersions(ctx context.Context, in *s3.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
 	e := encodingOf(ctx)
-	page, err := b.engine.ListVersions(*in.Bucket, disk.ListInput{
+	page, err := b.engine.ListVersions(text(in.Bucket), disk.ListInput{
 		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.KeyMarker), AfterVersion: text(in.VersionIdMarker), Max: int(*in.MaxKeys),
 	})
 	if err != nil {
 		return s3response.ListVersionsResult{}, b.fail(ctx, err)
 	}
 	out := s3response.ListVersionsResult{
-		Name: in.Bucket, Prefix: e.text(text(in.Prefix)), KeyMarker: e.text(text(in.KeyMarker)), VersionIdMarker: given(text(in.VersionIdMarker)),
+		Name: ptr(text(in.Bucket)), Prefix: e.text(text(in.Prefix)), KeyMarker: e.text(text(in.KeyMarker)), VersionIdMarker: given(text(in.VersionIdMarker)),
 		Delimiter: e.text(text(in.Delimiter)), MaxKeys: in.MaxKeys, IsTruncated: &page.More, CommonPrefixes: e.prefixes(page.CommonPrefixes), EncodingType: e.kind(),
 	}
 	for _, l := range page.Items {
@@ -152,9 +152,9 @@ func (b *backEnd) ListMultipartUploads(ctx context.Context, in *s3.ListMultipart
 	prefix, delimiter, keyMarker, idMarker := text(in.Prefix), text(in.Delimiter), text(in.KeyMarker), text(in.UploadIdMarker)
 	limit := int(*in.MaxUploads)
 	out := s3response.ListMultipartUploadsResult{
-		Bucket: *in.Bucket, Prefix: prefix, Delimiter: delimiter, KeyMarker: keyMarker, UploadIDMarker: idMarker, MaxUploads: limit,
+		Bucket: text(in.Bucket), Prefix: prefix, Delimiter: delimiter, KeyMarker: keyMarker, UploadIDMarker: idMarker, MaxUploads: limit,
 	}
-	uploads, err := b.engine.Uploads(*in.Bucket)
+	uploads, err := b.engine.Uploads(text(in.Bucket))
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}

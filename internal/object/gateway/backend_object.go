@@ -2,10 +2,8 @@ package gateway
 
 import (
 	"context"
-
 	"fmt"
 	"io"
-
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +21,13 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// text returns a copy of what p points to: strings of a request live in memory
+// that the next request uses again.
 func text(p *string) string {
 	if p == nil {
 		return ""
 	}
-	return strings.Clone(*p) // the request's memory is used again
+	return strings.Clone(*p)
 }
 
 // given returns nil for an empty string, as S3's shapes leave fields out.
@@ -219,12 +219,30 @@ func spanOf(v disk.Version, rng *string, part *int32) (span, error) {
 	return s, nil
 }
 
-// checkRead evaluates a read's preconditions.
+// checkRead evaluates a read's preconditions. Source: RFC 9110, section 13.2.2.
 func checkRead(v disk.Version, match, noneMatch *string, since, unmodified *time.Time) error {
-	// HTTP dates have whole seconds.
-	return backend.EvaluatePreconditions(*quoted(v.ETag), v.LastModified().Truncate(time.Second), backend.PreConditions{
-		IfMatch: match, IfNoneMatch: noneMatch, IfModSince: since, IfUnmodeSince: unmodified,
-	})
+	modified := v.LastModified().Truncate(time.Second) // HTTP dates have whole seconds
+	switch {
+	case match != nil && !namesETag(*match, v.ETag):
+		return s3err.GetPreconditionFailedErr(s3err.ConditionIfMatch)
+	case match == nil && unmodified != nil && modified.After(*unmodified):
+		return s3err.GetPreconditionFailedErr(s3err.ConditionIfUnmodifiedSince)
+	case noneMatch != nil && namesETag(*noneMatch, v.ETag),
+		noneMatch == nil && since != nil && !modified.After(*since):
+		return s3err.GetAPIError(s3err.ErrNotModified)
+	}
+	return nil
+}
+
+// namesETag reports whether an If-Match or If-None-Match list has the ETag.
+func namesETag(list, etag string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		one = strings.Trim(strings.TrimPrefix(strings.TrimSpace(one), "W/"), `"`)
+		if one == "*" || one == etag {
+			return true
+		}
+	}
+	return false
 }
 
 func tagCount(v disk.Version) *int32 {
@@ -361,9 +379,9 @@ func (b *backEnd) copySource(ctx context.Context, source, owner *string, match, 
 	if err != nil {
 		return nil, "", "", "", b.readFault(ctx, bucket, key, version, err)
 	}
-	if err := checkRead(r.Version, match, noneMatch, since, unmodified); err != nil {
+	if checkRead(r.Version, match, noneMatch, since, unmodified) != nil {
 		r.Close()
-		return nil, "", "", "", err
+		return nil, "", "", "", s3err.GetAPIError(s3err.ErrPreconditionFailed)
 	}
 	return r, bucket, key, version, nil
 }
@@ -459,7 +477,7 @@ func (b *backEnd) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 
 func (b *backEnd) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
 	var out s3response.DeleteResult
-	if _, err := b.bucket(ctx, *in.Bucket); err != nil {
+	if _, err := b.bucket(ctx, text(in.Bucket)); err != nil {
 		return out, err
 	}
 	for _, o := range in.Delete.Objects {

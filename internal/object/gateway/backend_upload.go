@@ -138,7 +138,7 @@ func (b *backEnd) uploadFault(ctx context.Context, id string, err error) error {
 func (b *backEnd) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
 	err := b.engine.AbortUpload(text(in.Bucket), text(in.Key), text(in.UploadId), func(u disk.Upload) error {
 		if t := in.IfMatchInitiatedTime; t != nil && t.Unix() != u.InitiatedAt().Unix() {
-			return s3err.GetPreconditionFailedErr(s3err.ConditionIfMatchLastModTime)
+			return s3err.GetPreconditionFailedErr(s3err.ConditionIfMatchInitiatedTime)
 		}
 		return nil
 	})
@@ -229,19 +229,19 @@ func choose(in *s3.CompleteMultipartUploadInput, u disk.Upload, have []disk.Part
 		byNumber[p.Number] = p
 	}
 	list := in.MultipartUpload.Parts
-	last, total := int32(0), int64(0)
 	for i, want := range list {
-		if want.PartNumber == nil || want.ETag == nil {
+		switch {
+		case want.PartNumber == nil || want.ETag == nil:
 			return c, s3err.GetAPIError(s3err.ErrMalformedXML)
-		}
-		number, etag := *want.PartNumber, strings.Trim(*want.ETag, `"`)
-		if number < 1 {
-			return c, s3err.GetInvalidArgumentErr(s3err.InvalidArgCompleteMpPartNumber, fmt.Sprint(number))
-		}
-		if number <= last {
+		case *want.PartNumber < 1:
+			return c, s3err.GetInvalidArgumentErr(s3err.InvalidArgCompleteMpPartNumber, fmt.Sprint(*want.PartNumber))
+		case i > 0 && *want.PartNumber <= *list[i-1].PartNumber:
 			return c, s3err.GetAPIError(s3err.ErrInvalidPartOrder)
 		}
-		last = number
+	}
+	total := int64(0)
+	for i, want := range list {
+		number, etag := *want.PartNumber, strings.Trim(*want.ETag, `"`)
 		p, ok := byNumber[int(number)]
 		if !ok || !strings.EqualFold(p.ETag, etag) {
 			return c, s3err.GetInvalidPartErr(u.ID, number, etag)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/versity/versitygw/s3err"
+
+	"vodwright.dev/vodwright/internal/object/disk"
 )
 
 // maxDocumentBytes bounds the body of a request that carries a document, which
@@ -25,8 +27,14 @@ const maxDocumentBytes = 4 << 20
 const maxObjectBytes = 5 << 30
 
 // refuse returns S3's error for requests that must not reach the protocol: it
-// would ignore what they ask for, or read a document without bound.
-func refuse(r *http.Request) error {
+// would ignore what they ask for, take their key for another, or read a document
+// without bound.
+func (g *Gateway) refuse(r *http.Request) error {
+	if _, key := g.target(r); key != "" {
+		if err := disk.CheckKey(key); err != nil {
+			return err
+		}
+	}
 	for name := range r.Header {
 		if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption") {
 			return s3err.APIError{Code: "NotImplemented", HTTPStatusCode: http.StatusNotImplemented,
@@ -38,6 +46,16 @@ func refuse(r *http.Request) error {
 			Description: "Your request was too big: a document may have 4194304 bytes"}
 	}
 	return nil
+}
+
+// target returns the bucket and the key that a request names, empty for none.
+func (g *Gateway) target(r *http.Request) (bucket, key string) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	if bucket := g.bucketOfHost(r.Host); bucket != "" {
+		return bucket, path
+	}
+	bucket, key, _ = strings.Cut(path, "/")
+	return bucket, key
 }
 
 // isDocument reports whether the body is not an object's bytes.
@@ -162,6 +180,7 @@ func (g *Gateway) writeError(w http.ResponseWriter, r *http.Request, err error) 
 	id := strings.ToUpper(rand.Text()[:16])
 	w.Header().Set("x-amz-request-id", id)
 	w.Header().Set("Content-Type", "application/xml")
+	g.allowOrigin(w.Header(), r)
 	w.Header().Set("Connection", "close") // the body may be unread
 	w.WriteHeader(e.StatusCode())
 	if r.Method != http.MethodHead {

@@ -199,7 +199,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r = upgraded
 	}
-	if err := refuse(r); err != nil {
+	if err := g.refuse(r); err != nil {
 		g.writeError(w, r, err)
 		return
 	}

@@ -1,0 +1,94 @@
+package object_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// clientEnv is the environment of a client that talks to the house as root.
+func clientEnv(t *testing.T, h *house) []string {
+	t.Helper()
+	cors := filepath.Join(t.TempDir(), "cors.json")
+	// The walkthrough's file.
+	rules := `[{"AllowedHeaders": ["*"], "AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "ExposeHeaders": [], "MaxAgeSeconds": 3000}]`
+	if err := os.WriteFile(cors, []byte(rules), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return append(os.Environ(),
+		"AWS_ENDPOINT_URL="+h.url, "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID="+root().AccessKeyID, "AWS_SECRET_ACCESS_KEY="+root().SecretAccessKey,
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "CORS_FILE="+cors)
+}
+
+func TestBoto3(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	cmd := exec.Command("python3", "testdata/contract.py")
+	cmd.Env = clientEnv(t, h)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	checkEvents(t, h)
+}
+
+// aws runs one command of the aws CLI and returns what it printed.
+type aws struct {
+	t   *testing.T
+	env []string
+	dir string
+}
+
+func (a aws) run(args ...string) string {
+	a.t.Helper()
+	cmd := exec.Command("aws", args...)
+	cmd.Env, cmd.Dir = a.env, a.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		a.t.Fatalf("aws %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func TestAWSCLI(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	cli := aws{t, clientEnv(t, h), t.TempDir()}
+	big := make([]byte, 17<<20) // three parts
+	for i := range big {
+		big[i] = byte(i * 7 >> 3)
+	}
+	os.MkdirAll(filepath.Join(cli.dir, "tree/sub"), 0o755)
+	for name, content := range map[string][]byte{"big.bin": big, "tree/a b+.txt": []byte("a"), "tree/sub/é.txt": []byte("b"), "tree/empty": nil} {
+		if err := os.WriteFile(filepath.Join(cli.dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cli.run("s3", "mb", "s3://cli-bucket")
+	cli.run("s3", "cp", "big.bin", "s3://cli-bucket/in/big.bin")
+	cli.run("s3", "cp", "s3://cli-bucket/in/big.bin", "s3://cli-bucket/copy.bin")
+	cli.run("s3", "cp", "s3://cli-bucket/copy.bin", "back.bin")
+	if back, err := os.ReadFile(filepath.Join(cli.dir, "back.bin")); err != nil || string(back) != string(big) {
+		t.Errorf("what came back differs: %d bytes, %v", len(back), err)
+	}
+	cli.run("s3", "sync", "tree", "s3://cli-bucket/tree")
+	list := cli.run("s3", "ls", "--recursive", "s3://cli-bucket")
+	for _, key := range []string{"in/big.bin", "copy.bin", "tree/a b+.txt", "tree/sub/é.txt", "tree/empty"} {
+		if !strings.Contains(list, key) {
+			t.Errorf("%q is not listed in\n%s", key, list)
+		}
+	}
+	if out := cli.run("s3", "sync", "tree", "s3://cli-bucket/tree"); out != "" {
+		t.Errorf("a second sync did %s", out)
+	}
+	cli.run("s3api", "put-bucket-cors", "--bucket", "cli-bucket", "--cors-configuration", `{"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}`)
+	url := strings.TrimSpace(cli.run("s3", "presign", "s3://cli-bucket/tree/a b+.txt"))
+	if got := httpGet(t, url); got != "a" {
+		t.Errorf("presigned URL gave %q", got)
+	}
+	cli.run("s3", "rm", "--recursive", "s3://cli-bucket")
+	cli.run("s3", "rb", "s3://cli-bucket")
+	checkEvents(t, h)
+}
