@@ -1,0 +1,199 @@
+package plan_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// pixel decodes one pixel of one frame of a video as RGB.
+func pixel(t *testing.T, file string, frame, x, y int) [3]int {
+	t.Helper()
+	b := ffmpeg(t, "-noautorotate", "-i", file, "-vf", fmt.Sprintf("select=eq(n\\,%d),crop=2:2:%d:%d,format=rgb24", frame, x, y), "-frames:v", "1", "-f", "rawvideo", "-")
+	if len(b) < 3 {
+		t.Fatalf("no frame %d in %s", frame, file)
+	}
+	return [3]int{int(b[0]), int(b[1]), int(b[2])}
+}
+
+func near(a, b [3]int, by int) bool {
+	for i := range a {
+		if a[i]-b[i] > by || b[i]-a[i] > by {
+			return false
+		}
+	}
+	return true
+}
+
+// one encodes the first chunk of a job with one output and returns its file.
+func one(t *testing.T, file, video string) (*plan.Plan, string) {
+	t.Helper()
+	settings := strings.Replace(sameSize, `"videoDescription": {`, `"videoDescription": {`+video, 1)
+	settings = strings.Replace(settings, `"segmentLength": 1`, `"segmentLength": 60`, 1)
+	p := newPlan(t, settings, file)
+	dir := t.TempDir()
+	runPlanned(t, p.Ladders[0].Chunks[0].Args, file, dir)
+	return p, filepath.Join(dir, "r0.mp4")
+}
+
+func entries(t *testing.T, file, show string) string {
+	t.Helper()
+	return strings.TrimRight(string(run(t, "ffprobe", "-v", "error", "-show_entries", "stream="+show, "-of", "csv=p=0", file)), ",\n")
+}
+
+// quadrants is a picture with a colour in each corner.
+const quadrants = "color=red:size=64x48,pad=128:96:0:0:green,drawbox=64:48:64:48:blue:fill,drawbox=0:48:64:48:white:fill"
+
+func TestPictureGeometry(t *testing.T) {
+	dir := t.TempDir()
+	plain, anamorphic := filepath.Join(dir, "a.mp4"), filepath.Join(dir, "s.mp4")
+	turned := filepath.Join(dir, "t.mp4")
+	make := func(filters, out string) {
+		ffmpeg(t, "-f", "lavfi", "-i", quadrants+filters+",format=yuv420p", "-t", "0.2", "-c:v", "libx264", "-qp", "5", out)
+	}
+	make("", plain)
+	make(",setsar=16/11", anamorphic)
+	ffmpeg(t, "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
+	red, green, blue, white, black := [3]int{254, 0, 0}, [3]int{0, 127, 0}, [3]int{0, 0, 254}, [3]int{255, 255, 255}, [3]int{0, 0, 0}
+	type at struct {
+		x, y  int
+		color [3]int
+	}
+	corners := func(w, h, x, y int) []at { // of a picture w×h at x, y
+		return []at{{x + 4, y + 4, red}, {x + w - 6, y + 4, green}, {x + 4, y + h - 6, white}, {x + w - 6, y + h - 6, blue}}
+	}
+	for _, test := range []struct {
+		name, file, video string
+		size              string
+		want              []at
+	}{
+		{"as it is", plain, "", "128,96,1:1", corners(128, 96, 0, 0)},
+		{"height follows", plain, `"width": 64,`, "64,48,1:1", corners(64, 48, 0, 0)},
+		{"width follows", plain, `"height": 192,`, "256,192,1:1", corners(256, 192, 0, 0)},
+		{"bars left and right", plain, `"width": 160, "height": 90,`, "160,90,1:1", append(corners(120, 90, 20, 0), at{8, 40, black}, at{150, 40, black})},
+		{"bars above and below", plain, `"width": 96, "height": 96,`, "96,96,1:1", append(corners(96, 72, 0, 12), at{40, 4, black}, at{40, 90, black})},
+		{"stretched", plain, `"width": 160, "height": 90, "scalingBehavior": "STRETCH_TO_OUTPUT",`, "160,90,1:1", corners(160, 90, 0, 0)},
+		{"fit", plain, `"width": 160, "height": 90, "scalingBehavior": "FIT",`, "120,90,1:1", corners(120, 90, 0, 0)},
+		{"fit, not larger", plain, `"width": 1600, "height": 900, "scalingBehavior": "FIT_NO_UPSCALE",`, "128,96,1:1", corners(128, 96, 0, 0)},
+		{"filled", plain, `"width": 160, "height": 90, "scalingBehavior": "FILL",`, "160,90,1:1", corners(160, 90, 0, 0)},
+		{"square pixels from others", anamorphic, "", "186,96,1:1", corners(186, 96, 0, 0)},
+		{"bars of anamorphic pictures", anamorphic, `"width": 128, "height": 96,`, "128,96,1:1", append(corners(128, 66, 0, 14), at{40, 4, black})},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, out := one(t, test.file, test.video)
+			if got := entries(t, out, "width,height,sample_aspect_ratio"); got != test.size {
+				t.Errorf("size %s, want %s", got, test.size)
+			}
+			for _, p := range test.want {
+				if got := pixel(t, out, 2, p.x, p.y); !near(got, p.color, 24) {
+					t.Errorf("the pixel at %d,%d is %v, want %v", p.x, p.y, got, p.color)
+				}
+			}
+		})
+	}
+	t.Run("turned upright", func(t *testing.T) {
+		p, out := one(t, turned, "")
+		if got := entries(t, out, "width,height"); got != "96,128" {
+			t.Fatalf("size %s, want 96,128", got)
+		}
+		upright := filepath.Join(dir, "u.mp4")
+		ffmpeg(t, "-i", turned, "-c:v", "libx264", "-qp", "5", upright) // ffmpeg's own way
+		for _, c := range [][2]int{{4, 4}, {86, 4}, {4, 118}, {86, 118}} {
+			if got, want := pixel(t, out, 2, c[0], c[1]), pixel(t, upright, 2, c[0], c[1]); !near(got, want, 24) {
+				t.Errorf("the pixel at %v is %v, want %v", c, got, want)
+			}
+		}
+		if !slices.ContainsFunc(p.Warnings, func(w plan.Warning) bool { return w.Code == plan.WarnRotated }) {
+			t.Error("no warning that the picture was turned")
+		}
+	})
+}
+
+// TestColours: every kind of samples becomes 8-bit 4:2:0 in TV range that looks the same.
+func TestColours(t *testing.T) {
+	dir := t.TempDir()
+	for _, test := range []struct {
+		name    string
+		filters string
+		codec   []string
+		want    string // color_range, color_space, transfer, primaries of the output
+		orange  [3]int
+	}{
+		{"small without marks", "format=yuv420p", []string{"-c:v", "libx264"}, "tv,smpte170m,smpte170m,smpte170m", [3]int{255, 128, 0}},
+		{"full range", "scale=out_range=pc,format=yuvj420p", []string{"-c:v", "libx264"}, "tv,smpte170m,smpte170m,smpte170m", [3]int{255, 128, 0}},
+		{"10-bit 4:2:2 in BT.709", "scale=out_color_matrix=bt709,format=yuv422p10le,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709", []string{"-c:v", "libx264", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"}, "tv,bt709,bt709,bt709", [3]int{255, 128, 0}},
+		{"RGB", "format=gbrp", []string{"-c:v", "libx264rgb"}, "tv,bt709,bt709,bt709", [3]int{255, 128, 0}},
+		{"4:4:4", "format=yuv444p", []string{"-c:v", "libx264"}, "tv,smpte170m,smpte170m,smpte170m", [3]int{255, 128, 0}},
+		{"HLG", "zscale=tin=bt709:min=bt709:pin=bt709:rin=tv:t=arib-std-b67:m=bt2020nc:p=bt2020:npl=203,format=yuv420p10le", []string{"-c:v", "libx264", "-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "arib-std-b67"}, "tv,bt709,bt709,bt709", [3]int{-1, 0, 0}},
+		{"PQ", "zscale=tin=bt709:min=bt709:pin=bt709:rin=tv:t=smpte2084:m=bt2020nc:p=bt2020:npl=203,format=yuv420p10le", []string{"-c:v", "libx264", "-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "smpte2084"}, "tv,bt709,bt709,bt709", [3]int{-1, 0, 0}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(dir, strings.ReplaceAll(test.name, ":", "")+".mkv")
+			source := "color=0xff8000:size=96x64"
+			if test.orange[0] < 0 {
+				source += ",scale=out_color_matrix=bt709,format=yuv420p"
+			}
+			ffmpeg(t, slices.Concat([]string{"-f", "lavfi", "-i", source + "," + test.filters, "-t", "0.2"}, test.codec, []string{"-qp", "4", file})...)
+			_, out := one(t, file, "")
+			if got := entries(t, out, "pix_fmt"); got != "yuv420p" {
+				t.Errorf("pixels are %s", got)
+			}
+			if got := entries(t, out, "color_range,color_space,color_transfer,color_primaries"); got != test.want {
+				t.Errorf("colour is %s, want %s", got, test.want)
+			}
+			got := pixel(t, out, 1, 40, 30)
+			if test.orange[0] < 0 {
+				// Tone mapping changes brightness, not the hue: orange stays orange.
+				if !(got[0] > got[1]+40 && got[1] > got[2]+20 && got[0] > 120) {
+					t.Errorf("orange became %v", got)
+				}
+			} else if !near(got, test.orange, 6) {
+				t.Errorf("orange became %v", got)
+			}
+		})
+	}
+}
+
+// TestInterlacedChunks: deinterlacing looks at neighbours, and gives the same at
+// chunk edges as anywhere.
+func TestInterlacedChunks(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a.ts")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=128x72:duration=13:rate=50", "-vf", "interlace,format=yuv420p", "-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-g", "12", "-bf", "2", "-b:v", "1M", file)
+	p := newPlan(t, sameSize, file)
+	if n := len(p.Ladders[0].Chunks); n < 3 {
+		t.Fatalf("%d chunks: the edges are not tested", n)
+	}
+	got := inChunks(t, p, file)
+	whole := newPlan(t, strings.Replace(sameSize, `"segmentLength": 1`, `"segmentLength": 100`, 1), file)
+	if n := len(whole.Ladders[0].Chunks); n != 1 {
+		t.Fatalf("%d chunks of one segment", n)
+	}
+	want := inChunks(t, whole, file)
+	differ(t, got, want)
+	if slices.Equal(got[:20], onePass(t, file)[:20]) {
+		t.Error("the picture was not deinterlaced")
+	}
+}
+
+// TestSizeChangesInMidStream: broadcasts do; the output keeps its size and its frames.
+func TestSizeChangesInMidStream(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i, size := range []string{"128x72", "64x48"} {
+		ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size="+size+":duration=3:rate=25,format=yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-output_ts_offset", fmt.Sprint(3*i), "-f", "mpegts", filepath.Join(dir, fmt.Sprintf("%d.ts", i)))
+	}
+	file := filepath.Join(dir, "a.ts")
+	joined := slices.Concat(read(t, filepath.Join(dir, "0.ts")), read(t, filepath.Join(dir, "1.ts")))
+	write(t, file, joined)
+	p := newPlan(t, sameSize, file)
+	if n := len(inChunks(t, p, file)); n != 150 {
+		t.Errorf("%d frames, want 150", n)
+	}
+}
