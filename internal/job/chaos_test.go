@@ -395,7 +395,7 @@ func (c *chaos) check() {
 // The server is killed at every point of the life of a job; started again, it
 // brings the job to its end, once, and carries no task again that was finished.
 func TestKilledAtEveryPoint(t *testing.T) {
-	for mode, stride := range map[job.Status]int{job.Complete: 1, job.Canceled: 4, job.Error: 4} {
+	for mode, stride := range map[job.Status]int{job.Complete: 2, job.Canceled: 5, job.Error: 5} {
 		t.Run(string(mode), func(t *testing.T) {
 			var (
 				wg    sync.WaitGroup

@@ -31,7 +31,7 @@ type Config struct {
 	Jobs         int              // jobs that progress at once in a queue, see Store.AdmitJob; default: Slots, at least 2
 	MaxAttempts  int              // failed attempts of a task that end its job; default 3
 	Backoff      time.Duration    // before the first retry; doubles up to a minute, ±20 %; default 1 s
-	StallTimeout time.Duration    // without progress, after which a task is stopped and tried again; default 60 s
+	StallTimeout time.Duration    // without progress, after which a task is stopped and tried again; default 10 min
 	TokenWindow  time.Duration    // for how long a ClientToken stands for its job; default 1 min, as the service has it
 	Now          func() time.Time // default time.Now
 	Random       io.Reader        // of job IDs; default crypto/rand
@@ -43,6 +43,9 @@ const (
 	// one that kills the process must not do so for ever, while a machine that
 	// lost power some times has done nothing wrong.
 	maxLost = 10
+	// stallTimeout is the last resort: who starts processes or transfers knows
+	// sooner when they hang, and looking at a long source tells nothing for minutes.
+	stallTimeout = 10 * time.Minute
 	// progressEvery is how often progress is stored while it changes.
 	progressEvery = time.Second
 	// reconcileEvery is how often the TaskQueue is compared with the records
@@ -96,7 +99,7 @@ func New(cfg Config) (*Coordinator, error) {
 	orDefault(&cfg.Jobs, max(2, cfg.Slots))
 	orDefault(&cfg.MaxAttempts, 3)
 	orDefault(&cfg.Backoff, time.Second)
-	orDefault(&cfg.StallTimeout, time.Minute)
+	orDefault(&cfg.StallTimeout, stallTimeout)
 	orDefault(&cfg.TokenWindow, time.Minute)
 	return &Coordinator{
 		cfg: cfg, store: cfg.Store, tasks: cfg.Tasks, log: cfg.Logger,

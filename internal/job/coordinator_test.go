@@ -264,11 +264,11 @@ func TestStalledTaskIsTriedAgain(t *testing.T) {
 		}
 		for i := range int64(20) { // slower than the timeout as a whole, but moving
 			report(job.Progress{Done: i, Total: 20})
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(40 * time.Millisecond)
 		}
 		return job.Result{}, nil
 	}
-	w := begin(t, job.Config{Runner: r, StallTimeout: 200 * time.Millisecond, Backoff: time.Millisecond})
+	w := begin(t, job.Config{Runner: r, StallTimeout: 500 * time.Millisecond, Backoff: time.Millisecond})
 	if j := w.until(w.create(job.Job{}).ID, job.Complete); j.RetryCount != 1 || len(r.names()) != 2 {
 		t.Errorf("retried %d times", j.RetryCount)
 	}
@@ -276,7 +276,7 @@ func TestStalledTaskIsTriedAgain(t *testing.T) {
 		<-ctx.Done()
 		return job.Result{}, context.Cause(ctx)
 	}
-	if j := w.until(w.create(job.Job{}).ID, job.Error); !strings.Contains(j.ErrorMessage, `task "probe" made no progress for 200ms`) {
+	if j := w.until(w.create(job.Job{}).ID, job.Error); !strings.Contains(j.ErrorMessage, `task "probe" made no progress for 500ms`) {
 		t.Errorf("message %q", j.ErrorMessage)
 	}
 }

@@ -51,11 +51,7 @@ func (l *lease) Release() error {
 	if err := l.msg.Nak(); err != nil {
 		return fmt.Errorf("release task %d of job %s: %w", l.ref.Number, l.ref.Job, err)
 	}
-	l.queue.mu.Lock()
-	if i := l.queue.find(l.ref); i >= 0 {
-		l.queue.lines[i].waiting++
-	}
-	l.queue.mu.Unlock()
+	l.queue.waits(l.ref)
 	l.queue.wake()
 	return nil
 }

@@ -297,11 +297,7 @@ func (q *Queue) publish(ctx context.Context, refs []job.Ref) (there []job.Ref, e
 	for i, f := range futures {
 		select {
 		case <-f.Ok():
-			if l, err := q.line(ctx, refs[i]); err == nil {
-				q.mu.Lock()
-				l.waiting++
-				q.mu.Unlock()
-			}
+			q.waits(refs[i])
 		case err := <-f.Err():
 			if !isThere(err) {
 				return nil, fmt.Errorf("publish task %d of job %s: %w", refs[i].Number, refs[i].Job, err)
@@ -313,6 +309,15 @@ func (q *Queue) publish(ctx context.Context, refs []job.Ref) (there []job.Ref, e
 	}
 	q.wake()
 	return there, nil
+}
+
+// waits notes that a task waits, unless its job was dropped meanwhile.
+func (q *Queue) waits(r job.Ref) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := q.find(r); i >= 0 {
+		q.lines[i].waiting++
+	}
 }
 
 // isThere reports whether a publish was refused because the task has a message.
