@@ -37,11 +37,11 @@ func newAudio(d AudioDescription, in InputSettings, src media.Source, origin ins
 	s := d.CodecSettings.AacSettings
 	path += "/codecSettings"
 	if codec := d.CodecSettings.Codec; codec != "AAC" && codec != "" {
-		p.add(path+"/codec", "%s is not supported; AAC is", codec)
+		p.add(path+"/codec", "%s is not supported (AAC is)", codec)
 	}
 	path += "/aacSettings"
 	if s.CodecProfile != "" && s.CodecProfile != "LC" {
-		p.add(path+"/codecProfile", "%s is not supported; LC is", s.CodecProfile)
+		p.add(path+"/codecProfile", "%s is not supported (LC is)", s.CodecProfile)
 	}
 	if s.SampleRate != 0 {
 		if !slices.Contains(aacRates, s.SampleRate) {

@@ -102,7 +102,7 @@ func sourceGrid(v media.VideoStream, ix media.FrameIndex, w *warnings) (*grid, e
 	if len(g.pts) == 1 {
 		g.rate = media.R(25, 1)
 		for _, r := range []media.Rational{v.FrameRate, v.AverageRate} {
-			if r.Known() && r.Float() >= minSteadyRate && r.Float() <= maxRate {
+			if r.Known() && r.Float() >= minSteadyRate && r.Float() <= maxRate && r.Num <= math.MaxInt32 && r.Den <= math.MaxInt32 {
 				g.rate = r
 				break
 			}

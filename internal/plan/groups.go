@@ -8,24 +8,24 @@ import (
 // groups names every object that the job will publish.
 func (p *planner) groups(outputs [][]output) []OutputGroup {
 	taken := map[string]string{} // bucket/key → who writes it
-	claim := func(path, bucket, key string) {
-		if len(taken) >= maxObjects {
-			if len(taken) == maxObjects {
+	// claim takes the keys of one writer and tells what is wrong with the first bad one.
+	claim := func(path, bucket string, keys ...string) {
+		for _, key := range keys {
+			name := bucket + "/" + key
+			by, clash := taken[name]
+			switch err := checkKey(key); {
+			case err != nil:
+				p.problems.add(path, "%v", err)
+			case clash:
+				p.problems.add(path, "%s is written by %s too: give each output a nameModifier of its own", key, by)
+			case len(taken) >= maxObjects:
 				p.problems.add(path, "the job would write more than %d objects", maxObjects)
-				taken[""] = path
+			default:
+				taken[name] = path
+				continue
 			}
 			return
 		}
-		if err := checkKey(key); err != nil {
-			p.problems.add(path, "%v", err)
-			return
-		}
-		name := bucket + "/" + key
-		if by, ok := taken[name]; ok {
-			p.problems.add(path, "%s is written by %s too; give each output a nameModifier of its own", key, by)
-			return
-		}
-		taken[name] = path
 	}
 	var out []OutputGroup
 	for gi := range p.settings.OutputGroups {
@@ -62,15 +62,11 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 		for oi := range settings.Outputs {
 			o := p.name(&settings.Outputs[oi], outputs[gi][oi], names, base, hls, fmt.Sprintf("%s/outputs/%d", path, oi))
 			where := fmt.Sprintf("%s/outputs/%d/nameModifier", path, oi)
-			if o.Captures == nil {
-				claim(where, bucket, o.Key)
+			keys := append([]string{o.Key}, o.Segments...)
+			if o.Captures != nil {
+				keys = o.Captures
 			}
-			for _, key := range o.Captures {
-				claim(where, bucket, key)
-			}
-			for _, key := range o.Segments {
-				claim(where, bucket, key)
-			}
+			claim(where, bucket, keys...)
 			group.Outputs = append(group.Outputs, o)
 		}
 		out = append(out, group)

@@ -164,7 +164,7 @@ func (p *planner) look() error {
 func claimedGrid(v media.VideoStream, src media.Source, ix media.FrameIndex) (*grid, error) {
 	g := &grid{rate: media.R(25, 1), base: v.TimeBase}
 	for _, r := range []media.Rational{v.AverageRate, v.FrameRate} {
-		if r.Known() && r.Float() >= minSteadyRate && r.Float() <= maxRate && r.Num <= math.MaxInt32 {
+		if r.Known() && r.Float() >= minSteadyRate && r.Float() <= maxRate && r.Num <= math.MaxInt32 && r.Den <= math.MaxInt32 {
 			g.rate = r
 			break
 		}
@@ -240,7 +240,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	}
 	container := o.ContainerSettings.Container
 	wrong := func(want string) {
-		p.problems.add(path[:len(path)-len("/videoDescription")]+"/containerSettings/container", "%q does not hold %s; %s does", container, d.CodecSettings.Codec, want)
+		p.problems.add(path[:len(path)-len("/videoDescription")]+"/containerSettings/container", "%q does not hold %s (%s does)", container, d.CodecSettings.Codec, want)
 	}
 	switch d.CodecSettings.Codec {
 	case "FRAME_CAPTURE":
@@ -259,7 +259,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		return out
 	case "H_264", "":
 	default:
-		p.problems.add(path+"/codecSettings/codec", "%s is not supported; H_264 and FRAME_CAPTURE are", d.CodecSettings.Codec)
+		p.problems.add(path+"/codecSettings/codec", "%s is not supported (H_264 and FRAME_CAPTURE are)", d.CodecSettings.Codec)
 		return out
 	}
 	if hls && container != "M3U8" && container != "" {
@@ -278,7 +278,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		fallthrough
 	case "SPECIFIED":
 		rate := media.R(h.FramerateNumerator, h.FramerateDenominator)
-		if !rate.Known() || rate.Float() < minSteadyRate || rate.Float() > maxRate || rate.Num > math.MaxInt32 {
+		if !rate.Known() || rate.Float() < minSteadyRate || rate.Float() > maxRate || rate.Num > math.MaxInt32 || rate.Den > math.MaxInt32 {
 			p.problems.add(path+"/codecSettings/h264Settings/framerateNumerator", "framerateControl SPECIFIED needs framerateNumerator and framerateDenominator of %d to %d frames a second", minSteadyRate, maxRate)
 			return out
 		}

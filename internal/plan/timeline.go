@@ -49,12 +49,10 @@ func (s segmentation) starts(rate media.Rational, frames, gop int64) []int64 {
 		if length == 0 {
 			at = media.Rescale(i*seconds, second, rate.Inverse())
 		}
-		if at >= frames {
+		if at >= frames || at <= starts[len(starts)-1] { // segments are longer than a frame: rates are at least 1
 			break
 		}
-		if at > starts[len(starts)-1] {
-			starts = append(starts, at)
-		}
+		starts = append(starts, at)
 	}
 	if last := len(starts) - 1; last > 0 {
 		seconds := float64(frames-starts[last]) / rate.Float()

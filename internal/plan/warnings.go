@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -52,9 +53,16 @@ func (p *problems) add(path, format string, args ...any) {
 	p.list = append(p.list, path+": "+fmt.Sprintf(format, args...))
 }
 
+// mostProblems is how many are told at once, a line each.
+const mostProblems = 50
+
 func (p *problems) err() error {
 	if len(p.list) == 0 {
 		return nil
 	}
-	return &fault.Error{Kind: fault.Invalid, Code: CodeSettings, Message: strings.Join(p.list, "; ")}
+	list := p.list
+	if more := len(list) - mostProblems; more > 0 {
+		list = append(slices.Clone(list[:mostProblems]), fmt.Sprintf("and %d more", more))
+	}
+	return &fault.Error{Kind: fault.Invalid, Code: CodeSettings, Message: strings.Join(list, "\n")}
 }
