@@ -28,7 +28,11 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, c *fasthttp.Req
 			h[k] = append(h[k], string(v)) // names as they are: clients show x-amz-meta- names as sent
 		}
 	}
-	if s.ConnectionClose() {
+	// A client that expects "100 Continue" and gets the answer instead, which
+	// net/http gives when there is no body to read: botocore then misreads the
+	// next answer on the connection.
+	early := r.ContentLength == 0 && r.Header.Get("Expect") != ""
+	if s.ConnectionClose() || early {
 		h.Set("Connection", "close")
 	}
 	code := s.StatusCode()
