@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/plan"
 )
 
 // checkNames finds outputs whose names would meet. Names are compared before
@@ -18,6 +19,13 @@ func checkNames(s *mc.JobSettings, f *Findings) {
 			continue
 		}
 		at := fmt.Sprintf("/outputGroups/%d", i)
+		if _, key, ok := strings.Cut(strings.TrimPrefix(base, "s3://"), "/"); ok {
+			member := "fileGroupSettings"
+			if hls {
+				member = "hlsGroupSettings"
+			}
+			identifiers(at+"/outputGroupSettings/"+member+"/destination", key, true, f)
+		}
 		if hls {
 			claim(writers, base+".m3u8", at, f)
 		}
@@ -34,8 +42,16 @@ func checkNames(s *mc.JobSettings, f *Findings) {
 			modifier := ""
 			if o.NameModifier != nil {
 				modifier = *o.NameModifier
+				identifiers(here+"/nameModifier", modifier, false, f)
 			}
-			if uncleanKey(modifier) || strings.Contains(modifier, "//") {
+			if hs := o.OutputSettings; hls && hs != nil && hs.HlsSettings != nil && hs.HlsSettings.SegmentModifier != nil {
+				at, segment := here+"/outputSettings/hlsSettings/segmentModifier", *hs.HlsSettings.SegmentModifier
+				identifiers(at, segment, false, f)
+				if uncleanKey("x"+segment) || strings.Contains(segment, "//") {
+					f.fault(at, "%q is not a clean name: no empty, \".\" or \"..\" parts", segment)
+				}
+			}
+			if uncleanKey("x"+modifier) || strings.Contains(modifier, "//") {
 				f.fault(here+"/nameModifier", "%q is not a clean name: no empty, \".\" or \"..\" parts", modifier)
 			}
 			if e := o.Extension; e != nil && (*e == "" || strings.ContainsAny(*e, "/\\\x00\n\r") || strings.Contains(*e, "..")) {
@@ -43,6 +59,13 @@ func checkNames(s *mc.JobSettings, f *Findings) {
 			}
 			claim(writers, base+modifier+"."+extension(o, hls), here, f)
 		}
+	}
+}
+
+// identifiers reports format identifiers ($dt$ …) that are not known, or not there.
+func identifiers(at, pattern string, inDestination bool, f *Findings) {
+	if err := plan.CheckName(pattern, inDestination); err != nil {
+		f.fault(at, "%v", err)
 	}
 }
 

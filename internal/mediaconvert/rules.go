@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/plan"
 )
 
 // checkRules adds the faults that no member has alone: what the service requires
@@ -201,6 +203,9 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 			f.fault(containerAt+"/container", "M3U8 does not belong to %s", group)
 		}
 		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, "M3U8", f)
+		if c.M3u8Settings != nil {
+			checkPIDs(containerAt+"/m3u8Settings", c.M3u8Settings, f)
+		}
 	case mc.ContainerTypeMp4:
 		if hls {
 			f.fault(containerAt+"/container", "MP4 does not belong to %s", group)
@@ -228,6 +233,23 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 	}
 	for i, a := range o.AudioDescriptions {
 		checkAudio(fmt.Sprintf("%s/audioDescriptions/%d", at, i), a, s, f)
+	}
+}
+
+// checkPIDs compares the packet identifiers that a stream uses.
+func checkPIDs(at string, m *mc.M3u8Settings, f *Findings) {
+	or := func(p *int32, fallback int32) int32 {
+		if p == nil {
+			return fallback
+		}
+		return *p
+	}
+	audio := int32(482)
+	if len(m.AudioPids) > 0 {
+		audio = m.AudioPids[0]
+	}
+	if pmt, video := or(m.PmtPid, 480), or(m.VideoPid, 481); pmt == video || pmt == audio || video == audio {
+		f.fault(at, "pmtPid %d, videoPid %d and the first of audioPids %d Should differ", pmt, video, audio)
 	}
 }
 
@@ -334,7 +356,8 @@ func aacRates() []int32 {
 func checkAudio(at string, a *mc.AudioDescription, s *mc.JobSettings, f *Findings) {
 	if a.AudioSourceName != nil && len(s.Inputs) > 0 {
 		if selectors := s.Inputs[0].AudioSelectors; len(selectors) > 0 && selectors[*a.AudioSourceName] == nil {
-			f.fault(at+"/audioSourceName", "%q is no audio selector of the input", *a.AudioSourceName)
+			f.Warnings = append(f.Warnings, job.Warning{Code: plan.WarnSetting,
+				Message: fmt.Sprintf("audioSourceName %q is no audio selector of the input: the default selector is used, else silence (%s)", *a.AudioSourceName, at)})
 		}
 	}
 	c := a.CodecSettings

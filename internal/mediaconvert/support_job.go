@@ -142,7 +142,8 @@ func containerRows() []row {
 	r.some("c2paManifest", only("EXCLUDE"), "")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings.m3u8Settings."
-	r.any("audioFramesPerPes", "pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode")
+	r.some("audioFramesPerPes", between(0, 64), "")
+	r.any("pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode")
 	r.soft("pcrControl", only("PCR_EVERY_PES_PACKET"), only("CONFIGURED_PCR_PERIOD"), "is answered with a PCR in every video frame, which is more often")
 	r.any("maxPcrInterval") // met by a PCR in every video frame
 	r.soft("patInterval", number(0), anything(), "has no effect: tables start every segment")

@@ -85,7 +85,7 @@ func audioRows() []row {
 	r.prefix += "aacSettings."
 	r.any("bitrate", "sampleRate", "rateControlMode", "vbrQuality")
 	r.some("codecProfile", only("LC"), "use LC, at 96000 bit/s or more for stereo")
-	r.some("codingMode", only("CODING_MODE_1_0", "CODING_MODE_2_0", "CODING_MODE_5_1"), "")
+	r.some("codingMode", only("CODING_MODE_1_0", "CODING_MODE_2_0", "CODING_MODE_5_1", "CODING_MODE_AUTO"), "")
 	r.some("rawFormat", only("NONE"), "")
 	r.soft("specification", only("MPEG4"), only("MPEG2"), "has no effect: the stream is signalled as MPEG-4 AAC, which decoders of both read")
 	r.soft("audioDescriptionBroadcasterMix", only("NORMAL"), only("BROADCASTER_MIXED_AD"), "has no effect: the audio type is not signalled")
