@@ -135,9 +135,9 @@ func containerRows() []row {
 	r.prefix = "outputGroups[].outputs[].containerSettings.mp4Settings."
 	r.soft("moovPlacement", only("PROGRESSIVE_DOWNLOAD"), only("NORMAL"), "has no effect: the index is always at the front, where players want it")
 	r.soft("freeSpaceBox", only("EXCLUDE"), only("INCLUDE"), "has no effect: no free space is kept in the file")
-	r.any("cslgAtom") // derived from the sample table, which players read anyway
-	r.soft("mp4MajorBrand", values{}, anything(), "has no effect: the brand is isom, with those that players look for")
-	r.any("cttsVersion")
+	r.soft("cslgAtom", only("INCLUDE"), only("EXCLUDE"), "has no effect: the cslg box is always written, in place of an edit list")
+	r.soft("mp4MajorBrand", values{}, anything(), "has no effect: the brand is mp42, compatible with isom and avc1")
+	r.soft("cttsVersion", number(1), number(0), "has no effect: composition offsets are those of version 1")
 	r.soft("audioDuration", only("DEFAULT_CODEC_DURATION"), only("MATCH_VIDEO_DURATION"), "has no effect: audio ends with its last frame")
 	r.some("c2paManifest", only("EXCLUDE"), "")
 
