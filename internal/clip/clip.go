@@ -78,10 +78,10 @@ func (s Spec) Args(out string) []string {
 	return append(args, out)
 }
 
-// Frames returns how many frames the clip has.
+// Frames returns how many frames the clip has: those that begin within its seconds.
 func (s Spec) Frames() int64 {
 	s = s.withDefaults()
-	return media.Rescale(int64(s.Seconds), media.R(1, 1), s.FrameRate.Inverse())
+	return (int64(s.Seconds)*s.FrameRate.Num + s.FrameRate.Den - 1) / s.FrameRate.Den
 }
 
 func (s Spec) barHeight() int { return max(s.Height/12, 8) &^ 1 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestClipCountsItsFrames(t *testing.T) {
-	spec := Spec{Width: 640, Height: 360, FrameRate: media.R(30000, 1001), Seconds: 3}
+	spec := Spec{Width: 640, Height: 360, FrameRate: media.R(30000, 1001), Seconds: 4}
 	path := filepath.Join(t.TempDir(), "clip.mp4")
 	if out, err := exec.Command("ffmpeg", spec.Args(path)...).CombinedOutput(); err != nil {
 		t.Fatalf("make clip: %v\n%s", err, out)
