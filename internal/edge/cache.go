@@ -76,6 +76,50 @@ func (c *cache) reserve(bytes int64) bool {
 	return ok
 }
 
+// grow counts o's size once more, for a copy in memory, and reports whether there
+// was room. o is in use. Room is made of the copies of objects that were read
+// less, never of objects: with more to watch than fits, what is warm stays warm
+// instead of everything being copied in and thrown out in turn. A copy that is
+// spared loses half of its merit, so that it does not outlive its time.
+func (c *cache) grow(o *object) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	missing := c.bytes + o.info.Size - c.maxBytes
+	var cooled []*object
+	for v := c.oldest; v != nil && missing > 0; v = v.newer {
+		if v.warm.Load() == nil || v.refs > 0 {
+			continue
+		}
+		if merit := v.reads.Load(); merit >= o.reads.Load() {
+			v.reads.Store(merit / 2)
+			return false
+		}
+		cooled = append(cooled, v)
+		missing -= v.info.Size
+	}
+	if missing > 0 || o.growing || o.warm.Load() != nil {
+		return false
+	}
+	for _, v := range cooled {
+		c.cool(v)
+	}
+	o.growing = true
+	o.cost += o.info.Size
+	c.bytes += o.info.Size
+	return true
+}
+
+// grown ends what grow began, with the copy or, if it failed, without.
+func (c *cache) grown(o *object, copied *blob) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o.growing = false
+	o.warm.Store(copied)
+	if copied == nil {
+		c.cool(o)
+	}
+}
+
 // add puts o in the cache with refs users, in place of what was there. It must
 // not have been added before; o.cost has been reserved, or is 0 for an object
 // that found no room and lives for its present users only.
@@ -171,6 +215,13 @@ func (c *cache) drop(o *object) []io.Closer {
 	delete(c.objects, o.key)
 	o.linked = false
 	return c.freeable(o)
+}
+
+func (c *cache) cool(o *object) {
+	o.warm.Store(nil)
+	o.reads.Store(0)
+	o.cost -= o.info.Size
+	c.bytes -= o.info.Size
 }
 
 // freeable returns what to close of an object that is neither cached nor used, and uncounts it.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -234,15 +235,16 @@ func TestCacheStaysWithinItsBounds(t *testing.T) {
 		s.origin.put(t, key, data[key])
 		s.origin.put(t, "m"+key, data[key])
 	}
-	client := s.client("http")
+	clients := map[string]*http.Client{"http": s.client("http"), "https": s.client("https")}
 	var wg sync.WaitGroup
 	for worker := range 8 {
+		scheme := []string{"http", "https"}[worker%2]
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(worker)))
 			for range 150 {
 				i := random.IntN(objects)
 				key := fmt.Sprintf("v%02d.ts", i)
-				res, err := client.Get("http://e1.cdn.localhost/" + key)
+				res, err := clients[scheme].Get(scheme + "://e1.cdn.localhost/" + key)
 				if err != nil {
 					t.Error(err)
 					return
@@ -278,6 +280,70 @@ func TestCacheStaysWithinItsBounds(t *testing.T) {
 			s.get("/v00.ts").want(t, 200, "X-Cache", "Hit from cloudfront")
 		}
 	})
+}
+
+func TestWarmCopiesStayWarm(t *testing.T) {
+	const size, objects = 100_000, 20
+	s := newSite(t, func(c *Config) { c.MaxBytes = 1 << 20 }) // room for nine copies
+	data := pattern(size)
+	for i := range objects {
+		s.origin.put(t, fmt.Sprintf("v%02d.ts", i), data)
+	}
+	warm := func() (keys []string) {
+		s.edge.cache.mu.Lock()
+		defer s.edge.cache.mu.Unlock()
+		for k, o := range s.edge.cache.objects {
+			if o.warm.Load() != nil {
+				keys = append(keys, k.key)
+			}
+		}
+		slices.Sort(keys)
+		return keys
+	}
+	client := s.client("h2")
+	watch := func(key string) {
+		res, err := client.Get("https://e1.cdn.localhost/" + key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body, err := io.ReadAll(res.Body); err != nil || !bytes.Equal(body, data) {
+			t.Fatalf("%s: %d bytes, %v", key, len(body), err)
+		}
+	}
+	round := func() {
+		for i := range objects {
+			watch(fmt.Sprintf("v%02d.ts", i))
+		}
+	}
+	round()
+	if keys := warm(); len(keys) != 0 {
+		t.Errorf("watched once, yet copied: %v", keys)
+	}
+	round()
+	first := warm()
+	if len(first) < 8 {
+		t.Errorf("watched twice, %d copies", len(first))
+	}
+	round()
+	round()
+	opens := s.origin.opens.Load()
+	round()
+	round()
+	if n := s.origin.opens.Load() - opens; n != 0 {
+		t.Errorf("%d objects were thrown out for copies", n)
+	}
+	if bytes, _ := s.held(); bytes > 1<<20 {
+		t.Errorf("%d bytes held", bytes)
+	}
+	// What becomes popular gets its copy in the end.
+	cold := "v19.ts"
+	for n := 0; n < 200 && !slices.Contains(warm(), cold); n++ {
+		watch(cold)
+	}
+	if !slices.Contains(warm(), cold) {
+		t.Errorf("watched two hundred times, not among %v", warm())
+	}
 }
 
 func TestStreamsBeyondTheCacheAreServed(t *testing.T) {

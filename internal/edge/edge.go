@@ -23,9 +23,10 @@
 //     with a max-age of a tenth of the object's age, between a minute and a day:
 //     what was rewritten lately is likely to be rewritten again.
 //
-// Bytes are not kept twice: an origin that hands out *os.File is read from its
-// file, over plain HTTP by sendfile; only small objects, and those of an origin
-// without files, are kept in memory, within MaxBytes. Any number of requests for
+// No bytes are kept on disk twice: an origin that hands out *os.File is read from
+// its file, over plain HTTP by sendfile. In memory, within MaxBytes, are small
+// objects, those of an origin without files, and those that are sent over TLS
+// again and again. Any number of requests for
 // a cold object open the origin once and are served as its bytes arrive; a viewer
 // who leaves stops none of the others.
 //

@@ -12,7 +12,8 @@ import (
 // object is one version of an object as the edge has it. Where its bytes are:
 //
 //	bytes != nil   in memory, or on their way there
-//	file != nil    in the origin's file, shared by all viewers
+//	file != nil    in the origin's file, shared by all viewers; and in memory
+//	               as well if warm != nil
 //	neither        at the origin; every viewer opens it
 //
 // The first block of fields is immutable once the object is shared.
@@ -27,12 +28,17 @@ type object struct {
 	cost     int64 // bytes reserved in the cache
 	purged   bool  // forgotten before it landed: not to be cached
 
+	// warm is a copy of the file's bytes for TLS, made when reads says that it pays.
+	warm  atomic.Pointer[blob]
+	reads atomic.Int32 // that warm serves or would have served
+
 	fresh     atomic.Pointer[freshness]
 	nextCheck atomic.Int64 // Unix nanoseconds: when to ask the origin whether this is still the current version
 
 	// Guarded by cache.mu.
 	refs         int
 	linked       bool
+	growing      bool // a copy for warm is being made
 	freed        bool
 	older, newer *object
 	idle         []io.ReadSeekCloser // handles with their own position

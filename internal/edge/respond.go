@@ -126,6 +126,9 @@ func (e *Edge) openBody(ctx context.Context, o *object, ownFile bool) (body, err
 	case o.bytes != nil:
 		return body{bytes: o.bytes, close: func() {}}, nil
 	case o.file != nil && !ownFile:
+		if warm := e.warmed(o); warm != nil {
+			return body{bytes: warm, close: func() {}}, nil
+		}
 		return body{at: o.file, close: func() {}}, nil
 	}
 	own := e.cache.takeIdle(o)
@@ -156,6 +159,27 @@ func (e *Edge) openBody(ctx context.Context, o *object, ownFile bool) (body, err
 		}
 		e.cache.putIdle(o, own)
 	}}, nil
+}
+
+// warmed returns o's bytes from memory, or nil if they are not there. TLS must
+// have the bytes in the process; reading them from the file each time costs a
+// tenth of the CPU that sending takes. The second reader, not the first, has them
+// copied: what is watched once shall not drive out what is watched often. When
+// there is no room the fourth tries again, the eighth, and so on.
+func (e *Edge) warmed(o *object) *blob {
+	reads := o.reads.Add(1)
+	if b := o.warm.Load(); b != nil {
+		return b
+	}
+	if reads < 2 || reads&(reads-1) != 0 || o.info.Size > e.cfg.MaxBytes/8 || !e.cache.grow(o) {
+		return nil
+	}
+	b := newBlob(o.info.Size)
+	if err := b.fill(io.NewSectionReader(o.file, 0, o.info.Size)); err != nil {
+		b = nil // sending from the file will say why
+	}
+	e.cache.grown(o, b)
+	return b
 }
 
 // A piece is sent under one deadline: a viewer who takes less than a piece in
@@ -240,6 +264,6 @@ func (v *viewer) sendAt(r io.ReaderAt, first, length int64, extend func()) error
 	return nil
 }
 
-// bufferBytes is the size of the buffers between files and TLS: what still fits
-// a core's second-level cache beside what TLS itself touches.
-const bufferBytes = 128 << 10
+// bufferBytes is the size of the buffers between files and TLS: from 16 to 128 KiB
+// the CPU time was the same, within the noise.
+const bufferBytes = 64 << 10
