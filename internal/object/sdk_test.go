@@ -3,7 +3,6 @@ package object_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -342,5 +341,3 @@ func TestHostileRequestsGetClearErrors(t *testing.T) {
 		t.Errorf("after all that: %v", err)
 	}
 }
-
-func sha(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
