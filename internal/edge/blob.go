@@ -26,27 +26,32 @@ func newBlob(size int64) *blob {
 	return &blob{data: make([]byte, size), grown: make(chan struct{})}
 }
 
-// fill reads the blob's bytes from r to the end.
+// fill reads the blob's bytes from r to the end. After an error the caller fails the blob.
 func (b *blob) fill(r io.Reader) error {
 	for at := 0; at < len(b.data); {
 		n, err := r.Read(b.data[at:min(at+fillStep, len(b.data))])
 		at += n
+		if n > 0 {
+			b.tell(at, nil)
+		}
 		if err == io.EOF && at < len(b.data) {
-			err = fmt.Errorf("read object: ended after %d of %d bytes: %w", at, len(b.data), io.ErrUnexpectedEOF)
-		}
-		if at == len(b.data) {
-			err = nil
-		}
-		b.mu.Lock()
-		b.filled, b.err = at, err
-		close(b.grown)
-		b.grown = make(chan struct{})
-		b.mu.Unlock()
-		if err != nil {
-			return err
+			return fmt.Errorf("read object: ended after %d of %d bytes: %w", at, len(b.data), io.ErrUnexpectedEOF)
+		} else if err != nil && at < len(b.data) {
+			return fmt.Errorf("read object: %w", err)
 		}
 	}
 	return nil
+}
+
+// fail tells readers that no more will come.
+func (b *blob) fail(err error) { b.tell(0, err) }
+
+func (b *blob) tell(filled int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.filled, b.err = max(b.filled, filled), err
+	close(b.grown)
+	b.grown = make(chan struct{})
 }
 
 // next returns the bytes of [from, to) that are there, at least one, waiting

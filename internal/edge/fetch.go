@@ -167,7 +167,8 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, ttl TTL, f *flight) {
 	timer = time.AfterFunc(fillTimeout, func() { cancel(errOriginSlow) })
 	if err := o.bytes.fill(body); err != nil {
 		e.cfg.Logger.Error("read object from origin", "bucket", k.bucket, "key", k.key, "error", err)
-		e.cache.remove(o)
+		e.cache.remove(o) // before anybody knows: who asks again shall not meet it
+		o.bytes.fail(err)
 	}
 	timer.Stop()
 	cancel(nil)

@@ -210,7 +210,6 @@
     const l = hls.levels[at];
     if (!l) return;
     $('level').textContent = `${rungName(l)} · ${mbit(l.bitrate)}`;
-    quality.options[0].textContent = hls.autoLevelEnabled ? `Auto (${rungName(l)})` : 'Auto';
     [...$('rungs').tBodies[0].rows].forEach((row, i) => row.classList.toggle('current', i === at));
   }
 
@@ -236,7 +235,9 @@
     $('buffer').textContent = `${ahead.toFixed(1)} s`;
     const frames = video.getVideoPlaybackQuality && video.getVideoPlaybackQuality();
     if (frames) $('dropped').textContent = `${frames.droppedVideoFrames} of ${frames.totalVideoFrames}`;
-    if (record.hls && record.hls.bandwidthEstimate) $('bandwidth').textContent = mbit(record.hls.bandwidthEstimate);
+    const hls = record.hls, level = hls && hls.levels[hls.currentLevel];
+    if (level) quality.options[0].textContent = hls.autoLevelEnabled ? `Auto (${rungName(level)})` : 'Auto';
+    if (hls && hls.bandwidthEstimate) $('bandwidth').textContent = mbit(hls.bandwidthEstimate);
   }, 500);
 
   document.addEventListener('keydown', (e) => {
