@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -28,8 +29,16 @@ func (d distributions) ByHost(ctx context.Context, host string) (edge.Distributi
 	if err != nil {
 		return edge.Distribution{}, err
 	}
-	return edge.Distribution{
+	out := edge.Distribution{
 		ID: found.ID, Enabled: found.Enabled, Bucket: found.Bucket, OriginPath: found.OriginPath,
 		DefaultRootObject: found.DefaultRootObject, ViewerProtocolPolicy: edge.ViewerProtocolPolicy(found.ViewerProtocolPolicy),
-	}, nil
+	}
+	if ttl := found.TTL; ttl != nil {
+		out.TTL = &edge.TTL{Min: seconds(ttl.Min), Default: seconds(ttl.Default), Max: seconds(ttl.Max)}
+	}
+	return out, nil
+}
+
+func seconds(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
 }

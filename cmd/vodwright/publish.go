@@ -130,7 +130,7 @@ func (p *publisher) findTemplate(ctx context.Context) error {
 	if fault.Is(err, fault.NotFound) && p.template == ladderName {
 		doc := map[string]any{
 			"name": ladderName, "description": "HLS with 360p, 540p and 720p, made by vodwright publish",
-			"settings": mediaconvert.WalkthroughLadder(),
+			"settings": mediaconvert.DefaultLadder(),
 		}
 		if err := p.client.jobsCall(ctx, "POST", "/jobTemplates", doc, nil); err != nil && !fault.Is(err, fault.Conflict) {
 			return fmt.Errorf("make job template: %w", err)

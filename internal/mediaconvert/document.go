@@ -112,12 +112,12 @@ func unknownWarnings(unknown []string) []job.Warning {
 const localBucket = "local"
 
 // LocalRequest makes the request of a job that runs without a server. document is
-// what ParseDocument reads, nil for WalkthroughLadder. The input becomes input;
+// what ParseDocument reads, nil for DefaultLadder. The input becomes input;
 // the buckets of destinations are dropped, and a destination that is not there
 // becomes base at the top. The request is what a job.FirstTask carries.
 func LocalRequest(document []byte, input, base string) (json.RawMessage, []job.Warning, error) {
 	if document == nil {
-		ladder, err := json.Marshal(WalkthroughLadder())
+		ladder, err := json.Marshal(DefaultLadder())
 		if err != nil {
 			return nil, nil, fmt.Errorf("encode ladder: %w", err)
 		}

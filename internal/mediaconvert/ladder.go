@@ -11,11 +11,11 @@ type rung struct {
 	profile                   mc.H264CodecProfile
 }
 
-// WalkthroughLadder returns the settings that jobs have who name none: one HLS
+// DefaultLadder returns the settings that jobs have who name none: one HLS
 // group with 640×360, 960×540 and 1280×720 at QVBR level 7 and the usual caps,
 // segments of 6 seconds with a keyframe every 2, one stereo AAC encode for all.
 // Input and destination are the job's to add.
-func WalkthroughLadder() *mc.JobTemplateSettings {
+func DefaultLadder() *mc.JobTemplateSettings {
 	var outputs []*mc.Output
 	for _, r := range []rung{
 		{640, 360, 1_000_000, "_360", mc.H264CodecProfileMain},

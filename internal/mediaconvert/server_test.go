@@ -94,7 +94,7 @@ func serve(t *testing.T) string {
 // ladder returns the settings of a job with the default ladder.
 func ladder(t *testing.T, input, destination string) map[string]any {
 	t.Helper()
-	doc, err := json.Marshal(mediaconvert.WalkthroughLadder())
+	doc, err := json.Marshal(mediaconvert.DefaultLadder())
 	if err != nil {
 		t.Fatal(err)
 	}

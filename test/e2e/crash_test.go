@@ -115,7 +115,7 @@ func TestKilledServerGoesOn(t *testing.T) {
 // TestCancelStopsEncodersAndLeavesNothing cancels a running job.
 func TestCancelStopsEncodersAndLeavesNothing(t *testing.T) {
 	s := startServer(t)
-	file := makeClip(t, clip.Spec{Width: 1280, Height: 720, FrameRate: media.R(50, 1), Seconds: 60, Silent: true}, "long.mp4")
+	file := makeClip(t, clip.Spec{Width: 960, Height: 540, FrameRate: media.R(30, 1), Seconds: 40}, "long.mp4")
 	id := s.createJob(file)
 	eventually(t, 30*time.Second, "encoders run", func() bool { return len(encodersBelow(t, s.data)) > 0 })
 	s.aws(nil, "mediaconvert", "cancel-job", "--id", id)

@@ -74,7 +74,11 @@ func startServer(t *testing.T, args ...string) *server {
 
 func (s *server) start() {
 	s.t.Helper()
-	args := append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"}, s.args...)
+	listen, secure := "127.0.0.1:0", "127.0.0.1:0"
+	if s.HTTP != "" { // started again: where clients expect it
+		listen, secure = strings.TrimPrefix(s.HTTP, "http://"), strings.TrimPrefix(s.HTTPS, "https://")
+	}
+	args := append([]string{"serve", "--data", s.data, "--listen", listen, "--tls-listen", secure}, s.args...)
 	s.cmd = exec.Command(programPath, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
