@@ -1,6 +1,8 @@
 package object_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,4 +93,58 @@ func TestAWSCLI(t *testing.T) {
 	cli.run("s3", "rm", "--recursive", "s3://cli-bucket")
 	cli.run("s3", "rb", "s3://cli-bucket")
 	checkEvents(t, h)
+}
+
+// The JavaScript SDK at these versions, installed once below test/.cache.
+const jsPackages = `{"private": true, "dependencies": {
+	"@aws-sdk/client-s3": "3.1169.0", "@aws-sdk/lib-storage": "3.1169.0", "@aws-sdk/s3-request-presigner": "3.1163.0"}}`
+
+func jsModules(t *testing.T) string {
+	t.Helper()
+	cache, err := filepath.Abs("../../test/.cache")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, fmt.Sprintf("js-sdk-%.8x", sha256.Sum256([]byte(jsPackages))))
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err == nil {
+		return dir
+	}
+	temp := dir + fmt.Sprintf(".%d", os.Getpid())
+	defer os.RemoveAll(temp)
+	if err := os.MkdirAll(temp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(temp, "package.json"), []byte(jsPackages), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+	cmd.Dir = temp
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("install the JavaScript SDK: %v\n%s", err, out)
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestJavaScriptSDK(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	dir := jsModules(t)
+	script, err := os.ReadFile("testdata/contract.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Node finds packages from where the script is.
+	path := filepath.Join(dir, fmt.Sprintf("contract-%d.mjs", os.Getpid()))
+	if err := os.WriteFile(path, script, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(path)
+	cmd := exec.Command("node", path)
+	cmd.Env = clientEnv(t, h)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -119,6 +120,75 @@ func TestGoSDK(t *testing.T) {
 	}
 	checkEvents(t, h)
 }
+
+// The same over TLS and HTTP/2, where policies see a secure transport.
+func TestTLSAndHTTP2(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	server := httptest.NewUnstartedServer(h.Handler())
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	c := sdk(server.URL, "")
+	ctx, bucket := t.Context(), p("secure")
+	with := func(o *s3.Options) { o.HTTPClient = server.Client() }
+	if err := h.CreateBucket(ctx, *bucket); err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("0123456789abcdef", 1<<16)
+	if _, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: p("a b"), Body: strings.NewReader(body), Metadata: map[string]string{"x": "y"}}, with); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: p("a b")}, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(out.Body); err != nil || string(got) != body || out.Metadata["x"] != "y" {
+		t.Errorf("%d bytes, %v, %v", len(got), out.Metadata, err)
+	}
+	policy := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+		"Resource": "arn:aws:s3:::secure/*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}]}`
+	if _, err := c.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &policy}, with); err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]string{server.URL: "HTTP/2.0 200", h.url: "HTTP/1.1 403"} {
+		res, err := server.Client().Get(url + "/secure/a%20b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := fmt.Sprint(res.Proto, " ", res.StatusCode); got != want {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
+	}
+}
+
+// A document is read into memory, so that its size is bounded.
+func TestDocumentsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	if err := h.CreateBucket(t.Context(), "bounded"); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{"PUT /bounded?cors", "PUT /bounded/k?tagging", "POST /bounded?delete", "PUT /other", "GET /bounded/k", "POST /bounded/k?uploadId=x"} {
+		method, path, _ := strings.Cut(target, " ")
+		req, _ := http.NewRequest(method, h.url+path, io.LimitReader(zeros{}, 64<<20))
+		req.ContentLength = 64 << 20
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue // the connection was closed on the body
+		}
+		b, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != 400 || !bytes.Contains(b, []byte("MaxMessageLengthExceeded")) {
+			t.Errorf("%s: %d %.200s", target, res.StatusCode, b)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // checkEvents says that the event log and the buckets tell the same story: an
 // event a write, and for each current object its last.

@@ -41,7 +41,7 @@ func (g *Gateway) refuse(r *http.Request) error {
 				Description: "Server-side encryption is not implemented: remove the header " + strings.ToLower(name)}
 		}
 	}
-	if isDocument(r) && r.ContentLength > maxDocumentBytes {
+	if g.isDocument(r) && r.ContentLength > maxDocumentBytes {
 		return s3err.APIError{Code: "MaxMessageLengthExceeded", HTTPStatusCode: http.StatusBadRequest,
 			Description: "Your request was too big: a document may have 4194304 bytes"}
 	}
@@ -58,11 +58,15 @@ func (g *Gateway) target(r *http.Request) (bucket, key string) {
 	return bucket, key
 }
 
-// isDocument reports whether the body is not an object's bytes.
-func isDocument(r *http.Request) bool {
+// isDocument reports whether the body is read into memory as a whole: it is
+// unless it is the bytes of an object, a part or a form upload.
+func (g *Gateway) isDocument(r *http.Request) bool {
+	_, key := g.target(r)
 	q := r.URL.Query()
-	switch r.Method {
-	case http.MethodPut:
+	switch {
+	case r.Method == http.MethodPost && key == "" && len(q) == 0:
+		return !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
+	case r.Method == http.MethodPut && key != "" && r.Header.Get("X-Amz-Copy-Source") == "":
 		for name := range q {
 			switch name {
 			case "partNumber", "uploadId", "x-id":
@@ -73,8 +77,6 @@ func isDocument(r *http.Request) bool {
 			}
 		}
 		return false
-	case http.MethodPost:
-		return !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
 	}
 	return true
 }
@@ -115,7 +117,7 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.ContentLength != 0 {
 		body := io.Reader(&requestBody{r: r.Body})
-		if isDocument(r) {
+		if g.isDocument(r) {
 			body = http.MaxBytesReader(w, r.Body, maxDocumentBytes)
 		}
 		c.Request.SetBodyStream(body, int(r.ContentLength))
