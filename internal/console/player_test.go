@@ -38,7 +38,7 @@ func (f folder) ByHost(_ context.Context, host string) (edge.Distribution, error
 func (f folder) Open(_ context.Context, bucket, key string) (edge.Info, io.ReadSeekCloser, error) {
 	file, err := os.Open(filepath.Join(string(f), bucket, filepath.FromSlash(key)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return edge.Info{}, nil, fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist").WithHint("upload it first")
+		return edge.Info{}, nil, fault.New(fault.NotFound, "NoSuchKey", "no object %q", key)
 	} else if err != nil {
 		return edge.Info{}, nil, err
 	}
@@ -262,7 +262,7 @@ func TestPlayerSaysWhatIsWrong(t *testing.T) {
 	at := func(bucket string) string { return "http://" + bucket + ".cdn.localhost:" + h.plain }
 	for _, tt := range []struct{ name, src, says string }{
 		{"missing", at("films") + "/none%20here.m3u8", "playlist “none here.m3u8” does not exist (404)"},
-		{"the edge's hint", at("films") + "/none.m3u8", "upload it first"},
+		{"the edge's hint", at("films") + "/none.m3u8", "keys are case-sensitive"},
 		{"disabled", at("disabled") + "/v.m3u8", "denied (403)"},
 		{"CORS", at("private") + "/v.m3u8", "get-bucket-cors"},
 		{"nothing listens", "http://localhost:1/v.m3u8", "Either nothing answers there"},

@@ -4,10 +4,11 @@ import "strings"
 
 // contentType returns the type to send for a key: the stored one, unless it says
 // nothing. Uploads without a type are binary/octet-stream in S3, and players
-// refuse playlists under that name.
+// refuse playlists under that name. Uploaders that ask the system's table (the
+// aws CLI does) call every .ts a translation of Qt's.
 func contentType(stored, key string) string {
 	switch strings.ToLower(stored) {
-	case "", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded":
+	case "", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded", "text/vnd.trolltech.linguist":
 	default:
 		return stored
 	}

@@ -86,6 +86,9 @@ func TestTypesAndStoredMetadata(t *testing.T) {
 		s.get("/x.m3u8").want(t, 200, "Content-Type", want, "Cache-Control", "max-age=7",
 			"Content-Encoding", "br", "Content-Disposition", "attachment", "Content-Language", "de")
 	}
+	if got := contentType("text/vnd.trolltech.linguist", "v_00001.ts"); got != "video/mp2t" {
+		t.Errorf("a segment uploaded by the aws CLI: %s", got)
+	}
 	for name, want := range map[string]string{
 		"a.TS": "video/mp2t", "a.m4s": "video/iso.segment", "a.jpg": "image/jpeg", "a.0000001.JPEG": "image/jpeg", "a.vtt": "text/vtt", "a.mpd": "application/dash+xml",
 		"a": "application/octet-stream", "a.unknown": "application/octet-stream", "dir.mp4/a": "application/octet-stream",
@@ -217,7 +220,7 @@ func TestErrorsAreReadableAndNotKept(t *testing.T) {
 	a := s.get("/late.m3u8", "Origin", "https://player.example")
 	a.want(t, 404, "Content-Type", "application/xml", "X-Cache", "Error from cloudfront", "Access-Control-Allow-Origin", "*", "Cache-Control", "no-cache", "Etag", "", "Age", "")
 	var p problem
-	if err := xml.Unmarshal(a.body, &p); err != nil || p.Code != "NoSuchKey" || p.RequestID != a.Header.Get("X-Amz-Cf-Id") {
+	if err := xml.Unmarshal(a.body, &p); err != nil || p.Code != "NoSuchKey" || p.RequestID != a.Header.Get("X-Amz-Cf-Id") || p.Hint == "" || strings.Contains(string(a.body), "films") {
 		t.Errorf("error document %s: %+v, %v", a.body, p, err)
 	}
 	s.origin.put(t, "late.m3u8", []byte("#EXTM3U"))

@@ -79,7 +79,7 @@ func (o *folderOrigin) open(bucket, key string) (Info, *os.File, error) {
 	}
 	f, err := os.Open(filepath.Join(o.root, bucket, filepath.FromSlash(key)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Info{}, nil, fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist")
+		return Info{}, nil, fault.New(fault.NotFound, "NoSuchKey", "no object %q in bucket %q", key, bucket)
 	} else if err != nil {
 		return Info{}, nil, err
 	}

@@ -20,6 +20,24 @@ type problem struct {
 	RequestID string `xml:"RequestId"`
 }
 
+// originFault rewrites what an origin says about an object for viewers: the public
+// need not know a private bucket's name, and a hint is worth more.
+func originFault(err error, path string) error {
+	f := fault.Of(err)
+	switch {
+	case f.Kind == fault.NotFound && f.Code == "NoSuchBucket":
+		return fault.New(fault.NotFound, f.Code, "The bucket that this distribution has as its origin does not exist").
+			WithHint("create the bucket, or give the distribution another origin")
+	case f.Kind == fault.NotFound:
+		return fault.New(fault.NotFound, "NoSuchKey", "There is no object for %q", clip(path, 1024)).
+			WithHint("keys are case-sensitive and exact; a job publishes its playlists last, when it is complete")
+	case f.Kind == fault.Denied:
+		return fault.New(fault.Denied, "AccessDenied", "The origin does not let this distribution read the object").
+			WithHint("the bucket's policy must allow the distribution")
+	}
+	return err
+}
+
 // fail answers with err. Nothing has been written yet.
 func (v *viewer) fail(err error) {
 	if v.r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {

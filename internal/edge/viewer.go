@@ -81,7 +81,7 @@ func (v *viewer) serve() error {
 	}
 	obj, how, err := v.edge.object(v.r.Context(), d, key)
 	if err != nil {
-		return err
+		return originFault(err, v.r.URL.Path)
 	}
 	defer v.edge.cache.release(obj)
 	return v.respond(obj, how)
