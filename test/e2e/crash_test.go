@@ -156,7 +156,9 @@ func TestTroubleIsTold(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			settings := fmt.Sprintf(`{"Inputs":[{"FileInput":%q,"AudioSelectors":{"Audio Selector 1":{"DefaultSelection":"DEFAULT"}}}]}`, tt.input)
+			s := s.in(t)
+			settings := fmt.Sprintf(`{"Inputs":[{"FileInput":%q}],
+				"OutputGroups":[{"OutputGroupSettings":{"HlsGroupSettings":{"Destination":"s3://vod-streams/trouble/x"}}}]}`, tt.input)
 			var j jobDoc
 			s.aws(&j, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", "arn:aws:iam::000000000000:role/r", "--settings", settings)
 			j = s.waitJob(j.Job.ID, time.Minute)

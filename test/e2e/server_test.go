@@ -72,6 +72,13 @@ func startServer(t *testing.T, args ...string) *server {
 	return s
 }
 
+// in returns the same server for use in a subtest.
+func (s *server) in(t *testing.T) *server {
+	sub := *s
+	sub.t = t
+	return &sub
+}
+
 func (s *server) start() {
 	s.t.Helper()
 	listen, secure := "127.0.0.1:0", "127.0.0.1:0"
