@@ -120,7 +120,7 @@ func makeFilm(ctx context.Context, out string) error {
 	fmt.Fprintf(&graph, "%sconcat=n=%d[v];", &all, scenes)
 	fmt.Fprintf(&graph, "anoisesrc=color=pink:seed=1:amplitude=0.3:r=48000:d=%d,tremolo=f=0.5:d=0.8,aformat=channel_layouts=stereo[a]", scenes*seconds)
 	_, _, err := output(ctx, "ffmpeg", "-y", "-nostdin", "-v", "error", "-filter_complex", graph.String(), "-map", "[v]", "-map", "[a]",
-		"-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-c:a", "aac", "-b:a", "192k", out)
+		"-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "aac", "-b:a", "192k", out)
 	if err != nil {
 		return fmt.Errorf("make a clip: %w", err)
 	}

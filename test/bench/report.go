@@ -53,7 +53,7 @@ func (r *report) section(s section, runs int) {
 	load, busy := systemLoad()
 	note := ""
 	if busy {
-		note = " **The machine was busy with other work: ratios hold, other figures are too high.**"
+		note = " **The machine was busy with other work: ratios of CPU time roughly hold, times do not.**"
 	}
 	r.line("%d runs; load average at the start %.2f.%s", runs, load, note)
 }
