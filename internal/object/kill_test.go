@@ -69,8 +69,10 @@ func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 	var all []*finished
 	contents := map[string][32]byte{} // version → content
 	complete := func(c *s3.Client, f *finished) error {
-		out, err := c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: &f.key, UploadId: &f.id,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: p(int32(1)), ETag: &f.etag}}}})
+		out, err := c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: bucket, Key: &f.key, UploadId: &f.id,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: p(int32(1)), ETag: &f.etag}}},
+		})
 		if err != nil {
 			return err
 		}

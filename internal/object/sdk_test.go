@@ -256,8 +256,10 @@ func TestEventsNameTheirOperation(t *testing.T) {
 	part, err := c.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: p("multi"), UploadId: up.UploadId, PartNumber: p(int32(1)), Body: strings.NewReader("123")})
 	try(err)
 	for range 3 { // the repetitions are no creations
-		_, err = c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: p("multi"), UploadId: up.UploadId,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: p(int32(1)), ETag: part.ETag}}}})
+		_, err = c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: bucket, Key: p("multi"), UploadId: up.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: p(int32(1)), ETag: part.ETag}}},
+		})
 		try(err)
 	}
 	_, err = h.Put(ctx, *bucket, "inside", object.PutInput{Body: strings.NewReader("1"), ContentType: "text/plain"})

@@ -73,8 +73,10 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if !filepath.IsAbs(cfg.Dir) {
 		return nil, fault.New(fault.Invalid, "", "open object store: folder %q is not absolute", cfg.Dir)
 	}
-	e := &Engine{dir: cfg.Dir, log: cfg.Logger, events: cfg.Events, wake: make(chan struct{}, 1),
-		holds: map[string]hold{}, joins: make(chan toJoin, 64)}
+	e := &Engine{
+		dir: cfg.Dir, log: cfg.Logger, events: cfg.Events, wake: make(chan struct{}, 1),
+		holds: map[string]hold{}, joins: make(chan toJoin, 64),
+	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -367,7 +369,9 @@ func (e *Engine) stagingPath(name string) string { return filepath.Join(e.dir, "
 func (e *Engine) bucketPath(bucket string) string {
 	return filepath.Join(e.dir, "buckets", bucket)
 }
+
 func (e *Engine) keysPath(bucket string) string { return filepath.Join(e.bucketPath(bucket), "keys") }
+
 func (e *Engine) entryPath(bucket, key string) string {
 	return filepath.Join(e.keysPath(bucket), entryPath(key))
 }

@@ -37,13 +37,17 @@ func (g *Gateway) refuse(r *http.Request) error {
 	}
 	for name := range r.Header {
 		if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption") {
-			return s3err.APIError{Code: "NotImplemented", HTTPStatusCode: http.StatusNotImplemented,
-				Description: "Server-side encryption is not implemented: remove the header " + strings.ToLower(name)}
+			return s3err.APIError{
+				Code: "NotImplemented", HTTPStatusCode: http.StatusNotImplemented,
+				Description: "Server-side encryption is not implemented: remove the header " + strings.ToLower(name),
+			}
 		}
 	}
 	if g.isDocument(r) && r.ContentLength > maxDocumentBytes {
-		return s3err.APIError{Code: "MaxMessageLengthExceeded", HTTPStatusCode: http.StatusBadRequest,
-			Description: "Your request was too big: a document may have 4194304 bytes"}
+		return s3err.APIError{
+			Code: "MaxMessageLengthExceeded", HTTPStatusCode: http.StatusBadRequest,
+			Description: "Your request was too big: a document may have 4194304 bytes",
+		}
 	}
 	return nil
 }

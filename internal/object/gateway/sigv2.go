@@ -104,8 +104,10 @@ func (g *Gateway) upgradeSigV2(r *http.Request) (*http.Request, error) {
 	m.Write([]byte(b.String()))
 	want := base64.StdEncoding.EncodeToString(m.Sum(nil))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(signature)) != 1 {
-		return nil, s3err.APIError{Code: "SignatureDoesNotMatch", HTTPStatusCode: http.StatusForbidden,
-			Description: "The request signature we calculated does not match the signature you provided. Check your key and signing method."}
+		return nil, s3err.APIError{
+			Code: "SignatureDoesNotMatch", HTTPStatusCode: http.StatusForbidden,
+			Description: "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+		}
 	}
 	if !sameToken(c.SessionToken, q.Get("x-amz-security-token")) {
 		return nil, s3err.GetAPIError(s3err.ErrInvalidToken)
