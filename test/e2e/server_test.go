@@ -171,7 +171,7 @@ func (s *server) aws(out any, args ...string) {
 }
 
 func (s *server) tryAWS(args ...string) (stdout, stderr []byte, err error) {
-	cmd := exec.Command("aws", append([]string{"--output", "json"}, args...)...)
+	cmd := exec.Command("aws", append([]string{"--output", "json", "--endpoint-url", s.HTTP}, args...)...) // Debian 12's CLI does not know AWS_ENDPOINT_URL
 	cmd.Env = s.env()
 	var o, e bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &o, &e
