@@ -32,8 +32,8 @@ type scaled struct {
 const scaler = "flags=bicubic"
 
 // pictures adds everything from the chunk's frames, [v], to encoders: turning,
-// tone mapping, a cascade of scalers in which smaller pictures are made from
-// larger ones, padding, colour tags.
+// tone mapping, scalers in which small pictures are made from much larger ones,
+// padding, colour tags.
 func (g *graph) pictures(l *ladder, src source, c Chunk, captures []Capture) labels {
 	out := labels{rungs: make([]string, len(l.rungs)), captures: make([]string, len(l.captures))}
 	base := "[v]"
@@ -133,11 +133,13 @@ func (g *graph) fan(from string, names []string) {
 	}
 }
 
-// parentOf returns the smallest picture, of those made before, that node i can be
-// scaled down from.
+// parentOf returns the smallest picture, of those made before, that is at least
+// twice as large as node i on each side: scaled from it, i looks the same as from
+// the source and costs less. From one only half as large again it is softer
+// (0.001 of SSIM at 360 lines from 540), and so little is saved that it is not worth it.
 func parentOf(nodes []scaled, i int) int {
 	for p := i - 1; p >= 0; p-- {
-		if nodes[p].w >= nodes[i].w && nodes[p].h >= nodes[i].h {
+		if nodes[p].w >= 2*nodes[i].w && nodes[p].h >= 2*nodes[i].h {
 			return p
 		}
 	}

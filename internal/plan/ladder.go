@@ -88,12 +88,13 @@ func (l *ladder) lay(src source, whole bool) {
 	})
 }
 
-// encoderThreads is how many threads each encoder has. Chunks run side by side,
-// one a core, so one thread is the cheapest; an output of a single chunk has no
-// neighbour, and its viewer waits for it alone. The number is fixed, not the
-// machine's: a chunk is to come out the same everywhere.
-func (l *ladder) encoderThreads() int {
-	if len(l.chunks) == 1 {
+// encoderThreads is how many threads each encoder of a chunk has. Chunks run side
+// by side, one a core, so one thread is the cheapest: more cost about 5 % of CPU
+// time. The last chunk, or the only one, is often alone on the machine, and what
+// waits then is the job. The numbers are fixed, not the machine's: a chunk is to
+// come out the same everywhere.
+func (l *ladder) encoderThreads(c Chunk) int {
+	if c.To == l.timeline.Frames {
 		return 4
 	}
 	return 1
