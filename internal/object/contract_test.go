@@ -38,14 +38,16 @@ func TestBoto3(t *testing.T) {
 
 // aws runs one command of the aws CLI and returns what it printed.
 type aws struct {
-	t   *testing.T
-	env []string
-	dir string
+	t        *testing.T
+	env      []string
+	dir      string
+	endpoint string
 }
 
 func (a aws) run(args ...string) string {
 	a.t.Helper()
-	cmd := exec.Command("aws", args...)
+	// Debian 12's CLI does not know AWS_ENDPOINT_URL.
+	cmd := exec.Command("aws", append([]string{"--endpoint-url", a.endpoint}, args...)...)
 	cmd.Env, cmd.Dir = a.env, a.dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -57,7 +59,7 @@ func (a aws) run(args ...string) string {
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	cli := aws{t, clientEnv(t, h), t.TempDir()}
+	cli := aws{t, clientEnv(t, h), t.TempDir(), h.url}
 	big := make([]byte, 17<<20) // three parts
 	for i := range big {
 		big[i] = byte(i * 7 >> 3)

@@ -38,7 +38,9 @@ assert url == sys.argv[1], url
 
 job = mc.create_job(Role=role, Settings=ladder, UserMetadata={"assetID": "1"}, StatusUpdateInterval="SECONDS_10")["Job"]
 for name in ("OutputGroupDetails", "Warnings", "HopDestinations", "QueueTransitions"):
-    assert job[name] == [], (name, job)
+    # Debian 12's boto3 has a model without Warnings.
+    known = name in mc.meta.service_model.shape_for("Job").members
+    assert not known or job[name] == [], (name, job)
 assert job["Messages"] == {"Info": [], "Warning": []}, job["Messages"]
 job = wait(job["Id"], "COMPLETE")
 assert job["Timing"]["FinishTime"] >= job["Timing"]["SubmitTime"]

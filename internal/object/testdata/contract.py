@@ -137,11 +137,14 @@ def ranges(b):
 @check
 def conditions(b):
     etag = put(b, "k", b"one")["ETag"]
-    refused("PreconditionFailed", lambda: put(b, "k", b"two", IfNoneMatch="*"), 412)
-    refused("PreconditionFailed", lambda: put(b, "k", b"two", IfMatch='"00"'), 412)
-    refused("NoSuchKey", lambda: put(b, "new", b"two", IfMatch=etag), 404)
-    put(b, "new", b"1", IfNoneMatch="*")
-    put(b, "k", b"two", IfMatch=etag)
+    if "IfNoneMatch" in s3.meta.service_model.operation_model("PutObject").input_shape.members:
+        refused("PreconditionFailed", lambda: put(b, "k", b"two", IfNoneMatch="*"), 412)
+        refused("PreconditionFailed", lambda: put(b, "k", b"two", IfMatch='"00"'), 412)
+        refused("NoSuchKey", lambda: put(b, "new", b"two", IfMatch=etag), 404)
+        put(b, "new", b"1", IfNoneMatch="*")
+        put(b, "k", b"two", IfMatch=etag)
+    else:  # a boto3 older than conditional writes (Debian 12); the Go and JS SDKs have them
+        put(b, "k", b"two")
     same(get(b, "k"), b"two")
     now = s3.head_object(Bucket=b, Key="k")
     refused("304", lambda: get(b, "k", IfNoneMatch=now["ETag"]), 304)
@@ -280,7 +283,7 @@ def multipart(b):
     same(get(b, "k"), part + b"234")
     same(get(b, "k", Range="bytes=5242878-5242881"), part[-2:] + b"23")
     same(get(b, "k", PartNumber=2), b"234")
-    same(s3.get_object_tagging(Bucket=b, Key="k")["TagSet"], [{"Key": "t", "Value": "1"}])
+    same(sorted(s3.get_object_tagging(Bucket=b, Key="k")["TagSet"], key=lambda t: t["Key"]), [{"Key": "t", "Value": "1"}])
     same(s3.get_object_attributes(Bucket=b, Key="k", ObjectAttributes=["ObjectSize", "ETag"])["ObjectSize"], (5 << 20) + 3)
     s3.copy_object(Bucket=b, Key="copy", CopySource={"Bucket": b, "Key": "k"})
     same(get(b, "copy"), part + b"234")
@@ -313,7 +316,7 @@ def checksums(b):
 @check
 def tags(b):
     put(b, "k", Tagging="a=1&b=%20x")
-    same(s3.get_object_tagging(Bucket=b, Key="k")["TagSet"], [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": " x"}])
+    same(sorted(s3.get_object_tagging(Bucket=b, Key="k")["TagSet"], key=lambda t: t["Key"]), [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": " x"}])
     long = [{"Key": "k%d" % i + "é" * 60, "Value": "v" * 256} for i in range(10)]
     s3.put_object_tagging(Bucket=b, Key="k", Tagging={"TagSet": long})
     same(sorted(t["Key"] for t in s3.get_object_tagging(Bucket=b, Key="k")["TagSet"]), sorted(t["Key"] for t in long))
@@ -365,9 +368,13 @@ def presigned(b):
                 status, body, _ = fetch(broken.replace(f"{b}.localhost", "127.0.0.1"), headers={"Host": urllib.parse.urlsplit(url).netloc})
                 same((signature, status), (signature, 403))
                 assert b"<Error><Code>" in body, body
-            url = c.generate_presigned_url("get_object", Params=params, ExpiresIn=-10)
-            status, body, _ = fetch(url.replace(f"{b}.localhost", "127.0.0.1"), headers={"Host": urllib.parse.urlsplit(url).netloc})
-            same((signature, status), (signature, 403 if signature != "s3v4" or b"AccessDenied" in body else 400))
+            try:
+                url = c.generate_presigned_url("get_object", Params=params, ExpiresIn=-10)
+            except AssertionError:  # botocore over the AWS common runtime signs nothing that has expired
+                url = None
+            if url:
+                status, body, _ = fetch(url.replace(f"{b}.localhost", "127.0.0.1"), headers={"Host": urllib.parse.urlsplit(url).netloc})
+                same((signature, status), (signature, 403 if signature != "s3v4" or b"AccessDenied" in body else 400))
             url = c.generate_presigned_url("put_object", Params=dict(params, Key="put-" + str(signature) + style))
             status, body, _ = fetch(url.replace(f"{b}.localhost", "127.0.0.1"), "PUT", {"Host": urllib.parse.urlsplit(url).netloc, "Content-Type": ""}, b"by url")
             same((signature, style, status), (signature, style, 200))
