@@ -78,6 +78,9 @@ func (c *configChecker) member(v reflect.Value, of string, parent reflect.Value)
 	switch {
 	case v.Kind() == reflect.Pointer && v.IsNil():
 		return
+	case of == "Origins.Items.CustomOriginConfig":
+		c.faults = append(c.faults, "Custom origins are not implemented yet. For a bucket give S3OriginConfig; the aws CLI does so for --origin-domain-name BUCKET.s3.amazonaws.com.")
+		return
 	case v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct:
 		c.members(v.Elem(), of)
 		return
