@@ -43,7 +43,7 @@ func TestCaptures(t *testing.T) {
 					if _, err := os.Stat(name); err != nil {
 						break
 					}
-					got = append(got, int64(pixel(t, name, 0, 16, 16)[1]))
+					got = append(got, int64(decode(t, name, 0, 32).at(16, 16)[1]))
 				}
 			}
 			if len(got) != len(test.want) {

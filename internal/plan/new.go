@@ -126,10 +126,7 @@ func (p *planner) look() error {
 	if len(p.settings.Inputs) > 0 {
 		rotate = p.settings.Inputs[0].VideoSelector.Rotate
 	}
-	pic, err := sourcePicture(v, rotate, &p.warnings)
-	if err != nil {
-		return err
-	}
+	pic := sourcePicture(v, rotate, &p.warnings)
 	p.source = source{facts: p.in.Source, video: v, index: p.in.Index, pic: pic}
 	for i := 1; i < len(p.in.Index.PTS); i++ {
 		if gap := float64(p.in.Index.PTS[i]-p.in.Index.PTS[i-1]) * p.in.Index.TimeBase.Float(); gap > maxGapSeconds {

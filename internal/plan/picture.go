@@ -29,7 +29,7 @@ type frame struct {
 	colorTagsHidden bool  // ColorMetadata IGNORE
 }
 
-func sourcePicture(v media.VideoStream, rotate string, w *warnings) (picture, error) {
+func sourcePicture(v media.VideoStream, rotate string, w *warnings) picture {
 	p := picture{width: v.Width, height: v.Height, aspect: 1, color: v.Color, interlaced: interlaced(v.Interlaced)}
 	if v.SampleAspect.Known() {
 		if a := v.SampleAspect.Float(); a > 0.05 && a < 20 {
@@ -64,7 +64,7 @@ func sourcePicture(v media.VideoStream, rotate string, w *warnings) (picture, er
 	default:
 		p.convert = true
 	}
-	return p, nil
+	return p
 }
 
 // outputColor returns the tags of SDR outputs. The samples keep the source's

@@ -41,7 +41,7 @@ type Plan struct {
 
 // Warning is a fact the user should know, with the service's code where it has one.
 type Warning struct {
-	Code    int    `json:"code"` // MediaConvert warning code, or one of ours (see Warnings in docs)
+	Code    int    `json:"code"` // MediaConvert warning code, or one of ours, see the Warn constants
 	Message string `json:"message"`
 }
 
@@ -94,8 +94,9 @@ type Chunk struct {
 	Args         []string `json:"args"` // of ffmpeg, without the program's name; reads SourcePath, writes below OutputDir
 }
 
-// Rung is one video encode. Its chunk process writes File (a fragmented MP4 with
-// exactly To-From frames, the first an IDR) below OutputDir.
+// Rung is one video encode. Its chunk process writes File (an MP4 with exactly
+// To-From frames, the first an IDR, timestamps in whole frames, and the same
+// parameter sets in every chunk) below OutputDir.
 type Rung struct {
 	File       string         `json:"file"`
 	Width      int            `json:"width"`
