@@ -34,8 +34,6 @@ type grid struct {
 	pts    []int64        // of the source's frames, increasing; empty if the source does not tell
 	slots  []int64        // of the source's frames, never decreasing; slots[0] is 0
 	frames int64          // how many slots the output has
-	steady bool           // every source frame has a slot of its own
-	gaps   int64          // slots between source frames that hold no frame of their own
 }
 
 // sourceAt returns the source frame that slot k shows: the last one mapped to k or before.
@@ -107,7 +105,7 @@ func sourceGrid(v media.VideoStream, ix media.FrameIndex, w *warnings) (*grid, e
 				break
 			}
 		}
-		g.slots, g.frames, g.steady = []int64{0}, 1, true
+		g.slots, g.frames = []int64{0}, 1
 		return g, nil
 	}
 	n := len(g.pts)
@@ -151,10 +149,8 @@ func sourceGrid(v media.VideoStream, ix media.FrameIndex, w *warnings) (*grid, e
 	}
 	g.slots = slotsAt(g.pts, g.base, g.rate)
 	g.frames = g.slots[n-1] + 1
-	g.gaps = g.frames - int64(n)
-	g.steady = g.gaps == 0
-	if g.gaps > 0 {
-		w.add(WarnFramesRepeated, "the source lacks %d frames of %d at %.6g frames a second; the frame before each gap is shown longer", g.gaps, g.frames, g.rate.Float())
+	if gaps := g.frames - int64(n); gaps > 0 {
+		w.add(WarnFramesRepeated, "the source lacks %d frames of %d at %.6g frames a second; the frame before each gap is shown longer", gaps, g.frames, g.rate.Float())
 	}
 	if rate := g.rate; rate.Float() > maxRate {
 		for rate.Float() > maxRate {
