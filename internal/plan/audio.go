@@ -111,9 +111,12 @@ func newAudio(d AudioDescription, in InputSettings, src media.Source, origin ins
 	if chosen.TimeBase.Known() {
 		late := float64(chosen.StartPTS)*chosen.TimeBase.Float() - origin.seconds() + float64(offset)/1000
 		switch {
-		case late >= 0.1 && late < 1e6:
+		case late >= t.Duration().Seconds():
+			a.stream = -1
+			w.add(WarnNoAudio, "the audio begins %.3f s after the video, when that is over; the output is silent", late)
+		case late >= 0.1:
 			w.add(WarnSilenceAdded, "the audio begins %.3f s after the video; silence was added", late)
-		case late <= -0.1 && late > -1e6:
+		case late <= -0.1:
 			w.add(WarnAudioDropped, "the audio begins %.3f s before the video; that much was dropped", -late)
 		}
 	}
@@ -284,6 +287,9 @@ func (a audio) args(origin instant, file string) []string {
 		args = append(args, "-copyts", "-threads", "1")
 		args = append(args, media.InputArgs()...)
 		args = append(args, "-i", "file:"+SourcePath)
+		// What is behind the end is of no use, and a clock that leaps hours ahead must
+		// not make that much silence in memory.
+		end := fmt.Sprintf("atrim=end=%.3f,", float64(a.samples)/float64(a.rate)+1)
 		shift := ""
 		if origin.ticks != 0 && origin.base.Known() {
 			shift += fmt.Sprintf("-(%d*%d/%d)/TB", origin.ticks, origin.base.Num, origin.base.Den)
@@ -296,7 +302,7 @@ func (a audio) args(origin instant, file string) []string {
 			in += "asetpts=round(PTS" + shift + "),"
 		}
 		filters = append(filters,
-			in+fmt.Sprintf("aresample=out_sample_rate=%d:out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:async=1:min_hard_comp=0.015:first_pts=0", a.rate, layouts[a.channels]),
+			in+end+fmt.Sprintf("aresample=out_sample_rate=%d:out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:async=1:min_hard_comp=0.015:first_pts=0", a.rate, layouts[a.channels]),
 			"apad")
 	}
 	filters = append(filters, "atrim=end_sample="+strconv.FormatInt(a.samples, 10))

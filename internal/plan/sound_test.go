@@ -78,6 +78,8 @@ func TestSoundIsWhereThePictureIs(t *testing.T) {
 		{"too long", "a.mkv", slices.Concat(video, []string{"-f", "lavfi", "-i", tone + ":d=9:s=48000"}, pcm), every(0, 1, 6), 0},
 		{"5.1", "a.mkv", slices.Concat(video, []string{"-f", "lavfi", "-i", tone + ":d=6:s=48000,pan=5.1|FC=c0"}, pcm), every(0, 1, 6), 0},
 		{"mono", "a.mkv", slices.Concat(video, []string{"-f", "lavfi", "-i", tone + ":d=6:s=8000"}, pcm), every(0, 1, 6), 0},
+		{"over before it begins", "a.mkv", slices.Concat(video, []string{"-itsoffset", "20", "-f", "lavfi", "-i", tone + ":d=2:s=48000"}, pcm), nil, 0},
+		{"with a leap of an hour", "a.mkv", slices.Concat(video, []string{"-f", "lavfi", "-i", tone + ":d=6:s=48000"}, []string{"-af", "asetpts=PTS+3600/TB*gte(T\\,2.6)"}, pcm), []float64{0, 1, 2}, 0},
 		{"none", "a.mkv", slices.Concat(video, codecs), nil, plan.WarnNoAudio},
 	} {
 		t.Run(test.name, func(t *testing.T) {
