@@ -54,7 +54,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	}
 	for _, group := range planned.Groups {
 		if err := w.cfg.Objects.Writable(ctx, group.Bucket); err != nil {
-			return job.Result{}, err
+			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
 	output, err := json.Marshal(probed{Input: input, Plan: *planned})

@@ -71,3 +71,15 @@ func sourceFault(err error, input string) error {
 	}
 	return err
 }
+
+// destinationFault does the same for a bucket that outputs cannot go to.
+func destinationFault(err error, bucket string) error {
+	switch fault.KindOf(err) {
+	case fault.NotFound:
+		return fault.New(fault.Invalid, "1404", "the destination bucket %q does not exist: %w", bucket, err).
+			WithHint("make it with: aws s3 mb s3://%s", bucket)
+	case fault.Denied:
+		return fault.New(fault.Denied, "1401", "the destination bucket %q may not be written to: %w", bucket, err)
+	}
+	return err
+}
