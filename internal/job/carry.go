@@ -295,6 +295,9 @@ func (c *Coordinator) abort(tx Tx, j *Job, why error) error {
 	}
 	if f.Kind != fault.Internal { // without the chain of what was being done
 		j.ErrorMessage = f.Message
+		if f.Hint != "" {
+			j.ErrorMessage += " (" + f.Hint + ")"
+		}
 	}
 	detail, err := json.Marshal(map[string]any{"errorCode": j.ErrorCode, "errorMessage": j.ErrorMessage})
 	if err != nil {
