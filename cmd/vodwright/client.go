@@ -52,8 +52,10 @@ func connect(p *program, data string) (*client, error) {
 	}
 	c := &client{
 		endpoint: strings.TrimRight(get("AWS_ENDPOINT_URL"), "/"),
-		key: aws.Credentials{AccessKeyID: get("AWS_ACCESS_KEY_ID"), SecretAccessKey: get("AWS_SECRET_ACCESS_KEY"),
-			SessionToken: get("AWS_SESSION_TOKEN")},
+		key: aws.Credentials{
+			AccessKeyID: get("AWS_ACCESS_KEY_ID"), SecretAccessKey: get("AWS_SECRET_ACCESS_KEY"),
+			SessionToken: get("AWS_SESSION_TOKEN"),
+		},
 		http: &http.Client{},
 	}
 	if bundle := p.getenv("AWS_CA_BUNDLE"); bundle != "" {

@@ -100,7 +100,7 @@ func TestDecodeJSON(t *testing.T) {
 	s := &awsapi.Schema{}
 	for doc, want := range map[string]struct{ violations, unknown string }{
 		`{}`: {},
-		`{"priority":5,"Queue":"q","tags":{"a":"b"}}`:             {},
+		`{"priority":5,"Queue":"q","tags":{"a":"b"}}`: {},
 		`{"priority":5.0}`:                                        {},
 		`{"priority":null,"settings":null}`:                       {},
 		`{"priority":5.5}`:                                        {"/priority: Should be an integer of 32 bits", ""},
@@ -181,8 +181,10 @@ func TestXMLRoundTrip(t *testing.T) {
 		CallerReference: new("r"), Comment: new("<a> & \"b\" \u20ac"), Enabled: new(true), PriceClass: cf.PriceClassPriceclass_100,
 		Aliases: &cf.Aliases{Quantity: new(int32(2)), Items: []string{"a.example", "b.example"}},
 		Origins: &cf.Origins{Quantity: new(int32(1)), Items: []*cf.Origin{{Id: new("o"), DomainName: new("d"), OriginPath: new("")}}},
-		DefaultCacheBehavior: &cf.DefaultCacheBehavior{MinTTL: new(int64(math.MaxInt64)),
-			AllowedMethods: &cf.AllowedMethods{Quantity: new(int32(1)), Items: []cf.Method{cf.MethodGet}}},
+		DefaultCacheBehavior: &cf.DefaultCacheBehavior{
+			MinTTL:         new(int64(math.MaxInt64)),
+			AllowedMethods: &cf.AllowedMethods{Quantity: new(int32(1)), Items: []cf.Method{cf.MethodGet}},
+		},
 		CacheBehaviors: &cf.CacheBehaviors{Quantity: new(int32(0)), Items: []*cf.CacheBehavior{}},
 	}
 	var b bytes.Buffer

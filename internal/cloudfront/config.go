@@ -238,8 +238,10 @@ func withDefaults(in cf.DistributionConfig) *cf.DistributionConfig {
 	set(&in.OriginGroups, &cf.OriginGroups{Quantity: zero})
 	set(&in.Logging, &cf.LoggingConfig{Enabled: new(false), IncludeCookies: new(false), Bucket: new(""), Prefix: new("")})
 	set(&in.Restrictions, &cf.Restrictions{GeoRestriction: &cf.GeoRestriction{RestrictionType: cf.GeoRestrictionTypeNone, Quantity: zero}})
-	set(&in.ViewerCertificate, &cf.ViewerCertificate{CloudFrontDefaultCertificate: new(true), SSLSupportMethod: cf.SSLSupportMethodVip,
-		MinimumProtocolVersion: cf.MinimumProtocolVersionTlsv1, CertificateSource: cf.CertificateSourceCloudfront})
+	set(&in.ViewerCertificate, &cf.ViewerCertificate{
+		CloudFrontDefaultCertificate: new(true), SSLSupportMethod: cf.SSLSupportMethodVip,
+		MinimumProtocolVersion: cf.MinimumProtocolVersionTlsv1, CertificateSource: cf.CertificateSourceCloudfront,
+	})
 	set(&in.DefaultRootObject, new(""))
 	set(&in.WebACLId, new(""))
 	set(&in.ContinuousDeploymentPolicyId, new(""))

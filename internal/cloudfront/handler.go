@@ -67,7 +67,8 @@ type server struct {
 // errorCode gives the code and status of an error. Codes of this API say more
 // than a kind does; those of the table have a status of their own.
 func errorCode(f *fault.Error) (string, int) {
-	code, status := f.Code, f.Kind.HTTPStatus()
+	var code string
+	status := f.Kind.HTTPStatus()
 	switch f.Kind {
 	case fault.Invalid:
 		code = "InvalidArgument"

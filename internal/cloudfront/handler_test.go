@@ -61,10 +61,14 @@ func config(reference, domain string) *types.DistributionConfig {
 	return &types.DistributionConfig{
 		CallerReference: &reference, Comment: aws.String("<streams> & more"), Enabled: aws.Bool(true), DefaultRootObject: aws.String("index.html"),
 		PriceClass: types.PriceClassPriceClass100,
-		Origins: &types.Origins{Quantity: aws.Int32(1), Items: []types.Origin{{Id: aws.String("o"), DomainName: &domain, OriginPath: aws.String("/assets"),
-			S3OriginConfig: &types.S3OriginConfig{OriginAccessIdentity: aws.String("")}}}},
-		DefaultCacheBehavior: &types.DefaultCacheBehavior{TargetOriginId: aws.String("o"), ViewerProtocolPolicy: types.ViewerProtocolPolicyRedirectToHttps,
-			CachePolicyId: aws.String("658327ea-f89d-4fab-a63d-7e88639e58f6")},
+		Origins: &types.Origins{Quantity: aws.Int32(1), Items: []types.Origin{{
+			Id: aws.String("o"), DomainName: &domain, OriginPath: aws.String("/assets"),
+			S3OriginConfig: &types.S3OriginConfig{OriginAccessIdentity: aws.String("")},
+		}}},
+		DefaultCacheBehavior: &types.DefaultCacheBehavior{
+			TargetOriginId: aws.String("o"), ViewerProtocolPolicy: types.ViewerProtocolPolicyRedirectToHttps,
+			CachePolicyId: aws.String("658327ea-f89d-4fab-a63d-7e88639e58f6"),
+		},
 	}
 }
 
@@ -218,10 +222,12 @@ func TestWhatWouldBeIgnoredIsRefused(t *testing.T) {
 		})
 	}
 	_, err := c.CreateInvalidation(ctx, &sdk.CreateInvalidationInput{DistributionId: aws.String("E1"), InvalidationBatch: &types.InvalidationBatch{
-		CallerReference: aws.String("x"), Paths: &types.Paths{Quantity: aws.Int32(1), Items: []string{"/*"}}}})
+		CallerReference: aws.String("x"), Paths: &types.Paths{Quantity: aws.Int32(1), Items: []string{"/*"}},
+	}})
 	wantCode(t, err, "NotImplementedException", 501, "CloudFront CreateInvalidation is not implemented")
 	_, err = c.CreateDistributionWithTags(ctx, &sdk.CreateDistributionWithTagsInput{DistributionConfigWithTags: &types.DistributionConfigWithTags{
-		DistributionConfig: config("t", "b.s3.amazonaws.com"), Tags: &types.Tags{}}})
+		DistributionConfig: config("t", "b.s3.amazonaws.com"), Tags: &types.Tags{},
+	}})
 	wantCode(t, err, "NotImplementedException", 501, "CreateDistributionWithTags")
 }
 

@@ -208,9 +208,18 @@ func TestFetchAnswers(t *testing.T) {
 		kind   fault.Kind
 		code   string
 	}{
-		{401, fault.Denied, "3401"}, {403, fault.Denied, "3403"}, {404, fault.NotFound, "3404"}, {410, fault.NotFound, "3404"},
-		{408, fault.Unavailable, "3408"}, {429, fault.Unavailable, "3999"}, {500, fault.Unavailable, "3450"}, {503, fault.Unavailable, "3450"},
-		{204, fault.Invalid, "3999"}, {206, fault.Invalid, "3999"}, {400, fault.Invalid, "3999"}, {304, fault.Invalid, "3999"},
+		{401, fault.Denied, "3401"},
+		{403, fault.Denied, "3403"},
+		{404, fault.NotFound, "3404"},
+		{410, fault.NotFound, "3404"},
+		{408, fault.Unavailable, "3408"},
+		{429, fault.Unavailable, "3999"},
+		{500, fault.Unavailable, "3450"},
+		{503, fault.Unavailable, "3450"},
+		{204, fault.Invalid, "3999"},
+		{206, fault.Invalid, "3999"},
+		{400, fault.Invalid, "3999"},
+		{304, fault.Invalid, "3999"},
 	} {
 		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
 			t.Parallel()

@@ -50,8 +50,10 @@ var sameFloor = map[string][]string{
 }
 
 // pure rooms take arguments and give results: no files, network, clock, context or log.
-var pure = []string{"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip",
-	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront"}
+var pure = []string{
+	"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip",
+	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront",
+}
 
 var impure = []string{"os", "os/exec", "net", "context", "log", "log/slog", "io/ioutil", "syscall", "golang.org/x/sys/unix", "database/sql"}
 

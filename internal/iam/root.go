@@ -35,8 +35,10 @@ func OpenRoot(dataDir string) (Key, error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
-	key = Key{ID: "AKIA" + random(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
-		Secret: random(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
+	key = Key{
+		ID:     "AKIA" + random(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+		Secret: random(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"),
+	}
 	data, err := json.MarshalIndent(key, "", "  ")
 	if err != nil {
 		return Key{}, fmt.Errorf("encode root key: %w", err)

@@ -356,8 +356,10 @@ func aacRates() []int32 {
 func checkAudio(at string, a *mc.AudioDescription, s *mc.JobSettings, f *Findings) {
 	if a.AudioSourceName != nil && len(s.Inputs) > 0 {
 		if selectors := s.Inputs[0].AudioSelectors; len(selectors) > 0 && selectors[*a.AudioSourceName] == nil {
-			f.Warnings = append(f.Warnings, job.Warning{Code: plan.WarnSetting,
-				Message: fmt.Sprintf("audioSourceName %q is no audio selector of the input: the default selector is used, else silence (%s)", *a.AudioSourceName, at)})
+			f.Warnings = append(f.Warnings, job.Warning{
+				Code:    plan.WarnSetting,
+				Message: fmt.Sprintf("audioSourceName %q is no audio selector of the input: the default selector is used, else silence (%s)", *a.AudioSourceName, at),
+			})
 		}
 	}
 	c := a.CodecSettings

@@ -35,9 +35,12 @@ func sdkSettings(input, destination string) *types.JobSettings {
 			Outputs: []types.Output{{
 				NameModifier:      aws.String("_360"),
 				ContainerSettings: &types.ContainerSettings{Container: types.ContainerTypeM3u8},
-				VideoDescription: &types.VideoDescription{Width: aws.Int32(640), Height: aws.Int32(360), Sharpness: aws.Int32(80),
+				VideoDescription: &types.VideoDescription{
+					Width: aws.Int32(640), Height: aws.Int32(360), Sharpness: aws.Int32(80),
 					CodecSettings: &types.VideoCodecSettings{Codec: types.VideoCodecH264, H264Settings: &types.H264Settings{
-						RateControlMode: types.H264RateControlModeQvbr, MaxBitrate: aws.Int32(1e6)}}},
+						RateControlMode: types.H264RateControlModeQvbr, MaxBitrate: aws.Int32(1e6),
+					}},
+				},
 			}},
 		}},
 	}
@@ -225,7 +228,8 @@ func TestSDKDrivesTemplatesQueuesAndTags(t *testing.T) {
 	j, err := c.CreateJob(ctx, &sdk.CreateJobInput{Role: role, JobTemplate: made.JobTemplate.Arn, Settings: &types.JobSettings{
 		Inputs: []types.Input{{FileInput: aws.String("s3://source/clip.mp4")}},
 		OutputGroups: []types.OutputGroup{{OutputGroupSettings: &types.OutputGroupSettings{
-			Type: types.OutputGroupTypeHlsGroupSettings, HlsGroupSettings: &types.HlsGroupSettings{Destination: aws.String("s3://bucket/x")}}}},
+			Type: types.OutputGroupTypeHlsGroupSettings, HlsGroupSettings: &types.HlsGroupSettings{Destination: aws.String("s3://bucket/x")},
+		}}},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -28,9 +28,11 @@ func run(t testing.TB, name string, args ...string) (stdout, stderr string) {
 func encodeVideo(t testing.TB, rate string, from, to int, x264, movflags string, extra ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "video.mp4")
-	args := []string{"-v", "error", "-f", "lavfi", "-i",
+	args := []string{
+		"-v", "error", "-f", "lavfi", "-i",
 		fmt.Sprintf("testsrc2=s=320x180:r=%s,trim=start_frame=%d:end_frame=%d,setpts=PTS-STARTPTS", rate, from, to),
-		"-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-pix_fmt", "yuv420p", "-x264-params", "scenecut=0:keyint=30:" + x264}
+		"-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-pix_fmt", "yuv420p", "-x264-params", "scenecut=0:keyint=30:" + x264,
+	}
 	args = append(args, extra...)
 	if movflags != "" {
 		args = append(args, "-movflags", movflags)
@@ -43,8 +45,10 @@ func encodeVideo(t testing.TB, rate string, from, to int, x264, movflags string,
 func encodeAudio(t testing.TB, rate, samples int, movflags string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "audio.mp4")
-	args := []string{"-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='0.5*sin(2*PI*441*t)|0.5*sin(2*PI*441*t)':s=%d", rate),
-		"-af", fmt.Sprintf("atrim=end_sample=%d", samples), "-c:a", "aac", "-b:a", "96k"}
+	args := []string{
+		"-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='0.5*sin(2*PI*441*t)|0.5*sin(2*PI*441*t)':s=%d", rate),
+		"-af", fmt.Sprintf("atrim=end_sample=%d", samples), "-c:a", "aac", "-b:a", "96k",
+	}
 	if movflags != "" {
 		args = append(args, "-movflags", movflags)
 	}

@@ -168,10 +168,14 @@ func (t *movieTrack) stbl(wide bool, base uint64) *box.StblBox {
 	}
 	if t.audio != nil {
 		// An AAC frame decodes right only after the one before it (ISO/IEC 14496-12, 10.1).
-		stbl.AddChild(&box.SgpdBox{Version: 1, GroupingType: "roll", DefaultLength: 2,
-			SampleGroupEntries: []box.SampleGroupEntry{&box.RollSampleGroupEntry{RollDistance: -1}}})
-		stbl.AddChild(&box.SbgpBox{GroupingType: "roll",
-			SampleCounts: []uint32{uint32(t.count)}, GroupDescriptionIndices: []uint32{1}})
+		stbl.AddChild(&box.SgpdBox{
+			Version: 1, GroupingType: "roll", DefaultLength: 2,
+			SampleGroupEntries: []box.SampleGroupEntry{&box.RollSampleGroupEntry{RollDistance: -1}},
+		})
+		stbl.AddChild(&box.SbgpBox{
+			GroupingType: "roll",
+			SampleCounts: []uint32{uint32(t.count)}, GroupDescriptionIndices: []uint32{1},
+		})
 	}
 	return stbl
 }

@@ -85,10 +85,12 @@ func (c clip) encode(t testing.TB) (*mp4.Video, *mp4.Audio) {
 			}
 		}
 		file := filepath.Join(dir, fmt.Sprintf("chunk%d.mp4", i))
-		args := []string{"-v", "error", "-f", "lavfi", "-i",
+		args := []string{
+			"-v", "error", "-f", "lavfi", "-i",
 			fmt.Sprintf("%s,trim=start_frame=%d:end_frame=%d,setpts=PTS-STARTPTS", flash, from, to),
 			"-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-pix_fmt", "yuv420p",
-			"-force_key_frames", "expr:" + strings.Join(keys, "+"), "-x264-params", "scenecut=0:keyint=600:" + c.x264}
+			"-force_key_frames", "expr:" + strings.Join(keys, "+"), "-x264-params", "scenecut=0:keyint=600:" + c.x264,
+		}
 		if c.movflags != "" {
 			args = append(args, "-movflags", c.movflags)
 		}

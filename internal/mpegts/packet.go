@@ -143,9 +143,6 @@ const (
 	streamIDVideo = 0xe0
 )
 
-// maxPESHeader is the size of a PES header with both time stamps.
-const maxPESHeader = 19
-
 // appendPESHeader appends a header without its length; see setPESLength.
 func appendPESHeader(b []byte, stream byte, pts, dts int64) []byte {
 	flags, length := byte(0x80), byte(5)

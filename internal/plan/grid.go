@@ -19,10 +19,26 @@ const (
 
 // standardRates are the rates that cameras and films have, the common ones first.
 var standardRates = []media.Rational{
-	{Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1}, {Num: 30000, Den: 1001}, {Num: 30, Den: 1},
-	{Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1}, {Num: 25, Den: 2}, {Num: 15000, Den: 1001}, {Num: 15, Den: 1},
-	{Num: 12, Den: 1}, {Num: 10, Den: 1}, {Num: 20, Den: 1}, {Num: 48000, Den: 1001}, {Num: 48, Den: 1}, {Num: 100, Den: 1},
-	{Num: 120000, Den: 1001}, {Num: 120, Den: 1}, {Num: 240, Den: 1},
+	{Num: 24000, Den: 1001},
+	{Num: 24, Den: 1},
+	{Num: 25, Den: 1},
+	{Num: 30000, Den: 1001},
+	{Num: 30, Den: 1},
+	{Num: 50, Den: 1},
+	{Num: 60000, Den: 1001},
+	{Num: 60, Den: 1},
+	{Num: 25, Den: 2},
+	{Num: 15000, Den: 1001},
+	{Num: 15, Den: 1},
+	{Num: 12, Den: 1},
+	{Num: 10, Den: 1},
+	{Num: 20, Den: 1},
+	{Num: 48000, Den: 1001},
+	{Num: 48, Den: 1},
+	{Num: 100, Den: 1},
+	{Num: 120000, Den: 1001},
+	{Num: 120, Den: 1},
+	{Num: 240, Den: 1},
 }
 
 // grid maps the frames of a source onto the slots of a constant rate: slot k is
@@ -230,8 +246,19 @@ const maxLastFrame = 10.0
 
 // gridRates are the rates that variable sources are put on, increasing.
 var gridRates = []media.Rational{
-	{Num: 10, Den: 1}, {Num: 12, Den: 1}, {Num: 15, Den: 1}, {Num: 20, Den: 1}, {Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1},
-	{Num: 30000, Den: 1001}, {Num: 30, Den: 1}, {Num: 48, Den: 1}, {Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1},
+	{Num: 10, Den: 1},
+	{Num: 12, Den: 1},
+	{Num: 15, Den: 1},
+	{Num: 20, Den: 1},
+	{Num: 24000, Den: 1001},
+	{Num: 24, Den: 1},
+	{Num: 25, Den: 1},
+	{Num: 30000, Den: 1001},
+	{Num: 30, Den: 1},
+	{Num: 48, Den: 1},
+	{Num: 50, Den: 1},
+	{Num: 60000, Den: 1001},
+	{Num: 60, Den: 1},
 }
 
 // smoothest returns the rate nearest to the typical one, or the lowest above it,

@@ -148,7 +148,7 @@ func checkKey(key string) error {
 	case strings.HasPrefix(key, "/"), strings.Contains(key, "//"):
 		return fmt.Errorf("object key %q has an empty part", key)
 	case path.Clean(key) != key, key == "..", strings.HasPrefix(key, "../"):
-		return fmt.Errorf("object key %q has a part that is . or ..", key)
+		return fmt.Errorf("object key %q has a part \".\" or \"..\"", key)
 	case strings.ContainsFunc(key, unicode.IsControl):
 		return fmt.Errorf("object key %q holds a control character", key)
 	}

@@ -138,8 +138,10 @@ func (s *Server) carryOut(r *http.Request, call *Call, op *awsapi.Operation, lab
 		return nil, err
 	}
 	if op == nil {
-		return nil, &fault.Error{Kind: fault.NotFound, Code: "UnknownOperationException",
-			Message: fmt.Sprintf("%s has no operation for %s %s", s.cfg.API.Service, r.Method, r.URL.Path)}
+		return nil, &fault.Error{
+			Kind: fault.NotFound, Code: "UnknownOperationException",
+			Message: fmt.Sprintf("%s has no operation for %s %s", s.cfg.API.Service, r.Method, r.URL.Path),
+		}
 	}
 	h, ok := s.cfg.Handlers[op.Name]
 	if !ok {

@@ -115,8 +115,10 @@ func Verify(r *http.Request, now time.Time, lookup Lookup) (Identity, error) {
 		return Identity{}, denied(CodeMismatch, "the request signature we calculated does not match the signature you provided").
 			WithHint("check the secret access key, and that nothing between changes the request's path, query or host")
 	}
-	return Identity{AccessKeyID: sig.accessKey, ARN: cred.ARN, Account: cred.Account,
-		Region: sig.region, Service: sig.service, Presigned: sig.presigned}, nil
+	return Identity{
+		AccessKeyID: sig.accessKey, ARN: cred.ARN, Account: cred.Account,
+		Region: sig.region, Service: sig.service, Presigned: sig.presigned,
+	}, nil
 }
 
 func denied(code, format string, args ...any) *fault.Error {
