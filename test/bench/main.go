@@ -123,7 +123,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		began := time.Now()
 		r.section(s, b.runs)
 		err := s.run(ctx, b, r)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil { // what is measured by now is shown, and kept nowhere
+			r.line("**Interrupted here.**")
+			_, _ = stdout.Write(r.text.Bytes())
 			return fmt.Errorf("interrupted in section %s", s.name)
 		}
 		if err != nil {
