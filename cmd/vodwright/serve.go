@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -88,6 +89,12 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+
+	if p.getenv("GOGC") == "" {
+		// The live heap is small; collecting it five times less often costs some
+		// megabytes and saves a fifth of the edge's CPU on small answers.
+		debug.SetGCPercent(400)
+	}
 
 	data, unlock, err := openData(c.Data)
 	if err != nil {
