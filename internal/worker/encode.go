@@ -39,21 +39,22 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	frames := chunk.To - chunk.From
 	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: frames}) }
 	var missing int64
-	run := func(args []string) error {
+	run := func(args []string, again bool) error {
 		return w.encode(ctx, task, p.Input, args, progress, func(dir string) error {
 			var err error
 			if missing, err = undecoded(dir, chunk); err != nil {
 				return err
 			}
-			if missing > 0 && len(args) == len(chunk.Args) && chunk.From > 0 {
+			if missing > 0 && again {
 				return errLost
 			}
 			return checkChunk(dir, ladder, chunk)
 		})
 	}
-	err := run(chunk.Args)
+	fromStart := plan.WithoutSeek(chunk.Args)
+	err := run(chunk.Args, len(fromStart) < len(chunk.Args))
 	if errors.Is(err, errLost) { // the container led to the wrong place, or the source is damaged
-		err = run(plan.WithoutSeek(chunk.Args))
+		err = run(fromStart, false)
 	}
 	if err != nil {
 		return job.Result{}, err
@@ -75,7 +76,7 @@ const warnDamaged = 900050
 var errLost = errors.New("frames are missing")
 
 // undecoded returns how many frames of the source a chunk's process should have
-// decoded and did not. Its trace holds four bytes for each it did.
+// decoded and did not. Its trace tells how many it did.
 func undecoded(dir string, chunk plan.Chunk) (int64, error) {
 	trace := filepath.Join(dir, plan.DecodedFile)
 	info, err := os.Stat(trace)
@@ -85,7 +86,7 @@ func undecoded(dir string, chunk plan.Chunk) (int64, error) {
 	if err := os.Remove(trace); err != nil {
 		return 0, err
 	}
-	return max(chunk.SourceFrames-info.Size()/4, 0), nil
+	return max(chunk.SourceFrames-info.Size()/plan.DecodedFrameBytes, 0), nil
 }
 
 // audio encodes one audio track of the whole source.
