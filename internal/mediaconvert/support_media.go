@@ -36,7 +36,8 @@ func h264Rows() []row {
 	r.soft("hrdBufferFinalFillPercentage", values{}, anything(), "has no effect: only the start of the buffer is set")
 	r.some("codecProfile", only("BASELINE", "MAIN", "HIGH"), "8-bit 4:2:0 progressive profiles are made")
 	r.any("codecLevel", "gopSize", "gopSizeUnits", "entropyEncoding", "numberBFramesBetweenReferenceFrames", "numberReferenceFrames",
-		"gopBReference", "dynamicSubGop", "sceneChangeDetect", "qualityTuningLevel", "slices")
+		"gopBReference", "dynamicSubGop", "sceneChangeDetect", "slices")
+	r.soft("qualityTuningLevel", only("SINGLE_PASS", "SINGLE_PASS_HQ"), only("MULTI_PASS_HQ"), "is one pass here, with more effort than SINGLE_PASS_HQ")
 	r.soft("gopClosedCadence", number(1), anything(), "has no effect: every GOP is closed")
 	r.soft("minIInterval", number(0), between(0, 30), "has no effect: the encoder keeps its own distance between I-frames")
 	r.any("adaptiveQuantization", "spatialAdaptiveQuantization")
