@@ -97,9 +97,10 @@ func TestAWSCLI(t *testing.T) {
 	checkEvents(t, h)
 }
 
-// The JavaScript SDK at these versions, installed once below test/.cache.
+// The JavaScript SDK at these versions, the newest that run on Debian 12's Node.js 18,
+// installed once below test/.cache.
 const jsPackages = `{"private": true, "dependencies": {
-	"@aws-sdk/client-s3": "3.1169.0", "@aws-sdk/lib-storage": "3.1169.0", "@aws-sdk/s3-request-presigner": "3.1163.0"}}`
+	"@aws-sdk/client-s3": "3.750.0", "@aws-sdk/lib-storage": "3.750.0", "@aws-sdk/s3-request-presigner": "3.750.0"}}`
 
 func jsModules(t *testing.T) string {
 	t.Helper()
