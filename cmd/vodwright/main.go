@@ -47,7 +47,7 @@ type commandLine struct {
 	Convert convertCmd `cmd:"" help:"Encode a file into a folder, without a server."`
 	Demo    demoCmd    `cmd:"" help:"Serve, and publish a generated clip or your own video."`
 	Env     envCmd     `cmd:"" help:"Print the AWS_… settings that point AWS tools at the server."`
-	Version versionCmd `cmd:"" help:"Print the version and what this machine offers."`
+	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 const description = `Vodwright turns video files into web streams: put a file in a bucket, get an

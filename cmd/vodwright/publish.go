@@ -148,7 +148,7 @@ func (p *publisher) findTemplate(ctx context.Context) error {
 	return nil
 }
 
-// distribution is the little that publish writes and reads of CloudFront's document.
+// distributionConfig is the little that publish writes of CloudFront's document.
 type distributionConfig struct {
 	XMLName         xml.Name `xml:"http://cloudfront.amazonaws.com/doc/2020-05-31/ DistributionConfig"`
 	CallerReference string

@@ -178,12 +178,12 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	group.Go(func() error { return jobs.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })
 	servers := []*http.Server{httpServer(door, log)}
-	group.Go(func() error { return serving1(servers[0].Serve(listener)) })
+	group.Go(func() error { return untilShutdown(servers[0].Serve(listener)) })
 	if secure != nil {
 		tlsServer := httpServer(door, log)
 		tlsServer.TLSConfig = ca.Config(nil)
 		servers = append(servers, tlsServer)
-		group.Go(func() error { return serving1(tlsServer.ServeTLS(secure, "", "")) })
+		group.Go(func() error { return untilShutdown(tlsServer.ServeTLS(secure, "", "")) })
 	}
 	group.Go(func() error {
 		<-ctx.Done()
@@ -234,8 +234,8 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// serving1 drops the error by which an http.Server says that it was shut down.
-func serving1(err error) error {
+// untilShutdown drops the error by which an http.Server says that it was shut down.
+func untilShutdown(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -52,7 +52,7 @@ func TestFirstStream(t *testing.T) {
 	t.Run("browser", func(t *testing.T) { playInBrowser(t, p, got) })
 }
 
-// TestConvertIsTheSameAsPublish encodes without a server and expects exact frames.
+// TestConvertNeedsNoServer encodes without a server and expects exact frames.
 func TestConvertNeedsNoServer(t *testing.T) {
 	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 12}
 	file := makeClip(t, spec, "clip.mkv")
