@@ -8,46 +8,60 @@ package event
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
-// Name says how an object came to be, in S3's words ("Event notification types"
-// of the S3 user guide, without the s3: prefix).
+// Name says what happened to an object, in S3's words ("Event notification
+// types" of the S3 user guide, without the s3: prefix).
 type Name string
 
-// The ways an object is created.
+// What happens to objects.
 const (
 	ObjectCreatedPut                     Name = "ObjectCreated:Put"
 	ObjectCreatedPost                    Name = "ObjectCreated:Post"
 	ObjectCreatedCopy                    Name = "ObjectCreated:Copy"
 	ObjectCreatedCompleteMultipartUpload Name = "ObjectCreated:CompleteMultipartUpload"
+
+	// ObjectRemovedDelete: a version is gone for good.
+	ObjectRemovedDelete Name = "ObjectRemoved:Delete"
+	// ObjectRemovedDeleteMarkerCreated: the key is hidden, its versions stay.
+	ObjectRemovedDeleteMarkerCreated Name = "ObjectRemoved:DeleteMarkerCreated"
+	// The same two, by a rule of the bucket's lifecycle configuration.
+	LifecycleExpirationDelete              Name = "LifecycleExpiration:Delete"
+	LifecycleExpirationDeleteMarkerCreated Name = "LifecycleExpiration:DeleteMarkerCreated"
 )
 
-// ObjectCreated says that one version of one object exists. There is exactly
-// one for each creation, overwrites of an unversioned key included.
-type ObjectCreated struct {
+// Created reports whether the event says that an object came to be.
+func (n Name) Created() bool { return strings.HasPrefix(string(n), "ObjectCreated:") }
+
+// ObjectEvent says that one version of one object came to be or went. There is
+// exactly one for each: overwriting a key without versioning is one creation and
+// no removal.
+type ObjectEvent struct {
 	Bucket string
 	Key    string // decoded, as the client named it
 	// VersionID is the version's id; "null" for one made while versioning was
-	// suspended, empty in a bucket that never had versioning.
+	// suspended, empty in a bucket that never had versioning. Of a delete marker
+	// that came, the marker's.
 	VersionID string
-	Size      int64  // bytes
-	ETag      string // without quotes
+	Size      int64  // bytes; 0 of a removal
+	ETag      string // without quotes; empty of a removal
 	Name      Name
-	// Sequencer is unique and grows with every write of the same key: of two
+	// Sequencer is unique and grows with every change of the same key: of two
 	// events of one key the greater string is the later one. It is also the
 	// identity of the event.
 	Sequencer string
-	Time      time.Time // when the object became visible, to the millisecond, UTC
+	Time      time.Time // when it became visible, to the millisecond, UTC
 }
 
-// ObjectLog keeps events of created objects. The writer (object) holds every
-// event in its own journal, written before the object becomes visible, and
-// hands it over again after a crash until Append has succeeded; Append makes
-// exactly one of any number of deliveries.
+// ObjectLog keeps what happened to objects. The writer (object) holds every
+// event in its own journal, written before the change becomes visible, and
+// hands it over again after a crash until AppendObjectEvents has succeeded, which
+// makes exactly one of any number of deliveries.
 type ObjectLog interface {
-	// AppendObjectsCreated keeps the events durably, all or none, in the given
+	// AppendObjectEvents keeps the events durably, all or none, in the given
 	// order. An event whose Sequencer is already kept is left as it is. It is
 	// called by one goroutine at a time.
-	AppendObjectsCreated(ctx context.Context, events []ObjectCreated) error
+	AppendObjectEvents(ctx context.Context, events []ObjectEvent) error
 }

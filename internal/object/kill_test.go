@@ -190,7 +190,7 @@ func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	events, _, err := db.ObjectsCreated(ctx, 0, 1<<30)
+	events, _, err := db.ObjectEvents(ctx, 0, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,14 +195,14 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func checkEvents(t *testing.T, h *house) {
 	t.Helper()
 	ctx := t.Context()
-	var all []event.ObjectCreated
+	var all []event.ObjectEvent
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		var err error
-		if all, _, err = h.events.ObjectsCreated(ctx, 0, 1<<30); err != nil {
+		if all, _, err = h.events.ObjectEvents(ctx, 0, 1<<30); err != nil {
 			t.Fatal(err)
 		}
-		last := map[string]event.ObjectCreated{}
+		last := map[string]event.ObjectEvent{}
 		for _, e := range all {
 			last[e.Bucket+"/"+e.Key] = e
 		}
@@ -267,10 +267,10 @@ func TestEventsNameTheirOperation(t *testing.T) {
 	_, err = h.Put(ctx, *bucket, "inside", object.PutInput{Body: strings.NewReader("1"), ContentType: "text/plain", KeepEqual: true})
 	try(err)
 	try(h.Delete(ctx, *bucket, "copy", ""))
-	want := "[a b+ 5 ObjectCreated:Put copy 5 ObjectCreated:Copy multi 3 ObjectCreated:CompleteMultipartUpload inside 1 ObjectCreated:Put]"
+	want := "[a b+ 5 ObjectCreated:Put copy 5 ObjectCreated:Copy multi 3 ObjectCreated:CompleteMultipartUpload inside 1 ObjectCreated:Put copy 0 ObjectRemoved:Delete]"
 	got, deadline := "", time.Now().Add(10*time.Second)
 	for got != want && time.Now().Before(deadline) {
-		all, _, err := h.events.ObjectsCreated(ctx, 0, 100)
+		all, _, err := h.events.ObjectEvents(ctx, 0, 100)
 		try(err)
 		var words []any
 		for _, e := range all {

@@ -11,9 +11,9 @@ import (
 
 var _ event.ObjectLog = (*Store)(nil)
 
-// AppendObjectsCreated implements event.ObjectLog. Positions are given here:
+// AppendObjectEvents implements event.ObjectLog. Positions are given here:
 // there is one writer, so that they grow without gaps in commit order.
-func (s *Store) AppendObjectsCreated(ctx context.Context, events []event.ObjectCreated) error {
+func (s *Store) AppendObjectEvents(ctx context.Context, events []event.ObjectEvent) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		var position int64
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(position), 0) FROM object_created`).Scan(&position); err != nil {
@@ -42,10 +42,10 @@ func (s *Store) AppendObjectsCreated(ctx context.Context, events []event.ObjectC
 	return nil
 }
 
-// ObjectsCreated returns at most limit events after a position (0 is before the
+// ObjectEvents returns at most limit events after a position (0 is before the
 // first), in order, and the position of the last of them.
-func (s *Store) ObjectsCreated(ctx context.Context, after int64, limit int) ([]event.ObjectCreated, int64, error) {
-	var out []event.ObjectCreated
+func (s *Store) ObjectEvents(ctx context.Context, after int64, limit int) ([]event.ObjectEvent, int64, error) {
+	var out []event.ObjectEvent
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT position, sequencer, bucket, object_key, version_id, size, etag, name, created_ms
 		FROM object_created WHERE position > $1 ORDER BY position LIMIT $2`, after, limit)
@@ -54,7 +54,7 @@ func (s *Store) ObjectsCreated(ctx context.Context, after int64, limit int) ([]e
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var e event.ObjectCreated
+		var e event.ObjectEvent
 		var name string
 		var ms int64
 		if err := rows.Scan(&after, &e.Sequencer, &e.Bucket, &e.Key, &e.VersionID, &e.Size, &e.ETag, &name, &ms); err != nil {

@@ -16,18 +16,18 @@ func TestObjectEventsAreKeptOnceInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := func(n int) event.ObjectCreated {
-		return event.ObjectCreated{
+	made := func(n int) event.ObjectEvent {
+		return event.ObjectEvent{
 			Bucket: "b", Key: "a b+/é", VersionID: "v", Size: int64(n), ETag: "e", Name: event.ObjectCreatedCopy,
 			Sequencer: fmt.Sprintf("%03d", n), Time: time.UnixMilli(1700000000000 + int64(n)).UTC(),
 		}
 	}
 	for _, batch := range [][]int{{2, 1}, {1, 3, 2}, {3}, {}, {4}} {
-		var events []event.ObjectCreated
+		var events []event.ObjectEvent
 		for _, n := range batch {
 			events = append(events, made(n))
 		}
-		if err := s.AppendObjectsCreated(t.Context(), events); err != nil {
+		if err := s.AppendObjectEvents(t.Context(), events); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,9 +38,9 @@ func TestObjectEventsAreKeptOnceInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	var got []event.ObjectCreated
+	var got []event.ObjectEvent
 	for after := int64(0); ; {
-		page, last, err := s.ObjectsCreated(t.Context(), after, 3)
+		page, last, err := s.ObjectEvents(t.Context(), after, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestObjectEventsAreKeptOnceInOrder(t *testing.T) {
 		}
 		after = last
 	}
-	want := []event.ObjectCreated{made(2), made(1), made(3), made(4)}
+	want := []event.ObjectEvent{made(2), made(1), made(3), made(4)}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

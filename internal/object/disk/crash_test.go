@@ -334,16 +334,18 @@ func checkVersions(t *testing.T, e *disk.Engine, keep map[string]string) {
 // checkEvents compares the event log with the closed engine's versions.
 func checkEvents(t *testing.T, dir string, db *store.Store, begun, acked map[string]int) {
 	t.Helper()
-	all, _, err := db.ObjectsCreated(t.Context(), 0, 1<<30)
+	all, _, err := db.ObjectEvents(t.Context(), 0, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
 	count := map[string]int{}
 	var versions []string
-	last := map[string]event.ObjectCreated{}
+	last := map[string]event.ObjectEvent{}
 	for _, ev := range all {
 		where := strings.TrimSuffix(ev.Bucket, "-bucket") + ev.Key
-		count[where]++
+		if ev.Name.Created() {
+			count[where]++
+		}
 		if ev.Bucket == "keep-bucket" {
 			versions = append(versions, ev.VersionID)
 		}
@@ -374,8 +376,23 @@ func checkEvents(t *testing.T, dir string, db *store.Store, begun, acked map[str
 	if !slices.Equal(versions, have) {
 		t.Errorf("%d events for %d versions: %v", len(versions), len(have), difference(versions, have))
 	}
+	// A removal follows a creation, and the last event says whether the key is there.
+	slices.SortFunc(all, func(a, b event.ObjectEvent) int { return strings.Compare(a.Sequencer, b.Sequencer) })
+	there := map[string]bool{}
+	for _, ev := range all {
+		if ev.Bucket != "gone-bucket" {
+			continue
+		}
+		if !ev.Name.Created() && (!there[ev.Key] || ev.Name != event.ObjectRemovedDelete) {
+			t.Errorf("event %+v removes nothing", ev)
+		}
+		there[ev.Key] = ev.Name.Created()
+	}
 	for i := range 4 {
 		key := fmt.Sprintf("dir/%d", i)
+		if v, err := e.Stat("gone-bucket", key, ""); (err == nil) != there[key] {
+			t.Errorf("gone-bucket %s: the events say there %v, the bucket %+v, %v", key, there[key], v, err)
+		}
 		v, err := e.Stat("plain-bucket", key, "")
 		if err != nil && fault.KindOf(err) == fault.NotFound {
 			continue

@@ -20,10 +20,10 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// Config says where the folder is and who hears of new objects.
+// Config says where the folder is and who hears of changes.
 type Config struct {
 	Dir    string          // absolute; made when missing
-	Events event.ObjectLog // nil: nobody hears of new objects
+	Events event.ObjectLog // nil: nobody hears of them
 	Logger *slog.Logger    // nil discards
 }
 
@@ -63,7 +63,7 @@ type hold struct {
 type toJoin struct{ bucket, key, version string }
 
 type pendingEvent struct {
-	event   event.ObjectCreated
+	event   event.ObjectEvent
 	segment *segment
 }
 
@@ -111,7 +111,7 @@ func (e *Engine) open(ctx context.Context) error {
 	if err := e.loadBuckets(); err != nil {
 		return err
 	}
-	var events []event.ObjectCreated
+	var events []event.ObjectEvent
 	e.j, err = openJournal(filepath.Join(e.dir, "journal"), func(r *record) error {
 		if r.Event != nil {
 			events = append(events, *r.Event)
@@ -125,8 +125,8 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	if len(events) > 0 && e.events != nil {
-		if err := e.events.AppendObjectsCreated(ctx, events); err != nil {
-			return fmt.Errorf("append %d events of created objects: %w", len(events), err)
+		if err := e.events.AppendObjectEvents(ctx, events); err != nil {
+			return fmt.Errorf("append %d events of objects: %w", len(events), err)
 		}
 	}
 	for _, s := range e.j.old {
@@ -153,7 +153,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for {
 		var again <-chan time.Time
 		if err := e.deliver(ctx); err != nil && ctx.Err() == nil {
-			e.log.ErrorContext(ctx, "events of created objects wait", "err", err)
+			e.log.ErrorContext(ctx, "events of objects wait", "err", err)
 			again = time.After(retry)
 		}
 		select {
@@ -201,11 +201,11 @@ func (e *Engine) deliver(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		events := make([]event.ObjectCreated, len(batch))
+		events := make([]event.ObjectEvent, len(batch))
 		for i, p := range batch {
 			events[i] = p.event
 		}
-		if err := e.events.AppendObjectsCreated(ctx, events); err != nil {
+		if err := e.events.AppendObjectEvents(ctx, events); err != nil {
 			return err
 		}
 		e.pendingMu.Lock()
@@ -227,7 +227,7 @@ func (e *Engine) Close() error {
 	defer cancel()
 	var errs []error
 	if err := e.deliver(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("append events of created objects: %w", err))
+		errs = append(errs, fmt.Errorf("append events of objects: %w", err))
 	}
 	errs = append(errs, e.j.checkpoint(e.dir, true), e.j.close(), e.lock.Close())
 	return errors.Join(errs...)

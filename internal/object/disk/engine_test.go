@@ -21,19 +21,19 @@ import (
 // events is an event log in memory.
 type events struct {
 	mu   sync.Mutex
-	seen map[string]event.ObjectCreated
-	list []event.ObjectCreated
+	seen map[string]event.ObjectEvent
+	list []event.ObjectEvent
 	fail bool
 }
 
-func (l *events) AppendObjectsCreated(_ context.Context, es []event.ObjectCreated) error {
+func (l *events) AppendObjectEvents(_ context.Context, es []event.ObjectEvent) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail {
 		return errors.New("the log is down")
 	}
 	if l.seen == nil {
-		l.seen = map[string]event.ObjectCreated{}
+		l.seen = map[string]event.ObjectEvent{}
 	}
 	for _, e := range es {
 		if _, dup := l.seen[e.Sequencer]; !dup {

@@ -24,11 +24,11 @@ import (
 // were applied and before they are applied again, gives the same folder.
 type record struct {
 	Bucket, BucketID, Key string
-	Entry                 *entry               `json:",omitempty"` // the key from now on; nil: it goes
-	Land                  string               `json:",omitempty"` // a staged blob that moves to blobs/
-	Upload                string               `json:",omitempty"` // an upload whose folder moves to blobs/
-	Drop                  []string             `json:",omitempty"` // blobs that nothing names any more
-	Event                 *event.ObjectCreated `json:",omitempty"`
+	Entry                 *entry             `json:",omitempty"` // the key from now on; nil: it goes
+	Land                  string             `json:",omitempty"` // a staged blob that moves to blobs/
+	Upload                string             `json:",omitempty"` // an upload whose folder moves to blobs/
+	Drop                  []string           `json:",omitempty"` // blobs that nothing names any more
+	Event                 *event.ObjectEvent `json:",omitempty"`
 }
 
 // rotateBytes is the size at which a journal file is closed: replaying it after

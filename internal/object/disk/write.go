@@ -245,15 +245,7 @@ func (e *Engine) publish(p Publish, v Version, r record) (Version, error) {
 		}
 		e.stamp(&v, b, en)
 		r.Entry, r.Drop = en.with(p.Key, v)
-		if e.events != nil {
-			r.Event = &event.ObjectCreated{
-				Bucket: p.Bucket, Key: p.Key, Size: v.Size, ETag: v.ETag, Name: p.Event,
-				Sequencer: v.Sequence, Time: v.LastModified(),
-			}
-			if b.Versioning != "" {
-				r.Event.VersionID = v.ID
-			}
-		}
+		r.Event = e.eventOf(b, p, v)
 		out = v
 		return &r, nil
 	})
@@ -309,11 +301,35 @@ type Deleted struct {
 	Marker    bool // VersionID is a delete marker
 }
 
+// eventOf returns the event that p's change of b makes with v, nil when nobody hears.
+func (e *Engine) eventOf(b *Bucket, p Publish, v Version) *event.ObjectEvent {
+	if e.events == nil {
+		return nil
+	}
+	out := &event.ObjectEvent{
+		Bucket: p.Bucket, Key: p.Key, Size: v.Size, ETag: v.ETag, Name: p.Event,
+		Sequencer: v.Sequence, Time: v.LastModified(),
+	}
+	if b.Versioning != "" {
+		out.VersionID = v.ID
+	}
+	return out
+}
+
 // Delete removes a version for good, or, with version "", hides the key behind
 // a delete marker (removes it in a bucket without versioning). What does not
 // exist is deleted already. check, when set, sees the version that goes or is
 // hidden with the key locked; its error ends the deletion.
 func (e *Engine) Delete(bucket, key, version string, check func(*Version) error) (Deleted, error) {
+	return e.remove(bucket, key, version, event.ObjectRemovedDelete, event.ObjectRemovedDeleteMarkerCreated, check)
+}
+
+// Expire is Delete by a rule of the bucket's lifecycle configuration.
+func (e *Engine) Expire(bucket, key, version string, check func(*Version) error) (Deleted, error) {
+	return e.remove(bucket, key, version, event.LifecycleExpirationDelete, event.LifecycleExpirationDeleteMarkerCreated, check)
+}
+
+func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, check func(*Version) error) (Deleted, error) {
 	var out Deleted
 	if err := CheckKey(key); err != nil {
 		return out, err
@@ -325,12 +341,13 @@ func (e *Engine) Delete(bucket, key, version string, check func(*Version) error)
 				return nil, err
 			}
 		}
+		r := new(record)
 		if version == "" && b.Versioning != "" {
 			marker := Version{Marker: true}
 			e.stamp(&marker, b, en)
 			out = Deleted{VersionID: marker.ID, Marker: true}
-			r := new(record)
 			r.Entry, r.Drop = en.with(key, marker)
+			r.Event = e.eventOf(b, Publish{Bucket: bucket, Key: key, Event: hidden}, marker)
 			return r, nil
 		}
 		if target == nil {
@@ -340,8 +357,11 @@ func (e *Engine) Delete(bucket, key, version string, check func(*Version) error)
 		if version != "" || b.Versioning != "" {
 			out = Deleted{VersionID: target.ID, Marker: target.Marker}
 		}
-		r := new(record)
 		r.Entry, r.Drop = en.without(target.ID)
+		var removal Version // its sequence and time are the event's
+		e.stamp(&removal, b, en)
+		removal.ID = target.ID
+		r.Event = e.eventOf(b, Publish{Bucket: bucket, Key: key, Event: gone}, removal)
 		return r, nil
 	})
 	return out, err
