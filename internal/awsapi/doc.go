@@ -2,11 +2,10 @@
 // flow in as bytes and out as bytes, generated shapes stand between.
 //
 // It holds the description of an API (operations, routes, protocol), the codecs
-// of the rest-json and rest-xml protocols, and the validation that the public
-// models promise (required members, ranges, patterns, enumerations). A protocol
-// of another family (query, json) gets its codec here, beside these two. The
-// shapes of each service are generated into a folder below (tools/awsgen);
-// verifying signatures is the room sigv4, answering requests the room rest.
+// of its protocol, and the validation that the public models promise (required
+// members, ranges, patterns, enumerations). The shapes of each service are
+// generated into a folder below (tools/awsgen); verifying signatures is the room
+// sigv4, answering requests the room apiserver.
 //
 // The package is pure: no file, network, clock, context or log. Documents are
 // hostile: depth, size and numbers are bounded, and every problem is reported
@@ -20,6 +19,8 @@ type Protocol string
 const (
 	RESTJSON Protocol = "rest-json"
 	RESTXML  Protocol = "rest-xml"
+	JSON     Protocol = "json"  // the operation in X-Amz-Target, its members in the document
+	Query    Protocol = "query" // the operation and its members in a form, XML answers
 )
 
 // API describes a service. It is data: safe for any number of readers.
@@ -29,7 +30,10 @@ type API struct {
 	Version     string // the first path element, "2017-08-29"
 	Protocol    Protocol
 	Namespace   string // XML namespace of payloads; "" for none
-	Operations  []Operation
+	// TargetPrefix is what stands before the operation's name in X-Amz-Target
+	// (JSON protocol): "Logs_20140328".
+	TargetPrefix string
+	Operations   []Operation
 }
 
 // Operation is one operation of an API. URI may hold {labels} and a fixed
@@ -40,7 +44,9 @@ type Operation struct {
 	Method string
 	URI    string
 	Status int // of a success
-	Input  func() any
+	// Wrapper is the element around the members of an answer (Query protocol).
+	Wrapper string
+	Input   func() any
 }
 
 // Violation is one thing wrong with a document: where, and the service's words.

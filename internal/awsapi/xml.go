@@ -18,12 +18,15 @@ import (
 // (a distribution's cache behaviours) has eight levels.
 const maxXMLDepth = 64
 
-// element is one parsed XML element.
+// element is one parsed XML element, or what the fields of a form make of one.
 type element struct {
 	name     string
 	attrs    []xml.Attr
 	text     []byte
 	children []*element
+
+	place int // among equals, of a form
+	byKey map[elementKey]*element
 }
 
 // DecodeXML fills the struct that v points to from an XML document, whose root

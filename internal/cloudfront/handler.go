@@ -15,15 +15,15 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	cf "vodwright.dev/vodwright/internal/awsapi/cloudfront"
-	"vodwright.dev/vodwright/internal/awsapi/rest"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
 // Config is what the control plane is made of. Store and Authenticate are needed.
 type Config struct {
 	Store        Store
-	Authenticate rest.Authenticate
+	Authenticate apiserver.Authenticate
 	Account      string // of ARNs; default 000000000000
 	DomainSuffix string // of distributions' names; default cdn.localhost
 	Logger       *slog.Logger
@@ -42,19 +42,19 @@ func NewHandler(cfg Config) http.Handler {
 		cfg.Now = time.Now
 	}
 	s := &server{cfg: cfg, schema: &awsapi.Schema{}}
-	return rest.NewServer(rest.Config{
+	return apiserver.NewServer(apiserver.Config{
 		API:          cf.API(),
 		Authenticate: cfg.Authenticate,
 		Code:         errorCode,
 		Schema:       s.schema,
 		Logger:       cfg.Logger,
-		Handlers: map[string]rest.Handler{
-			"CreateDistribution":    rest.Handle(s.create),
-			"GetDistribution":       rest.Handle(s.get),
-			"GetDistributionConfig": rest.Handle(s.getConfig),
-			"ListDistributions":     rest.Handle(s.list),
-			"UpdateDistribution":    rest.Handle(s.update),
-			"DeleteDistribution":    rest.Handle(s.delete),
+		Handlers: map[string]apiserver.Handler{
+			"CreateDistribution":    apiserver.Handle(s.create),
+			"GetDistribution":       apiserver.Handle(s.get),
+			"GetDistributionConfig": apiserver.Handle(s.getConfig),
+			"ListDistributions":     apiserver.Handle(s.list),
+			"UpdateDistribution":    apiserver.Handle(s.update),
+			"DeleteDistribution":    apiserver.Handle(s.delete),
 		},
 	})
 }
@@ -97,7 +97,7 @@ func errorCode(f *fault.Error) (string, int) {
 	return code, status
 }
 
-func (s *server) create(ctx context.Context, call *rest.Call, in *cf.CreateDistributionRequest) (*cf.CreateDistributionResult, error) {
+func (s *server) create(ctx context.Context, call *apiserver.Call, in *cf.CreateDistributionRequest) (*cf.CreateDistributionResult, error) {
 	d, err := s.record(call, in.DistributionConfig)
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (s *server) again(have, want Distribution) (Distribution, error) {
 }
 
 // record makes the record of an accepted configuration, without ID, ETag and times.
-func (s *server) record(call *rest.Call, in *cf.DistributionConfig) (Distribution, error) {
+func (s *server) record(call *apiserver.Call, in *cf.DistributionConfig) (Distribution, error) {
 	if len(call.Unknown) > 0 {
 		return Distribution{}, fault.New(fault.Invalid, "MalformedXML", "Unknown elements: %s", strings.Join(call.Unknown, ", "))
 	}
@@ -184,7 +184,7 @@ func hostOf(base string) string {
 	return strings.ToLower(u.Hostname())
 }
 
-func (s *server) get(ctx context.Context, _ *rest.Call, in *cf.GetDistributionRequest) (*cf.GetDistributionResult, error) {
+func (s *server) get(ctx context.Context, _ *apiserver.Call, in *cf.GetDistributionRequest) (*cf.GetDistributionResult, error) {
 	d, err := s.find(ctx, value(in.Id))
 	if err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (s *server) get(ctx context.Context, _ *rest.Call, in *cf.GetDistributionRe
 	return &cf.GetDistributionResult{Distribution: out, ETag: &d.ETag}, err
 }
 
-func (s *server) getConfig(ctx context.Context, _ *rest.Call, in *cf.GetDistributionConfigRequest) (*cf.GetDistributionConfigResult, error) {
+func (s *server) getConfig(ctx context.Context, _ *apiserver.Call, in *cf.GetDistributionConfigRequest) (*cf.GetDistributionConfigResult, error) {
 	d, err := s.find(ctx, value(in.Id))
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func notThere(err error) error {
 	return err
 }
 
-func (s *server) list(ctx context.Context, _ *rest.Call, in *cf.ListDistributionsRequest) (*cf.ListDistributionsResult, error) {
+func (s *server) list(ctx context.Context, _ *apiserver.Call, in *cf.ListDistributionsRequest) (*cf.ListDistributionsResult, error) {
 	limit := 100
 	if in.MaxItems != nil && *in.MaxItems != "" {
 		n, err := strconv.Atoi(*in.MaxItems)
@@ -248,7 +248,7 @@ func (s *server) list(ctx context.Context, _ *rest.Call, in *cf.ListDistribution
 	return &cf.ListDistributionsResult{DistributionList: out}, nil
 }
 
-func (s *server) update(ctx context.Context, call *rest.Call, in *cf.UpdateDistributionRequest) (*cf.UpdateDistributionResult, error) {
+func (s *server) update(ctx context.Context, call *apiserver.Call, in *cf.UpdateDistributionRequest) (*cf.UpdateDistributionResult, error) {
 	next, err := s.record(call, in.DistributionConfig)
 	if err != nil {
 		return nil, err
@@ -272,7 +272,7 @@ func (s *server) update(ctx context.Context, call *rest.Call, in *cf.UpdateDistr
 	return &cf.UpdateDistributionResult{Distribution: out, ETag: &d.ETag}, err
 }
 
-func (s *server) delete(ctx context.Context, _ *rest.Call, in *cf.DeleteDistributionRequest) (*cf.DeleteDistributionOutput, error) {
+func (s *server) delete(ctx context.Context, _ *apiserver.Call, in *cf.DeleteDistributionRequest) (*cf.DeleteDistributionOutput, error) {
 	err := s.cfg.Store.DeleteDistribution(ctx, value(in.Id), func(d Distribution) error {
 		if err := matches(in.IfMatch, d.ETag); err != nil {
 			return err

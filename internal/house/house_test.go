@@ -27,10 +27,11 @@ var floor = map[string]int{
 	"internal/event": 4, "internal/object": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
-	"internal/ffmpeg": 2, "internal/awsapi/rest": 2,
+	"internal/ffmpeg": 2, "internal/awsapi/apiserver": 2,
 
 	"internal/clip": 1, "internal/media": 1, "internal/hls": 1, "internal/mpegts": 1, "internal/mp4": 1,
-	"internal/awsapi": 1, "internal/awsapi/sigv4": 1, "internal/awsapi/mediaconvert": 1, "internal/awsapi/cloudfront": 1,
+	"internal/awsapi": 1, "internal/awsapi/sigv4": 1, "internal/awsapi/mediaconvert": 1, "internal/awsapi/cloudfront": 1, "internal/awsapi/wafv2": 1,
+	"internal/awsapi/iam": 1, "internal/awsapi/sts": 1, "internal/awsapi/lambda": 1, "internal/awsapi/logs": 1, "internal/awsapi/events": 1,
 
 	"internal/fault": 0,
 }
@@ -47,12 +48,19 @@ var sameFloor = map[string][]string{
 	"internal/mpegts":              {"internal/media", "internal/mp4"}, // access units come from MP4 tracks
 	"internal/awsapi/mediaconvert": {"internal/awsapi"},
 	"internal/awsapi/cloudfront":   {"internal/awsapi"},
+	"internal/awsapi/wafv2":        {"internal/awsapi"},
+	"internal/awsapi/iam":          {"internal/awsapi"},
+	"internal/awsapi/sts":          {"internal/awsapi"},
+	"internal/awsapi/lambda":       {"internal/awsapi"},
+	"internal/awsapi/logs":         {"internal/awsapi"},
+	"internal/awsapi/events":       {"internal/awsapi"},
 }
 
 // pure rooms take arguments and give results: no files, network, clock, context or log.
 var pure = []string{
 	"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip",
-	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront",
+	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront", "internal/awsapi/wafv2",
+	"internal/awsapi/iam", "internal/awsapi/sts", "internal/awsapi/lambda", "internal/awsapi/logs", "internal/awsapi/events",
 }
 
 var impure = []string{"os", "os/exec", "net", "context", "log", "log/slog", "io/ioutil", "syscall", "golang.org/x/sys/unix", "database/sql"}

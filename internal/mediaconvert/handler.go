@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
-	"vodwright.dev/vodwright/internal/awsapi/rest"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 )
@@ -47,7 +47,7 @@ type Records interface {
 type Config struct {
 	Jobs         Jobs
 	Records      Records
-	Authenticate rest.Authenticate
+	Authenticate apiserver.Authenticate
 	Account      string // of ARNs; default 000000000000
 	Region       string // of ARNs; default us-east-1
 	Endpoint     string // base URL that DescribeEndpoints answers; default: how the client reached us
@@ -68,33 +68,33 @@ func NewHandler(cfg Config) http.Handler {
 	}
 	schema := &awsapi.Schema{}
 	s := &server{cfg: cfg, schema: schema, checker: newChecker(schema)}
-	return rest.NewServer(rest.Config{
+	return apiserver.NewServer(apiserver.Config{
 		API:          mc.API(),
 		Authenticate: cfg.Authenticate,
 		Describe:     describe,
 		Code:         errorCode,
 		Schema:       schema,
 		Logger:       cfg.Logger,
-		Handlers: map[string]rest.Handler{
-			"CreateJob": rest.HandleUnchecked(s.createJob),
-			"GetJob":    rest.Handle(s.getJob),
-			"ListJobs":  rest.Handle(s.listJobs),
-			"CancelJob": rest.Handle(s.cancelJob),
+		Handlers: map[string]apiserver.Handler{
+			"CreateJob": apiserver.HandleUnchecked(s.createJob),
+			"GetJob":    apiserver.Handle(s.getJob),
+			"ListJobs":  apiserver.Handle(s.listJobs),
+			"CancelJob": apiserver.Handle(s.cancelJob),
 
-			"CreateJobTemplate": rest.Handle(s.createJobTemplate),
-			"GetJobTemplate":    rest.Handle(s.getJobTemplate),
-			"ListJobTemplates":  rest.Handle(s.listJobTemplates),
-			"UpdateJobTemplate": rest.Handle(s.updateJobTemplate),
-			"DeleteJobTemplate": rest.Handle(s.deleteJobTemplate),
+			"CreateJobTemplate": apiserver.Handle(s.createJobTemplate),
+			"GetJobTemplate":    apiserver.Handle(s.getJobTemplate),
+			"ListJobTemplates":  apiserver.Handle(s.listJobTemplates),
+			"UpdateJobTemplate": apiserver.Handle(s.updateJobTemplate),
+			"DeleteJobTemplate": apiserver.Handle(s.deleteJobTemplate),
 
-			"GetQueue":   rest.Handle(s.getQueue),
-			"ListQueues": rest.Handle(s.listQueues),
+			"GetQueue":   apiserver.Handle(s.getQueue),
+			"ListQueues": apiserver.Handle(s.listQueues),
 
-			"TagResource":         rest.Handle(s.tagResource),
-			"UntagResource":       rest.Handle(s.untagResource),
-			"ListTagsForResource": rest.Handle(s.listTagsForResource),
+			"TagResource":         apiserver.Handle(s.tagResource),
+			"UntagResource":       apiserver.Handle(s.untagResource),
+			"ListTagsForResource": apiserver.Handle(s.listTagsForResource),
 
-			"DescribeEndpoints": rest.Handle(s.describeEndpoints),
+			"DescribeEndpoints": apiserver.Handle(s.describeEndpoints),
 		},
 	})
 }
@@ -144,7 +144,7 @@ func nameOf(kind, nameOrARN string) string {
 	return nameOrARN
 }
 
-func (s *server) describeEndpoints(_ context.Context, call *rest.Call, _ *mc.DescribeEndpointsInput) (*mc.DescribeEndpointsOutput, error) {
+func (s *server) describeEndpoints(_ context.Context, call *apiserver.Call, _ *mc.DescribeEndpointsInput) (*mc.DescribeEndpointsOutput, error) {
 	url := s.cfg.Endpoint
 	if url == "" {
 		url = call.BaseURL

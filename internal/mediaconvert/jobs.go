@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
-	"vodwright.dev/vodwright/internal/awsapi/rest"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
@@ -22,7 +22,7 @@ import (
 // defaultPage is how many items a list has when MaxResults is not given.
 const defaultPage = 20
 
-func (s *server) createJob(ctx context.Context, call *rest.Call, in *mc.CreateJobRequest) (*mc.CreateJobResponse, error) {
+func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.CreateJobRequest) (*mc.CreateJobResponse, error) {
 	violations := call.Violations
 	settings := in.Settings
 	if settings == nil {
@@ -145,7 +145,7 @@ func requestWarnings(in *mc.CreateJobRequest) []job.Warning {
 	return out
 }
 
-func (s *server) getJob(ctx context.Context, _ *rest.Call, in *mc.GetJobRequest) (*mc.GetJobResponse, error) {
+func (s *server) getJob(ctx context.Context, _ *apiserver.Call, in *mc.GetJobRequest) (*mc.GetJobResponse, error) {
 	j, err := s.cfg.Jobs.Get(ctx, value(in.Id))
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (s *server) getJob(ctx context.Context, _ *rest.Call, in *mc.GetJobRequest)
 	return &mc.GetJobResponse{Job: out}, err
 }
 
-func (s *server) listJobs(ctx context.Context, _ *rest.Call, in *mc.ListJobsRequest) (*mc.ListJobsResponse, error) {
+func (s *server) listJobs(ctx context.Context, _ *apiserver.Call, in *mc.ListJobsRequest) (*mc.ListJobsResponse, error) {
 	f := job.Filter{Status: job.Status(in.Status), Ascending: in.Order == mc.OrderAscending, After: value(in.NextToken)}
 	if in.Queue != nil {
 		q, err := s.queue(ctx, nameOf("queues", *in.Queue))
@@ -184,7 +184,7 @@ func (s *server) listJobs(ctx context.Context, _ *rest.Call, in *mc.ListJobsRequ
 	return out, nil
 }
 
-func (s *server) cancelJob(ctx context.Context, _ *rest.Call, in *mc.CancelJobRequest) (*mc.CancelJobResponse, error) {
+func (s *server) cancelJob(ctx context.Context, _ *apiserver.Call, in *mc.CancelJobRequest) (*mc.CancelJobResponse, error) {
 	if err := s.cfg.Jobs.Cancel(ctx, value(in.Id)); err != nil {
 		return nil, err
 	}

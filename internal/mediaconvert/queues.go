@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
-	"vodwright.dev/vodwright/internal/awsapi/rest"
 	"vodwright.dev/vodwright/internal/job"
 )
 
@@ -28,7 +28,7 @@ func (s *server) ensureDefault(ctx context.Context) error {
 	return s.cfg.Records.EnsureQueue(ctx, job.Queue{Name: job.DefaultQueue, Status: job.QueueActive, Created: now, Updated: now})
 }
 
-func (s *server) getQueue(ctx context.Context, _ *rest.Call, in *mc.GetQueueRequest) (*mc.GetQueueResponse, error) {
+func (s *server) getQueue(ctx context.Context, _ *apiserver.Call, in *mc.GetQueueRequest) (*mc.GetQueueResponse, error) {
 	q, err := s.queue(ctx, nameOf("queues", value(in.Name)))
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *server) getQueue(ctx context.Context, _ *rest.Call, in *mc.GetQueueRequ
 	return &mc.GetQueueResponse{Queue: out}, err
 }
 
-func (s *server) listQueues(ctx context.Context, _ *rest.Call, in *mc.ListQueuesRequest) (*mc.ListQueuesResponse, error) {
+func (s *server) listQueues(ctx context.Context, _ *apiserver.Call, in *mc.ListQueuesRequest) (*mc.ListQueuesResponse, error) {
 	if err := s.ensureDefault(ctx); err != nil {
 		return nil, err
 	}

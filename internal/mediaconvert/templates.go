@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
-	"vodwright.dev/vodwright/internal/awsapi/rest"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 )
@@ -45,7 +45,7 @@ func (d templateDocument) fill(in *mc.CreateJobRequest) {
 	}
 }
 
-func (s *server) createJobTemplate(ctx context.Context, _ *rest.Call, in *mc.CreateJobTemplateRequest) (*mc.CreateJobTemplateResponse, error) {
+func (s *server) createJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.CreateJobTemplateRequest) (*mc.CreateJobTemplateResponse, error) {
 	var found Findings
 	name := value(in.Name)
 	if name == "" || len(name) > 256 || strings.HasPrefix(name, "arn:") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
@@ -68,7 +68,7 @@ func (s *server) createJobTemplate(ctx context.Context, _ *rest.Call, in *mc.Cre
 	return &mc.CreateJobTemplateResponse{JobTemplate: out}, err
 }
 
-func (s *server) getJobTemplate(ctx context.Context, _ *rest.Call, in *mc.GetJobTemplateRequest) (*mc.GetJobTemplateResponse, error) {
+func (s *server) getJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.GetJobTemplateRequest) (*mc.GetJobTemplateResponse, error) {
 	t, err := s.cfg.Records.Template(ctx, nameOf("jobTemplates", value(in.Name)))
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (s *server) getJobTemplate(ctx context.Context, _ *rest.Call, in *mc.GetJob
 	return &mc.GetJobTemplateResponse{JobTemplate: out}, err
 }
 
-func (s *server) listJobTemplates(ctx context.Context, _ *rest.Call, in *mc.ListJobTemplatesRequest) (*mc.ListJobTemplatesResponse, error) {
+func (s *server) listJobTemplates(ctx context.Context, _ *apiserver.Call, in *mc.ListJobTemplatesRequest) (*mc.ListJobTemplatesResponse, error) {
 	out := &mc.ListJobTemplatesResponse{JobTemplates: []*mc.JobTemplate{}}
 	if in.ListBy == mc.JobTemplateListBySystem {
 		return out, nil // there are no templates of the system
@@ -108,7 +108,7 @@ func (s *server) listJobTemplates(ctx context.Context, _ *rest.Call, in *mc.List
 }
 
 // updateJobTemplate replaces the members that are given, each whole.
-func (s *server) updateJobTemplate(ctx context.Context, _ *rest.Call, in *mc.UpdateJobTemplateRequest) (*mc.UpdateJobTemplateResponse, error) {
+func (s *server) updateJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.UpdateJobTemplateRequest) (*mc.UpdateJobTemplateResponse, error) {
 	t, err := s.cfg.Records.ChangeTemplate(ctx, nameOf("jobTemplates", value(in.Name)), func(t *job.Template) error {
 		var doc templateDocument
 		if err := json.Unmarshal(t.Settings, &doc); err != nil {
@@ -148,7 +148,7 @@ func replace[T any](have **T, given *T) {
 	}
 }
 
-func (s *server) deleteJobTemplate(ctx context.Context, _ *rest.Call, in *mc.DeleteJobTemplateRequest) (*mc.DeleteJobTemplateResponse, error) {
+func (s *server) deleteJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.DeleteJobTemplateRequest) (*mc.DeleteJobTemplateResponse, error) {
 	if err := s.cfg.Records.DeleteTemplate(ctx, nameOf("jobTemplates", value(in.Name))); err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (s *server) resource(ctx context.Context, arn string) (string, error) {
 	return part, err
 }
 
-func (s *server) tagResource(ctx context.Context, _ *rest.Call, in *mc.TagResourceRequest) (*mc.TagResourceResponse, error) {
+func (s *server) tagResource(ctx context.Context, _ *apiserver.Call, in *mc.TagResourceRequest) (*mc.TagResourceResponse, error) {
 	part, err := s.resource(ctx, value(in.Arn))
 	if err != nil {
 		return nil, err
@@ -234,7 +234,7 @@ func (s *server) tagResource(ctx context.Context, _ *rest.Call, in *mc.TagResour
 	return &mc.TagResourceResponse{}, s.cfg.Records.SetTags(ctx, part, in.Tags)
 }
 
-func (s *server) untagResource(ctx context.Context, _ *rest.Call, in *mc.UntagResourceRequest) (*mc.UntagResourceResponse, error) {
+func (s *server) untagResource(ctx context.Context, _ *apiserver.Call, in *mc.UntagResourceRequest) (*mc.UntagResourceResponse, error) {
 	part, err := s.resource(ctx, value(in.Arn))
 	if err != nil {
 		return nil, err
@@ -242,7 +242,7 @@ func (s *server) untagResource(ctx context.Context, _ *rest.Call, in *mc.UntagRe
 	return &mc.UntagResourceResponse{}, s.cfg.Records.RemoveTags(ctx, part, in.TagKeys)
 }
 
-func (s *server) listTagsForResource(ctx context.Context, _ *rest.Call, in *mc.ListTagsForResourceRequest) (*mc.ListTagsForResourceResponse, error) {
+func (s *server) listTagsForResource(ctx context.Context, _ *apiserver.Call, in *mc.ListTagsForResourceRequest) (*mc.ListTagsForResourceResponse, error) {
 	part, err := s.resource(ctx, value(in.Arn))
 	if err != nil {
 		return nil, err

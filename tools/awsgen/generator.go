@@ -68,11 +68,14 @@ func (g *generator) table(withShapes []string) *bytes.Buffer {
 	out := new(bytes.Buffer)
 	out.WriteString(header + "package " + g.pkg + "\n\nimport \"vodwright.dev/vodwright/internal/awsapi\"\n\n")
 	fmt.Fprintf(out, "// API describes the service on the wire: each operation of the public model, with its shapes where they are generated.\nfunc API() awsapi.API {\n\treturn awsapi.API{\n")
-	fmt.Fprintf(out, "\t\tService: %q, SigningName: %q, Version: %q, Protocol: awsapi.Protocol(%q), Namespace: %q,\n\t\tOperations: []awsapi.Operation{\n",
-		md.ServiceID, cmp.Or(md.SigningName, md.EndpointPrefix), md.APIVersion, md.Protocol, g.namespace())
+	fmt.Fprintf(out, "\t\tService: %q, SigningName: %q, Version: %q, Protocol: awsapi.Protocol(%q), Namespace: %q, TargetPrefix: %q,\n\t\tOperations: []awsapi.Operation{\n",
+		md.ServiceID, cmp.Or(md.SigningName, md.EndpointPrefix), md.APIVersion, md.Protocol, g.namespace(), md.TargetPrefix)
 	for _, n := range sortedKeys(g.model.Operations) {
 		op := g.model.Operations[n]
 		fmt.Fprintf(out, "\t\t\t{Name: %q, Method: %q, URI: %q, Status: %d", n, op.HTTP.Method, op.HTTP.RequestURI, cmp.Or(op.HTTP.ResponseCode, 200))
+		if op.Output != nil && op.Output.ResultWrapper != "" {
+			fmt.Fprintf(out, ", Wrapper: %q", op.Output.ResultWrapper)
+		}
 		if has[n] {
 			fmt.Fprintf(out, ", Input: func() any { return new(%sInput) }", n)
 		}
@@ -84,6 +87,9 @@ func (g *generator) table(withShapes []string) *bytes.Buffer {
 
 // namespace returns the one XML namespace of the model's payloads.
 func (g *generator) namespace() string {
+	if ns := g.model.Metadata.XMLNamespace; ns != "" {
+		return ns
+	}
 	for _, n := range sortedKeys(g.model.Shapes) {
 		for _, k := range sortedKeys(g.model.Shapes[n].Members) {
 			if ns := g.model.Shapes[n].Members[k].XMLNamespace; ns != nil && ns.URI != "" {
@@ -191,16 +197,17 @@ func (g *generator) tag(s *shape, name string, mb member, required bool) (string
 	}
 	patterns := ""
 	pattern := func(key string, s *shape) error {
-		if s.Pattern == "" {
-			return nil
+		re := unicodeEscape.ReplaceAllString(s.Pattern, `\x{$1}`)
+		if s.Pattern == "" || lookAround.MatchString(re) {
+			return nil // Go's expressions look neither ahead nor behind: such rules are the room's own to check
 		}
-		if _, err := regexp.Compile(s.Pattern); err != nil {
+		if _, err := regexp.Compile(re); err != nil {
 			return fmt.Errorf("compile pattern %q: %w", s.Pattern, err)
 		}
-		if strings.Contains(s.Pattern, "`") {
-			return fmt.Errorf("pattern %q holds a backquote", s.Pattern)
+		if strings.Contains(re, "`") {
+			return nil // cannot stand in a struct tag; one pattern of an error's shape
 		}
-		patterns += fmt.Sprintf(" %s:%s", key, strconv.Quote(s.Pattern))
+		patterns += fmt.Sprintf(" %s:%s", key, strconv.Quote(re))
 		return nil
 	}
 	bounds("", ms)
@@ -258,6 +265,12 @@ func (g *generator) goType(name string, pointer bool) (string, error) {
 	}
 	return "", fmt.Errorf("shape %q has the unknown type %q", name, s.Type)
 }
+
+// lookAround is what Go's regular expressions do not know.
+var lookAround = regexp.MustCompile(`\(\?<?[!=]`)
+
+// unicodeEscape is how Java writes a character in a regular expression.
+var unicodeEscape = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 

@@ -23,6 +23,8 @@ type model struct {
 		SigningName    string `json:"signingName,omitempty"`
 		EndpointPrefix string `json:"endpointPrefix"`
 		ServiceID      string `json:"serviceId"`
+		TargetPrefix   string `json:"targetPrefix,omitempty"` // of X-Amz-Target, in the json protocol
+		XMLNamespace   string `json:"xmlNamespace,omitempty"` // of answers, in the query protocol
 	} `json:"metadata"`
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]*shape    `json:"shapes"`
@@ -39,9 +41,10 @@ type operation struct {
 }
 
 type target struct {
-	Shape        string        `json:"shape"`
-	LocationName string        `json:"locationName,omitempty"`
-	XMLNamespace *xmlNamespace `json:"xmlNamespace,omitempty"`
+	Shape         string        `json:"shape"`
+	LocationName  string        `json:"locationName,omitempty"`
+	ResultWrapper string        `json:"resultWrapper,omitempty"`
+	XMLNamespace  *xmlNamespace `json:"xmlNamespace,omitempty"`
 }
 
 type xmlNamespace struct {

@@ -2,6 +2,52 @@
 
 package cloudfront
 
+// CachePolicyCookieBehavior is the API's enumeration of that name; "" is absent.
+type CachePolicyCookieBehavior string
+
+// The values of CachePolicyCookieBehavior.
+const (
+	CachePolicyCookieBehaviorNone      CachePolicyCookieBehavior = "none"
+	CachePolicyCookieBehaviorWhitelist CachePolicyCookieBehavior = "whitelist"
+	CachePolicyCookieBehaviorAllexcept CachePolicyCookieBehavior = "allExcept"
+	CachePolicyCookieBehaviorAll       CachePolicyCookieBehavior = "all"
+)
+
+// Values lists the values of CachePolicyCookieBehavior.
+func (CachePolicyCookieBehavior) Values() []string {
+	return []string{"none", "whitelist", "allExcept", "all"}
+}
+
+// CachePolicyHeaderBehavior is the API's enumeration of that name; "" is absent.
+type CachePolicyHeaderBehavior string
+
+// The values of CachePolicyHeaderBehavior.
+const (
+	CachePolicyHeaderBehaviorNone      CachePolicyHeaderBehavior = "none"
+	CachePolicyHeaderBehaviorWhitelist CachePolicyHeaderBehavior = "whitelist"
+)
+
+// Values lists the values of CachePolicyHeaderBehavior.
+func (CachePolicyHeaderBehavior) Values() []string {
+	return []string{"none", "whitelist"}
+}
+
+// CachePolicyQueryStringBehavior is the API's enumeration of that name; "" is absent.
+type CachePolicyQueryStringBehavior string
+
+// The values of CachePolicyQueryStringBehavior.
+const (
+	CachePolicyQueryStringBehaviorNone      CachePolicyQueryStringBehavior = "none"
+	CachePolicyQueryStringBehaviorWhitelist CachePolicyQueryStringBehavior = "whitelist"
+	CachePolicyQueryStringBehaviorAllexcept CachePolicyQueryStringBehavior = "allExcept"
+	CachePolicyQueryStringBehaviorAll       CachePolicyQueryStringBehavior = "all"
+)
+
+// Values lists the values of CachePolicyQueryStringBehavior.
+func (CachePolicyQueryStringBehavior) Values() []string {
+	return []string{"none", "whitelist", "allExcept", "all"}
+}
+
 // Method is the API's enumeration of that name; "" is absent.
 type Method string
 
@@ -267,4 +313,193 @@ const (
 // Values lists the values of ICPRecordalStatus.
 func (ICPRecordalStatus) Values() []string {
 	return []string{"APPROVED", "SUSPENDED", "PENDING"}
+}
+
+// OriginAccessControlOriginTypes is the API's enumeration of that name; "" is absent.
+type OriginAccessControlOriginTypes string
+
+// The values of OriginAccessControlOriginTypes.
+const (
+	OriginAccessControlOriginTypesS3             OriginAccessControlOriginTypes = "s3"
+	OriginAccessControlOriginTypesMediastore     OriginAccessControlOriginTypes = "mediastore"
+	OriginAccessControlOriginTypesMediapackagev2 OriginAccessControlOriginTypes = "mediapackagev2"
+	OriginAccessControlOriginTypesLambda         OriginAccessControlOriginTypes = "lambda"
+)
+
+// Values lists the values of OriginAccessControlOriginTypes.
+func (OriginAccessControlOriginTypes) Values() []string {
+	return []string{"s3", "mediastore", "mediapackagev2", "lambda"}
+}
+
+// OriginAccessControlSigningBehaviors is the API's enumeration of that name; "" is absent.
+type OriginAccessControlSigningBehaviors string
+
+// The values of OriginAccessControlSigningBehaviors.
+const (
+	OriginAccessControlSigningBehaviorsNever       OriginAccessControlSigningBehaviors = "never"
+	OriginAccessControlSigningBehaviorsAlways      OriginAccessControlSigningBehaviors = "always"
+	OriginAccessControlSigningBehaviorsNo_Override OriginAccessControlSigningBehaviors = "no-override"
+)
+
+// Values lists the values of OriginAccessControlSigningBehaviors.
+func (OriginAccessControlSigningBehaviors) Values() []string {
+	return []string{"never", "always", "no-override"}
+}
+
+// OriginAccessControlSigningProtocols is the API's enumeration of that name; "" is absent.
+type OriginAccessControlSigningProtocols string
+
+// The values of OriginAccessControlSigningProtocols.
+const (
+	OriginAccessControlSigningProtocolsSigv4 OriginAccessControlSigningProtocols = "sigv4"
+)
+
+// Values lists the values of OriginAccessControlSigningProtocols.
+func (OriginAccessControlSigningProtocols) Values() []string {
+	return []string{"sigv4"}
+}
+
+// OriginRequestPolicyCookieBehavior is the API's enumeration of that name; "" is absent.
+type OriginRequestPolicyCookieBehavior string
+
+// The values of OriginRequestPolicyCookieBehavior.
+const (
+	OriginRequestPolicyCookieBehaviorNone      OriginRequestPolicyCookieBehavior = "none"
+	OriginRequestPolicyCookieBehaviorWhitelist OriginRequestPolicyCookieBehavior = "whitelist"
+	OriginRequestPolicyCookieBehaviorAll       OriginRequestPolicyCookieBehavior = "all"
+	OriginRequestPolicyCookieBehaviorAllexcept OriginRequestPolicyCookieBehavior = "allExcept"
+)
+
+// Values lists the values of OriginRequestPolicyCookieBehavior.
+func (OriginRequestPolicyCookieBehavior) Values() []string {
+	return []string{"none", "whitelist", "all", "allExcept"}
+}
+
+// OriginRequestPolicyHeaderBehavior is the API's enumeration of that name; "" is absent.
+type OriginRequestPolicyHeaderBehavior string
+
+// The values of OriginRequestPolicyHeaderBehavior.
+const (
+	OriginRequestPolicyHeaderBehaviorNone                            OriginRequestPolicyHeaderBehavior = "none"
+	OriginRequestPolicyHeaderBehaviorWhitelist                       OriginRequestPolicyHeaderBehavior = "whitelist"
+	OriginRequestPolicyHeaderBehaviorAllviewer                       OriginRequestPolicyHeaderBehavior = "allViewer"
+	OriginRequestPolicyHeaderBehaviorAllviewerandwhitelistcloudfront OriginRequestPolicyHeaderBehavior = "allViewerAndWhitelistCloudFront"
+	OriginRequestPolicyHeaderBehaviorAllexcept                       OriginRequestPolicyHeaderBehavior = "allExcept"
+)
+
+// Values lists the values of OriginRequestPolicyHeaderBehavior.
+func (OriginRequestPolicyHeaderBehavior) Values() []string {
+	return []string{"none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"}
+}
+
+// OriginRequestPolicyQueryStringBehavior is the API's enumeration of that name; "" is absent.
+type OriginRequestPolicyQueryStringBehavior string
+
+// The values of OriginRequestPolicyQueryStringBehavior.
+const (
+	OriginRequestPolicyQueryStringBehaviorNone      OriginRequestPolicyQueryStringBehavior = "none"
+	OriginRequestPolicyQueryStringBehaviorWhitelist OriginRequestPolicyQueryStringBehavior = "whitelist"
+	OriginRequestPolicyQueryStringBehaviorAll       OriginRequestPolicyQueryStringBehavior = "all"
+	OriginRequestPolicyQueryStringBehaviorAllexcept OriginRequestPolicyQueryStringBehavior = "allExcept"
+)
+
+// Values lists the values of OriginRequestPolicyQueryStringBehavior.
+func (OriginRequestPolicyQueryStringBehavior) Values() []string {
+	return []string{"none", "whitelist", "all", "allExcept"}
+}
+
+// ResponseHeadersPolicyAccessControlAllowMethodsValues is the API's enumeration of that name; "" is absent.
+type ResponseHeadersPolicyAccessControlAllowMethodsValues string
+
+// The values of ResponseHeadersPolicyAccessControlAllowMethodsValues.
+const (
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesGet     ResponseHeadersPolicyAccessControlAllowMethodsValues = "GET"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesPost    ResponseHeadersPolicyAccessControlAllowMethodsValues = "POST"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesOptions ResponseHeadersPolicyAccessControlAllowMethodsValues = "OPTIONS"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesPut     ResponseHeadersPolicyAccessControlAllowMethodsValues = "PUT"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesDelete  ResponseHeadersPolicyAccessControlAllowMethodsValues = "DELETE"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesPatch   ResponseHeadersPolicyAccessControlAllowMethodsValues = "PATCH"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesHead    ResponseHeadersPolicyAccessControlAllowMethodsValues = "HEAD"
+	ResponseHeadersPolicyAccessControlAllowMethodsValuesAll     ResponseHeadersPolicyAccessControlAllowMethodsValues = "ALL"
+)
+
+// Values lists the values of ResponseHeadersPolicyAccessControlAllowMethodsValues.
+func (ResponseHeadersPolicyAccessControlAllowMethodsValues) Values() []string {
+	return []string{"GET", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "HEAD", "ALL"}
+}
+
+// FrameOptionsList is the API's enumeration of that name; "" is absent.
+type FrameOptionsList string
+
+// The values of FrameOptionsList.
+const (
+	FrameOptionsListDeny       FrameOptionsList = "DENY"
+	FrameOptionsListSameorigin FrameOptionsList = "SAMEORIGIN"
+)
+
+// Values lists the values of FrameOptionsList.
+func (FrameOptionsList) Values() []string {
+	return []string{"DENY", "SAMEORIGIN"}
+}
+
+// ReferrerPolicyList is the API's enumeration of that name; "" is absent.
+type ReferrerPolicyList string
+
+// The values of ReferrerPolicyList.
+const (
+	ReferrerPolicyListNo_Referrer                     ReferrerPolicyList = "no-referrer"
+	ReferrerPolicyListNo_Referrer_When_Downgrade      ReferrerPolicyList = "no-referrer-when-downgrade"
+	ReferrerPolicyListOrigin                          ReferrerPolicyList = "origin"
+	ReferrerPolicyListOrigin_When_Cross_Origin        ReferrerPolicyList = "origin-when-cross-origin"
+	ReferrerPolicyListSame_Origin                     ReferrerPolicyList = "same-origin"
+	ReferrerPolicyListStrict_Origin                   ReferrerPolicyList = "strict-origin"
+	ReferrerPolicyListStrict_Origin_When_Cross_Origin ReferrerPolicyList = "strict-origin-when-cross-origin"
+	ReferrerPolicyListUnsafe_Url                      ReferrerPolicyList = "unsafe-url"
+)
+
+// Values lists the values of ReferrerPolicyList.
+func (ReferrerPolicyList) Values() []string {
+	return []string{"no-referrer", "no-referrer-when-downgrade", "origin", "origin-when-cross-origin", "same-origin", "strict-origin", "strict-origin-when-cross-origin", "unsafe-url"}
+}
+
+// CachePolicyType is the API's enumeration of that name; "" is absent.
+type CachePolicyType string
+
+// The values of CachePolicyType.
+const (
+	CachePolicyTypeManaged CachePolicyType = "managed"
+	CachePolicyTypeCustom  CachePolicyType = "custom"
+)
+
+// Values lists the values of CachePolicyType.
+func (CachePolicyType) Values() []string {
+	return []string{"managed", "custom"}
+}
+
+// OriginRequestPolicyType is the API's enumeration of that name; "" is absent.
+type OriginRequestPolicyType string
+
+// The values of OriginRequestPolicyType.
+const (
+	OriginRequestPolicyTypeManaged OriginRequestPolicyType = "managed"
+	OriginRequestPolicyTypeCustom  OriginRequestPolicyType = "custom"
+)
+
+// Values lists the values of OriginRequestPolicyType.
+func (OriginRequestPolicyType) Values() []string {
+	return []string{"managed", "custom"}
+}
+
+// ResponseHeadersPolicyType is the API's enumeration of that name; "" is absent.
+type ResponseHeadersPolicyType string
+
+// The values of ResponseHeadersPolicyType.
+const (
+	ResponseHeadersPolicyTypeManaged ResponseHeadersPolicyType = "managed"
+	ResponseHeadersPolicyTypeCustom  ResponseHeadersPolicyType = "custom"
+)
+
+// Values lists the values of ResponseHeadersPolicyType.
+func (ResponseHeadersPolicyType) Values() []string {
+	return []string{"managed", "custom"}
 }

@@ -4,6 +4,86 @@ package cloudfront
 
 import "vodwright.dev/vodwright/internal/awsapi"
 
+// CreateCachePolicyInput is the API's CreateCachePolicyRequest.
+type CreateCachePolicyInput = CreateCachePolicyRequest
+
+// CreateCachePolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateCachePolicyRequest struct {
+	CachePolicyConfig *CachePolicyConfig `json:"-" aws:"CachePolicyConfig,payload,req"`
+}
+
+// CachePolicyConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicyConfig struct {
+	Comment                                  *string                                   `json:"Comment,omitzero" aws:"Comment"`
+	DefaultTTL                               *int64                                    `json:"DefaultTTL,omitzero" aws:"DefaultTTL"`
+	MaxTTL                                   *int64                                    `json:"MaxTTL,omitzero" aws:"MaxTTL"`
+	MinTTL                                   *int64                                    `json:"MinTTL,omitzero" aws:"MinTTL,req"`
+	Name                                     *string                                   `json:"Name,omitzero" aws:"Name,req"`
+	ParametersInCacheKeyAndForwardedToOrigin *ParametersInCacheKeyAndForwardedToOrigin `json:"ParametersInCacheKeyAndForwardedToOrigin,omitzero" aws:"ParametersInCacheKeyAndForwardedToOrigin"`
+}
+
+// ParametersInCacheKeyAndForwardedToOrigin is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ParametersInCacheKeyAndForwardedToOrigin struct {
+	CookiesConfig              *CachePolicyCookiesConfig      `json:"CookiesConfig,omitzero" aws:"CookiesConfig,req"`
+	EnableAcceptEncodingBrotli *bool                          `json:"EnableAcceptEncodingBrotli,omitzero" aws:"EnableAcceptEncodingBrotli"`
+	EnableAcceptEncodingGzip   *bool                          `json:"EnableAcceptEncodingGzip,omitzero" aws:"EnableAcceptEncodingGzip,req"`
+	HeadersConfig              *CachePolicyHeadersConfig      `json:"HeadersConfig,omitzero" aws:"HeadersConfig,req"`
+	QueryStringsConfig         *CachePolicyQueryStringsConfig `json:"QueryStringsConfig,omitzero" aws:"QueryStringsConfig,req"`
+}
+
+// CachePolicyCookiesConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicyCookiesConfig struct {
+	CookieBehavior CachePolicyCookieBehavior `json:"CookieBehavior,omitzero" aws:"CookieBehavior,req"`
+	Cookies        *CookieNames              `json:"Cookies,omitzero" aws:"Cookies"`
+}
+
+// CookieNames is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CookieNames struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,item=Name"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// CachePolicyHeadersConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicyHeadersConfig struct {
+	HeaderBehavior CachePolicyHeaderBehavior `json:"HeaderBehavior,omitzero" aws:"HeaderBehavior,req"`
+	Headers        *Headers                  `json:"Headers,omitzero" aws:"Headers"`
+}
+
+// Headers is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type Headers struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,item=Name"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// CachePolicyQueryStringsConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicyQueryStringsConfig struct {
+	QueryStringBehavior CachePolicyQueryStringBehavior `json:"QueryStringBehavior,omitzero" aws:"QueryStringBehavior,req"`
+	QueryStrings        *QueryStringNames              `json:"QueryStrings,omitzero" aws:"QueryStrings"`
+}
+
+// QueryStringNames is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type QueryStringNames struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,item=Name"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// CreateCachePolicyOutput is the API's CreateCachePolicyResult.
+type CreateCachePolicyOutput = CreateCachePolicyResult
+
+// CreateCachePolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateCachePolicyResult struct {
+	CachePolicy *CachePolicy `json:"-" aws:"CachePolicy,payload"`
+	ETag        *string      `json:"-" aws:"ETag,loc=header"`
+	Location    *string      `json:"-" aws:"Location,loc=header"`
+}
+
+// CachePolicy is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicy struct {
+	CachePolicyConfig *CachePolicyConfig `json:"CachePolicyConfig,omitzero" aws:"CachePolicyConfig,req"`
+	Id                *string            `json:"Id,omitzero" aws:"Id,req"`
+	LastModifiedTime  *awsapi.Timestamp  `json:"LastModifiedTime,omitzero" aws:"LastModifiedTime,req"`
+}
+
 // CreateDistributionInput is the API's CreateDistributionRequest.
 type CreateDistributionInput = CreateDistributionRequest
 
@@ -102,18 +182,6 @@ type ForwardedValues struct {
 type CookiePreference struct {
 	Forward          ItemSelection `json:"Forward,omitzero" aws:"Forward,req"`
 	WhitelistedNames *CookieNames  `json:"WhitelistedNames,omitzero" aws:"WhitelistedNames"`
-}
-
-// CookieNames is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
-type CookieNames struct {
-	Items    []string `json:"Items,omitzero" aws:"Items,item=Name"`
-	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
-}
-
-// Headers is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
-type Headers struct {
-	Items    []string `json:"Items,omitzero" aws:"Items,item=Name"`
-	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
 }
 
 // QueryStringCacheKeys is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
@@ -455,6 +523,391 @@ type AliasICPRecordal struct {
 	ICPRecordalStatus ICPRecordalStatus `json:"ICPRecordalStatus,omitzero" aws:"ICPRecordalStatus"`
 }
 
+// CreateDistributionWithTagsInput is the API's CreateDistributionWithTagsRequest.
+type CreateDistributionWithTagsInput = CreateDistributionWithTagsRequest
+
+// CreateDistributionWithTagsRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateDistributionWithTagsRequest struct {
+	DistributionConfigWithTags *DistributionConfigWithTags `json:"-" aws:"DistributionConfigWithTags,payload,req"`
+}
+
+// DistributionConfigWithTags is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DistributionConfigWithTags struct {
+	DistributionConfig *DistributionConfig `json:"DistributionConfig,omitzero" aws:"DistributionConfig,req"`
+	Tags               *Tags               `json:"Tags,omitzero" aws:"Tags,req"`
+}
+
+// Tags is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type Tags struct {
+	Items []*Tag `json:"Items,omitzero" aws:"Items,item=Tag"`
+}
+
+// Tag is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type Tag struct {
+	Key   *string `json:"Key,omitzero" aws:"Key,req,min=1,max=128" pattern:"([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"`
+	Value *string `json:"Value,omitzero" aws:"Value,min=0,max=256" pattern:"([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"`
+}
+
+// CreateDistributionWithTagsOutput is the API's CreateDistributionWithTagsResult.
+type CreateDistributionWithTagsOutput = CreateDistributionWithTagsResult
+
+// CreateDistributionWithTagsResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateDistributionWithTagsResult struct {
+	Distribution *Distribution `json:"-" aws:"Distribution,payload"`
+	ETag         *string       `json:"-" aws:"ETag,loc=header"`
+	Location     *string       `json:"-" aws:"Location,loc=header"`
+}
+
+// CreateInvalidationInput is the API's CreateInvalidationRequest.
+type CreateInvalidationInput = CreateInvalidationRequest
+
+// CreateInvalidationRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateInvalidationRequest struct {
+	DistributionId    *string            `json:"-" aws:"DistributionId,loc=uri,req"`
+	InvalidationBatch *InvalidationBatch `json:"-" aws:"InvalidationBatch,payload,req"`
+}
+
+// InvalidationBatch is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type InvalidationBatch struct {
+	CallerReference *string `json:"CallerReference,omitzero" aws:"CallerReference,req"`
+	Paths           *Paths  `json:"Paths,omitzero" aws:"Paths,req"`
+}
+
+// Paths is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type Paths struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,item=Path"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// CreateInvalidationOutput is the API's CreateInvalidationResult.
+type CreateInvalidationOutput = CreateInvalidationResult
+
+// CreateInvalidationResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateInvalidationResult struct {
+	Invalidation *Invalidation `json:"-" aws:"Invalidation,payload"`
+	Location     *string       `json:"-" aws:"Location,loc=header"`
+}
+
+// Invalidation is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type Invalidation struct {
+	CreateTime        *awsapi.Timestamp  `json:"CreateTime,omitzero" aws:"CreateTime,req"`
+	Id                *string            `json:"Id,omitzero" aws:"Id,req"`
+	InvalidationBatch *InvalidationBatch `json:"InvalidationBatch,omitzero" aws:"InvalidationBatch,req"`
+	Status            *string            `json:"Status,omitzero" aws:"Status,req"`
+}
+
+// CreateKeyGroupInput is the API's CreateKeyGroupRequest.
+type CreateKeyGroupInput = CreateKeyGroupRequest
+
+// CreateKeyGroupRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateKeyGroupRequest struct {
+	KeyGroupConfig *KeyGroupConfig `json:"-" aws:"KeyGroupConfig,payload,req"`
+}
+
+// KeyGroupConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type KeyGroupConfig struct {
+	Comment *string  `json:"Comment,omitzero" aws:"Comment"`
+	Items   []string `json:"Items,omitzero" aws:"Items,req,item=PublicKey"`
+	Name    *string  `json:"Name,omitzero" aws:"Name,req"`
+}
+
+// CreateKeyGroupOutput is the API's CreateKeyGroupResult.
+type CreateKeyGroupOutput = CreateKeyGroupResult
+
+// CreateKeyGroupResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateKeyGroupResult struct {
+	ETag     *string   `json:"-" aws:"ETag,loc=header"`
+	KeyGroup *KeyGroup `json:"-" aws:"KeyGroup,payload"`
+	Location *string   `json:"-" aws:"Location,loc=header"`
+}
+
+// KeyGroup is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type KeyGroup struct {
+	Id               *string           `json:"Id,omitzero" aws:"Id,req"`
+	KeyGroupConfig   *KeyGroupConfig   `json:"KeyGroupConfig,omitzero" aws:"KeyGroupConfig,req"`
+	LastModifiedTime *awsapi.Timestamp `json:"LastModifiedTime,omitzero" aws:"LastModifiedTime,req"`
+}
+
+// CreateOriginAccessControlInput is the API's CreateOriginAccessControlRequest.
+type CreateOriginAccessControlInput = CreateOriginAccessControlRequest
+
+// CreateOriginAccessControlRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateOriginAccessControlRequest struct {
+	OriginAccessControlConfig *OriginAccessControlConfig `json:"-" aws:"OriginAccessControlConfig,payload,req"`
+}
+
+// OriginAccessControlConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginAccessControlConfig struct {
+	Description                   *string                             `json:"Description,omitzero" aws:"Description"`
+	Name                          *string                             `json:"Name,omitzero" aws:"Name,req"`
+	OriginAccessControlOriginType OriginAccessControlOriginTypes      `json:"OriginAccessControlOriginType,omitzero" aws:"OriginAccessControlOriginType,req"`
+	SigningBehavior               OriginAccessControlSigningBehaviors `json:"SigningBehavior,omitzero" aws:"SigningBehavior,req"`
+	SigningProtocol               OriginAccessControlSigningProtocols `json:"SigningProtocol,omitzero" aws:"SigningProtocol,req"`
+}
+
+// CreateOriginAccessControlOutput is the API's CreateOriginAccessControlResult.
+type CreateOriginAccessControlOutput = CreateOriginAccessControlResult
+
+// CreateOriginAccessControlResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateOriginAccessControlResult struct {
+	ETag                *string              `json:"-" aws:"ETag,loc=header"`
+	Location            *string              `json:"-" aws:"Location,loc=header"`
+	OriginAccessControl *OriginAccessControl `json:"-" aws:"OriginAccessControl,payload"`
+}
+
+// OriginAccessControl is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginAccessControl struct {
+	Id                        *string                    `json:"Id,omitzero" aws:"Id,req"`
+	OriginAccessControlConfig *OriginAccessControlConfig `json:"OriginAccessControlConfig,omitzero" aws:"OriginAccessControlConfig"`
+}
+
+// CreateOriginRequestPolicyInput is the API's CreateOriginRequestPolicyRequest.
+type CreateOriginRequestPolicyInput = CreateOriginRequestPolicyRequest
+
+// CreateOriginRequestPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateOriginRequestPolicyRequest struct {
+	OriginRequestPolicyConfig *OriginRequestPolicyConfig `json:"-" aws:"OriginRequestPolicyConfig,payload,req"`
+}
+
+// OriginRequestPolicyConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicyConfig struct {
+	Comment            *string                                `json:"Comment,omitzero" aws:"Comment"`
+	CookiesConfig      *OriginRequestPolicyCookiesConfig      `json:"CookiesConfig,omitzero" aws:"CookiesConfig,req"`
+	HeadersConfig      *OriginRequestPolicyHeadersConfig      `json:"HeadersConfig,omitzero" aws:"HeadersConfig,req"`
+	Name               *string                                `json:"Name,omitzero" aws:"Name,req"`
+	QueryStringsConfig *OriginRequestPolicyQueryStringsConfig `json:"QueryStringsConfig,omitzero" aws:"QueryStringsConfig,req"`
+}
+
+// OriginRequestPolicyCookiesConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicyCookiesConfig struct {
+	CookieBehavior OriginRequestPolicyCookieBehavior `json:"CookieBehavior,omitzero" aws:"CookieBehavior,req"`
+	Cookies        *CookieNames                      `json:"Cookies,omitzero" aws:"Cookies"`
+}
+
+// OriginRequestPolicyHeadersConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicyHeadersConfig struct {
+	HeaderBehavior OriginRequestPolicyHeaderBehavior `json:"HeaderBehavior,omitzero" aws:"HeaderBehavior,req"`
+	Headers        *Headers                          `json:"Headers,omitzero" aws:"Headers"`
+}
+
+// OriginRequestPolicyQueryStringsConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicyQueryStringsConfig struct {
+	QueryStringBehavior OriginRequestPolicyQueryStringBehavior `json:"QueryStringBehavior,omitzero" aws:"QueryStringBehavior,req"`
+	QueryStrings        *QueryStringNames                      `json:"QueryStrings,omitzero" aws:"QueryStrings"`
+}
+
+// CreateOriginRequestPolicyOutput is the API's CreateOriginRequestPolicyResult.
+type CreateOriginRequestPolicyOutput = CreateOriginRequestPolicyResult
+
+// CreateOriginRequestPolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateOriginRequestPolicyResult struct {
+	ETag                *string              `json:"-" aws:"ETag,loc=header"`
+	Location            *string              `json:"-" aws:"Location,loc=header"`
+	OriginRequestPolicy *OriginRequestPolicy `json:"-" aws:"OriginRequestPolicy,payload"`
+}
+
+// OriginRequestPolicy is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicy struct {
+	Id                        *string                    `json:"Id,omitzero" aws:"Id,req"`
+	LastModifiedTime          *awsapi.Timestamp          `json:"LastModifiedTime,omitzero" aws:"LastModifiedTime,req"`
+	OriginRequestPolicyConfig *OriginRequestPolicyConfig `json:"OriginRequestPolicyConfig,omitzero" aws:"OriginRequestPolicyConfig,req"`
+}
+
+// CreatePublicKeyInput is the API's CreatePublicKeyRequest.
+type CreatePublicKeyInput = CreatePublicKeyRequest
+
+// CreatePublicKeyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreatePublicKeyRequest struct {
+	PublicKeyConfig *PublicKeyConfig `json:"-" aws:"PublicKeyConfig,payload,req"`
+}
+
+// PublicKeyConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type PublicKeyConfig struct {
+	CallerReference *string `json:"CallerReference,omitzero" aws:"CallerReference,req"`
+	Comment         *string `json:"Comment,omitzero" aws:"Comment"`
+	EncodedKey      *string `json:"EncodedKey,omitzero" aws:"EncodedKey,req"`
+	Name            *string `json:"Name,omitzero" aws:"Name,req"`
+}
+
+// CreatePublicKeyOutput is the API's CreatePublicKeyResult.
+type CreatePublicKeyOutput = CreatePublicKeyResult
+
+// CreatePublicKeyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreatePublicKeyResult struct {
+	ETag      *string    `json:"-" aws:"ETag,loc=header"`
+	Location  *string    `json:"-" aws:"Location,loc=header"`
+	PublicKey *PublicKey `json:"-" aws:"PublicKey,payload"`
+}
+
+// PublicKey is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type PublicKey struct {
+	CreatedTime     *awsapi.Timestamp `json:"CreatedTime,omitzero" aws:"CreatedTime,req"`
+	Id              *string           `json:"Id,omitzero" aws:"Id,req"`
+	PublicKeyConfig *PublicKeyConfig  `json:"PublicKeyConfig,omitzero" aws:"PublicKeyConfig,req"`
+}
+
+// CreateResponseHeadersPolicyInput is the API's CreateResponseHeadersPolicyRequest.
+type CreateResponseHeadersPolicyInput = CreateResponseHeadersPolicyRequest
+
+// CreateResponseHeadersPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateResponseHeadersPolicyRequest struct {
+	ResponseHeadersPolicyConfig *ResponseHeadersPolicyConfig `json:"-" aws:"ResponseHeadersPolicyConfig,payload,req"`
+}
+
+// ResponseHeadersPolicyConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyConfig struct {
+	Comment                   *string                                         `json:"Comment,omitzero" aws:"Comment"`
+	CorsConfig                *ResponseHeadersPolicyCorsConfig                `json:"CorsConfig,omitzero" aws:"CorsConfig"`
+	CustomHeadersConfig       *ResponseHeadersPolicyCustomHeadersConfig       `json:"CustomHeadersConfig,omitzero" aws:"CustomHeadersConfig"`
+	Name                      *string                                         `json:"Name,omitzero" aws:"Name,req"`
+	RemoveHeadersConfig       *ResponseHeadersPolicyRemoveHeadersConfig       `json:"RemoveHeadersConfig,omitzero" aws:"RemoveHeadersConfig"`
+	SecurityHeadersConfig     *ResponseHeadersPolicySecurityHeadersConfig     `json:"SecurityHeadersConfig,omitzero" aws:"SecurityHeadersConfig"`
+	ServerTimingHeadersConfig *ResponseHeadersPolicyServerTimingHeadersConfig `json:"ServerTimingHeadersConfig,omitzero" aws:"ServerTimingHeadersConfig"`
+}
+
+// ResponseHeadersPolicyCorsConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyCorsConfig struct {
+	AccessControlAllowCredentials *bool                                            `json:"AccessControlAllowCredentials,omitzero" aws:"AccessControlAllowCredentials,req"`
+	AccessControlAllowHeaders     *ResponseHeadersPolicyAccessControlAllowHeaders  `json:"AccessControlAllowHeaders,omitzero" aws:"AccessControlAllowHeaders,req"`
+	AccessControlAllowMethods     *ResponseHeadersPolicyAccessControlAllowMethods  `json:"AccessControlAllowMethods,omitzero" aws:"AccessControlAllowMethods,req"`
+	AccessControlAllowOrigins     *ResponseHeadersPolicyAccessControlAllowOrigins  `json:"AccessControlAllowOrigins,omitzero" aws:"AccessControlAllowOrigins,req"`
+	AccessControlExposeHeaders    *ResponseHeadersPolicyAccessControlExposeHeaders `json:"AccessControlExposeHeaders,omitzero" aws:"AccessControlExposeHeaders"`
+	AccessControlMaxAgeSec        *int32                                           `json:"AccessControlMaxAgeSec,omitzero" aws:"AccessControlMaxAgeSec"`
+	OriginOverride                *bool                                            `json:"OriginOverride,omitzero" aws:"OriginOverride,req"`
+}
+
+// ResponseHeadersPolicyAccessControlAllowHeaders is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyAccessControlAllowHeaders struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,req,item=Header"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicyAccessControlAllowMethods is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyAccessControlAllowMethods struct {
+	Items    []ResponseHeadersPolicyAccessControlAllowMethodsValues `json:"Items,omitzero" aws:"Items,req,item=Method"`
+	Quantity *int32                                                 `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicyAccessControlAllowOrigins is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyAccessControlAllowOrigins struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,req,item=Origin"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicyAccessControlExposeHeaders is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyAccessControlExposeHeaders struct {
+	Items    []string `json:"Items,omitzero" aws:"Items,item=Header"`
+	Quantity *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicyCustomHeadersConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyCustomHeadersConfig struct {
+	Items    []*ResponseHeadersPolicyCustomHeader `json:"Items,omitzero" aws:"Items,item=ResponseHeadersPolicyCustomHeader"`
+	Quantity *int32                               `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicyCustomHeader is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyCustomHeader struct {
+	Header   *string `json:"Header,omitzero" aws:"Header,req"`
+	Override *bool   `json:"Override,omitzero" aws:"Override,req"`
+	Value    *string `json:"Value,omitzero" aws:"Value,req"`
+}
+
+// ResponseHeadersPolicyRemoveHeadersConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyRemoveHeadersConfig struct {
+	Items    []*ResponseHeadersPolicyRemoveHeader `json:"Items,omitzero" aws:"Items,item=ResponseHeadersPolicyRemoveHeader"`
+	Quantity *int32                               `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicyRemoveHeader is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyRemoveHeader struct {
+	Header *string `json:"Header,omitzero" aws:"Header,req"`
+}
+
+// ResponseHeadersPolicySecurityHeadersConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicySecurityHeadersConfig struct {
+	ContentSecurityPolicy   *ResponseHeadersPolicyContentSecurityPolicy   `json:"ContentSecurityPolicy,omitzero" aws:"ContentSecurityPolicy"`
+	ContentTypeOptions      *ResponseHeadersPolicyContentTypeOptions      `json:"ContentTypeOptions,omitzero" aws:"ContentTypeOptions"`
+	FrameOptions            *ResponseHeadersPolicyFrameOptions            `json:"FrameOptions,omitzero" aws:"FrameOptions"`
+	ReferrerPolicy          *ResponseHeadersPolicyReferrerPolicy          `json:"ReferrerPolicy,omitzero" aws:"ReferrerPolicy"`
+	StrictTransportSecurity *ResponseHeadersPolicyStrictTransportSecurity `json:"StrictTransportSecurity,omitzero" aws:"StrictTransportSecurity"`
+	XSSProtection           *ResponseHeadersPolicyXSSProtection           `json:"XSSProtection,omitzero" aws:"XSSProtection"`
+}
+
+// ResponseHeadersPolicyContentSecurityPolicy is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyContentSecurityPolicy struct {
+	ContentSecurityPolicy *string `json:"ContentSecurityPolicy,omitzero" aws:"ContentSecurityPolicy,req"`
+	Override              *bool   `json:"Override,omitzero" aws:"Override,req"`
+}
+
+// ResponseHeadersPolicyContentTypeOptions is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyContentTypeOptions struct {
+	Override *bool `json:"Override,omitzero" aws:"Override,req"`
+}
+
+// ResponseHeadersPolicyFrameOptions is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyFrameOptions struct {
+	FrameOption FrameOptionsList `json:"FrameOption,omitzero" aws:"FrameOption,req"`
+	Override    *bool            `json:"Override,omitzero" aws:"Override,req"`
+}
+
+// ResponseHeadersPolicyReferrerPolicy is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyReferrerPolicy struct {
+	Override       *bool              `json:"Override,omitzero" aws:"Override,req"`
+	ReferrerPolicy ReferrerPolicyList `json:"ReferrerPolicy,omitzero" aws:"ReferrerPolicy,req"`
+}
+
+// ResponseHeadersPolicyStrictTransportSecurity is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyStrictTransportSecurity struct {
+	AccessControlMaxAgeSec *int32 `json:"AccessControlMaxAgeSec,omitzero" aws:"AccessControlMaxAgeSec,req"`
+	IncludeSubdomains      *bool  `json:"IncludeSubdomains,omitzero" aws:"IncludeSubdomains"`
+	Override               *bool  `json:"Override,omitzero" aws:"Override,req"`
+	Preload                *bool  `json:"Preload,omitzero" aws:"Preload"`
+}
+
+// ResponseHeadersPolicyXSSProtection is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyXSSProtection struct {
+	ModeBlock  *bool   `json:"ModeBlock,omitzero" aws:"ModeBlock"`
+	Override   *bool   `json:"Override,omitzero" aws:"Override,req"`
+	Protection *bool   `json:"Protection,omitzero" aws:"Protection,req"`
+	ReportUri  *string `json:"ReportUri,omitzero" aws:"ReportUri"`
+}
+
+// ResponseHeadersPolicyServerTimingHeadersConfig is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyServerTimingHeadersConfig struct {
+	Enabled      *bool    `json:"Enabled,omitzero" aws:"Enabled,req"`
+	SamplingRate *float64 `json:"SamplingRate,omitzero" aws:"SamplingRate,min=0,max=100"`
+}
+
+// CreateResponseHeadersPolicyOutput is the API's CreateResponseHeadersPolicyResult.
+type CreateResponseHeadersPolicyOutput = CreateResponseHeadersPolicyResult
+
+// CreateResponseHeadersPolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CreateResponseHeadersPolicyResult struct {
+	ETag                  *string                `json:"-" aws:"ETag,loc=header"`
+	Location              *string                `json:"-" aws:"Location,loc=header"`
+	ResponseHeadersPolicy *ResponseHeadersPolicy `json:"-" aws:"ResponseHeadersPolicy,payload"`
+}
+
+// ResponseHeadersPolicy is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicy struct {
+	Id                          *string                      `json:"Id,omitzero" aws:"Id,req"`
+	LastModifiedTime            *awsapi.Timestamp            `json:"LastModifiedTime,omitzero" aws:"LastModifiedTime,req"`
+	ResponseHeadersPolicyConfig *ResponseHeadersPolicyConfig `json:"ResponseHeadersPolicyConfig,omitzero" aws:"ResponseHeadersPolicyConfig,req"`
+}
+
+// DeleteCachePolicyInput is the API's DeleteCachePolicyRequest.
+type DeleteCachePolicyInput = DeleteCachePolicyRequest
+
+// DeleteCachePolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DeleteCachePolicyRequest struct {
+	Id      *string `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch *string `json:"-" aws:"If-Match,loc=header"`
+}
+
+// DeleteCachePolicyOutput is empty on the wire.
+type DeleteCachePolicyOutput struct{}
+
 // DeleteDistributionInput is the API's DeleteDistributionRequest.
 type DeleteDistributionInput = DeleteDistributionRequest
 
@@ -466,6 +919,100 @@ type DeleteDistributionRequest struct {
 
 // DeleteDistributionOutput is empty on the wire.
 type DeleteDistributionOutput struct{}
+
+// DeleteKeyGroupInput is the API's DeleteKeyGroupRequest.
+type DeleteKeyGroupInput = DeleteKeyGroupRequest
+
+// DeleteKeyGroupRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DeleteKeyGroupRequest struct {
+	Id      *string `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch *string `json:"-" aws:"If-Match,loc=header"`
+}
+
+// DeleteKeyGroupOutput is empty on the wire.
+type DeleteKeyGroupOutput struct{}
+
+// DeleteOriginAccessControlInput is the API's DeleteOriginAccessControlRequest.
+type DeleteOriginAccessControlInput = DeleteOriginAccessControlRequest
+
+// DeleteOriginAccessControlRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DeleteOriginAccessControlRequest struct {
+	Id      *string `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch *string `json:"-" aws:"If-Match,loc=header"`
+}
+
+// DeleteOriginAccessControlOutput is empty on the wire.
+type DeleteOriginAccessControlOutput struct{}
+
+// DeleteOriginRequestPolicyInput is the API's DeleteOriginRequestPolicyRequest.
+type DeleteOriginRequestPolicyInput = DeleteOriginRequestPolicyRequest
+
+// DeleteOriginRequestPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DeleteOriginRequestPolicyRequest struct {
+	Id      *string `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch *string `json:"-" aws:"If-Match,loc=header"`
+}
+
+// DeleteOriginRequestPolicyOutput is empty on the wire.
+type DeleteOriginRequestPolicyOutput struct{}
+
+// DeletePublicKeyInput is the API's DeletePublicKeyRequest.
+type DeletePublicKeyInput = DeletePublicKeyRequest
+
+// DeletePublicKeyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DeletePublicKeyRequest struct {
+	Id      *string `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch *string `json:"-" aws:"If-Match,loc=header"`
+}
+
+// DeletePublicKeyOutput is empty on the wire.
+type DeletePublicKeyOutput struct{}
+
+// DeleteResponseHeadersPolicyInput is the API's DeleteResponseHeadersPolicyRequest.
+type DeleteResponseHeadersPolicyInput = DeleteResponseHeadersPolicyRequest
+
+// DeleteResponseHeadersPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DeleteResponseHeadersPolicyRequest struct {
+	Id      *string `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch *string `json:"-" aws:"If-Match,loc=header"`
+}
+
+// DeleteResponseHeadersPolicyOutput is empty on the wire.
+type DeleteResponseHeadersPolicyOutput struct{}
+
+// GetCachePolicyInput is the API's GetCachePolicyRequest.
+type GetCachePolicyInput = GetCachePolicyRequest
+
+// GetCachePolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetCachePolicyRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetCachePolicyOutput is the API's GetCachePolicyResult.
+type GetCachePolicyOutput = GetCachePolicyResult
+
+// GetCachePolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetCachePolicyResult struct {
+	CachePolicy *CachePolicy `json:"-" aws:"CachePolicy,payload"`
+	ETag        *string      `json:"-" aws:"ETag,loc=header"`
+}
+
+// GetCachePolicyConfigInput is the API's GetCachePolicyConfigRequest.
+type GetCachePolicyConfigInput = GetCachePolicyConfigRequest
+
+// GetCachePolicyConfigRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetCachePolicyConfigRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetCachePolicyConfigOutput is the API's GetCachePolicyConfigResult.
+type GetCachePolicyConfigOutput = GetCachePolicyConfigResult
+
+// GetCachePolicyConfigResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetCachePolicyConfigResult struct {
+	CachePolicyConfig *CachePolicyConfig `json:"-" aws:"CachePolicyConfig,payload"`
+	ETag              *string            `json:"-" aws:"ETag,loc=header"`
+}
 
 // GetDistributionInput is the API's GetDistributionRequest.
 type GetDistributionInput = GetDistributionRequest
@@ -499,6 +1046,225 @@ type GetDistributionConfigOutput = GetDistributionConfigResult
 type GetDistributionConfigResult struct {
 	DistributionConfig *DistributionConfig `json:"-" aws:"DistributionConfig,payload"`
 	ETag               *string             `json:"-" aws:"ETag,loc=header"`
+}
+
+// GetInvalidationInput is the API's GetInvalidationRequest.
+type GetInvalidationInput = GetInvalidationRequest
+
+// GetInvalidationRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetInvalidationRequest struct {
+	DistributionId *string `json:"-" aws:"DistributionId,loc=uri,req"`
+	Id             *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetInvalidationOutput is the API's GetInvalidationResult.
+type GetInvalidationOutput = GetInvalidationResult
+
+// GetInvalidationResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetInvalidationResult struct {
+	Invalidation *Invalidation `json:"-" aws:"Invalidation,payload"`
+}
+
+// GetKeyGroupInput is the API's GetKeyGroupRequest.
+type GetKeyGroupInput = GetKeyGroupRequest
+
+// GetKeyGroupRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetKeyGroupRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetKeyGroupOutput is the API's GetKeyGroupResult.
+type GetKeyGroupOutput = GetKeyGroupResult
+
+// GetKeyGroupResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetKeyGroupResult struct {
+	ETag     *string   `json:"-" aws:"ETag,loc=header"`
+	KeyGroup *KeyGroup `json:"-" aws:"KeyGroup,payload"`
+}
+
+// GetKeyGroupConfigInput is the API's GetKeyGroupConfigRequest.
+type GetKeyGroupConfigInput = GetKeyGroupConfigRequest
+
+// GetKeyGroupConfigRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetKeyGroupConfigRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetKeyGroupConfigOutput is the API's GetKeyGroupConfigResult.
+type GetKeyGroupConfigOutput = GetKeyGroupConfigResult
+
+// GetKeyGroupConfigResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetKeyGroupConfigResult struct {
+	ETag           *string         `json:"-" aws:"ETag,loc=header"`
+	KeyGroupConfig *KeyGroupConfig `json:"-" aws:"KeyGroupConfig,payload"`
+}
+
+// GetOriginAccessControlInput is the API's GetOriginAccessControlRequest.
+type GetOriginAccessControlInput = GetOriginAccessControlRequest
+
+// GetOriginAccessControlRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginAccessControlRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetOriginAccessControlOutput is the API's GetOriginAccessControlResult.
+type GetOriginAccessControlOutput = GetOriginAccessControlResult
+
+// GetOriginAccessControlResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginAccessControlResult struct {
+	ETag                *string              `json:"-" aws:"ETag,loc=header"`
+	OriginAccessControl *OriginAccessControl `json:"-" aws:"OriginAccessControl,payload"`
+}
+
+// GetOriginAccessControlConfigInput is the API's GetOriginAccessControlConfigRequest.
+type GetOriginAccessControlConfigInput = GetOriginAccessControlConfigRequest
+
+// GetOriginAccessControlConfigRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginAccessControlConfigRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetOriginAccessControlConfigOutput is the API's GetOriginAccessControlConfigResult.
+type GetOriginAccessControlConfigOutput = GetOriginAccessControlConfigResult
+
+// GetOriginAccessControlConfigResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginAccessControlConfigResult struct {
+	ETag                      *string                    `json:"-" aws:"ETag,loc=header"`
+	OriginAccessControlConfig *OriginAccessControlConfig `json:"-" aws:"OriginAccessControlConfig,payload"`
+}
+
+// GetOriginRequestPolicyInput is the API's GetOriginRequestPolicyRequest.
+type GetOriginRequestPolicyInput = GetOriginRequestPolicyRequest
+
+// GetOriginRequestPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginRequestPolicyRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetOriginRequestPolicyOutput is the API's GetOriginRequestPolicyResult.
+type GetOriginRequestPolicyOutput = GetOriginRequestPolicyResult
+
+// GetOriginRequestPolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginRequestPolicyResult struct {
+	ETag                *string              `json:"-" aws:"ETag,loc=header"`
+	OriginRequestPolicy *OriginRequestPolicy `json:"-" aws:"OriginRequestPolicy,payload"`
+}
+
+// GetOriginRequestPolicyConfigInput is the API's GetOriginRequestPolicyConfigRequest.
+type GetOriginRequestPolicyConfigInput = GetOriginRequestPolicyConfigRequest
+
+// GetOriginRequestPolicyConfigRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginRequestPolicyConfigRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetOriginRequestPolicyConfigOutput is the API's GetOriginRequestPolicyConfigResult.
+type GetOriginRequestPolicyConfigOutput = GetOriginRequestPolicyConfigResult
+
+// GetOriginRequestPolicyConfigResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetOriginRequestPolicyConfigResult struct {
+	ETag                      *string                    `json:"-" aws:"ETag,loc=header"`
+	OriginRequestPolicyConfig *OriginRequestPolicyConfig `json:"-" aws:"OriginRequestPolicyConfig,payload"`
+}
+
+// GetPublicKeyInput is the API's GetPublicKeyRequest.
+type GetPublicKeyInput = GetPublicKeyRequest
+
+// GetPublicKeyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetPublicKeyRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetPublicKeyOutput is the API's GetPublicKeyResult.
+type GetPublicKeyOutput = GetPublicKeyResult
+
+// GetPublicKeyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetPublicKeyResult struct {
+	ETag      *string    `json:"-" aws:"ETag,loc=header"`
+	PublicKey *PublicKey `json:"-" aws:"PublicKey,payload"`
+}
+
+// GetPublicKeyConfigInput is the API's GetPublicKeyConfigRequest.
+type GetPublicKeyConfigInput = GetPublicKeyConfigRequest
+
+// GetPublicKeyConfigRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetPublicKeyConfigRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetPublicKeyConfigOutput is the API's GetPublicKeyConfigResult.
+type GetPublicKeyConfigOutput = GetPublicKeyConfigResult
+
+// GetPublicKeyConfigResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetPublicKeyConfigResult struct {
+	ETag            *string          `json:"-" aws:"ETag,loc=header"`
+	PublicKeyConfig *PublicKeyConfig `json:"-" aws:"PublicKeyConfig,payload"`
+}
+
+// GetResponseHeadersPolicyInput is the API's GetResponseHeadersPolicyRequest.
+type GetResponseHeadersPolicyInput = GetResponseHeadersPolicyRequest
+
+// GetResponseHeadersPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetResponseHeadersPolicyRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetResponseHeadersPolicyOutput is the API's GetResponseHeadersPolicyResult.
+type GetResponseHeadersPolicyOutput = GetResponseHeadersPolicyResult
+
+// GetResponseHeadersPolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetResponseHeadersPolicyResult struct {
+	ETag                  *string                `json:"-" aws:"ETag,loc=header"`
+	ResponseHeadersPolicy *ResponseHeadersPolicy `json:"-" aws:"ResponseHeadersPolicy,payload"`
+}
+
+// GetResponseHeadersPolicyConfigInput is the API's GetResponseHeadersPolicyConfigRequest.
+type GetResponseHeadersPolicyConfigInput = GetResponseHeadersPolicyConfigRequest
+
+// GetResponseHeadersPolicyConfigRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetResponseHeadersPolicyConfigRequest struct {
+	Id *string `json:"-" aws:"Id,loc=uri,req"`
+}
+
+// GetResponseHeadersPolicyConfigOutput is the API's GetResponseHeadersPolicyConfigResult.
+type GetResponseHeadersPolicyConfigOutput = GetResponseHeadersPolicyConfigResult
+
+// GetResponseHeadersPolicyConfigResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type GetResponseHeadersPolicyConfigResult struct {
+	ETag                        *string                      `json:"-" aws:"ETag,loc=header"`
+	ResponseHeadersPolicyConfig *ResponseHeadersPolicyConfig `json:"-" aws:"ResponseHeadersPolicyConfig,payload"`
+}
+
+// ListCachePoliciesInput is the API's ListCachePoliciesRequest.
+type ListCachePoliciesInput = ListCachePoliciesRequest
+
+// ListCachePoliciesRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListCachePoliciesRequest struct {
+	Marker   *string         `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string         `json:"-" aws:"MaxItems,loc=querystring"`
+	Type     CachePolicyType `json:"-" aws:"Type,loc=querystring"`
+}
+
+// ListCachePoliciesOutput is the API's ListCachePoliciesResult.
+type ListCachePoliciesOutput = ListCachePoliciesResult
+
+// ListCachePoliciesResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListCachePoliciesResult struct {
+	CachePolicyList *CachePolicyList `json:"-" aws:"CachePolicyList,payload"`
+}
+
+// CachePolicyList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicyList struct {
+	Items      []*CachePolicySummary `json:"Items,omitzero" aws:"Items,item=CachePolicySummary"`
+	MaxItems   *int32                `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker *string               `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity   *int32                `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// CachePolicySummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type CachePolicySummary struct {
+	CachePolicy *CachePolicy    `json:"CachePolicy,omitzero" aws:"CachePolicy,req"`
+	Type        CachePolicyType `json:"Type,omitzero" aws:"Type,req"`
 }
 
 // ListDistributionsInput is the API's ListDistributionsRequest.
@@ -558,6 +1324,270 @@ type DistributionSummary struct {
 	WebACLId                      *string                        `json:"WebACLId,omitzero" aws:"WebACLId,req"`
 }
 
+// ListInvalidationsInput is the API's ListInvalidationsRequest.
+type ListInvalidationsInput = ListInvalidationsRequest
+
+// ListInvalidationsRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListInvalidationsRequest struct {
+	DistributionId *string `json:"-" aws:"DistributionId,loc=uri,req"`
+	Marker         *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems       *string `json:"-" aws:"MaxItems,loc=querystring"`
+}
+
+// ListInvalidationsOutput is the API's ListInvalidationsResult.
+type ListInvalidationsOutput = ListInvalidationsResult
+
+// ListInvalidationsResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListInvalidationsResult struct {
+	InvalidationList *InvalidationList `json:"-" aws:"InvalidationList,payload"`
+}
+
+// InvalidationList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type InvalidationList struct {
+	IsTruncated *bool                  `json:"IsTruncated,omitzero" aws:"IsTruncated,req"`
+	Items       []*InvalidationSummary `json:"Items,omitzero" aws:"Items,item=InvalidationSummary"`
+	Marker      *string                `json:"Marker,omitzero" aws:"Marker,req"`
+	MaxItems    *int32                 `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker  *string                `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity    *int32                 `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// InvalidationSummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type InvalidationSummary struct {
+	CreateTime *awsapi.Timestamp `json:"CreateTime,omitzero" aws:"CreateTime,req"`
+	Id         *string           `json:"Id,omitzero" aws:"Id,req"`
+	Status     *string           `json:"Status,omitzero" aws:"Status,req"`
+}
+
+// ListKeyGroupsInput is the API's ListKeyGroupsRequest.
+type ListKeyGroupsInput = ListKeyGroupsRequest
+
+// ListKeyGroupsRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListKeyGroupsRequest struct {
+	Marker   *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string `json:"-" aws:"MaxItems,loc=querystring"`
+}
+
+// ListKeyGroupsOutput is the API's ListKeyGroupsResult.
+type ListKeyGroupsOutput = ListKeyGroupsResult
+
+// ListKeyGroupsResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListKeyGroupsResult struct {
+	KeyGroupList *KeyGroupList `json:"-" aws:"KeyGroupList,payload"`
+}
+
+// KeyGroupList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type KeyGroupList struct {
+	Items      []*KeyGroupSummary `json:"Items,omitzero" aws:"Items,item=KeyGroupSummary"`
+	MaxItems   *int32             `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker *string            `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity   *int32             `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// KeyGroupSummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type KeyGroupSummary struct {
+	KeyGroup *KeyGroup `json:"KeyGroup,omitzero" aws:"KeyGroup,req"`
+}
+
+// ListOriginAccessControlsInput is the API's ListOriginAccessControlsRequest.
+type ListOriginAccessControlsInput = ListOriginAccessControlsRequest
+
+// ListOriginAccessControlsRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListOriginAccessControlsRequest struct {
+	Marker   *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string `json:"-" aws:"MaxItems,loc=querystring"`
+}
+
+// ListOriginAccessControlsOutput is the API's ListOriginAccessControlsResult.
+type ListOriginAccessControlsOutput = ListOriginAccessControlsResult
+
+// ListOriginAccessControlsResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListOriginAccessControlsResult struct {
+	OriginAccessControlList *OriginAccessControlList `json:"-" aws:"OriginAccessControlList,payload"`
+}
+
+// OriginAccessControlList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginAccessControlList struct {
+	IsTruncated *bool                         `json:"IsTruncated,omitzero" aws:"IsTruncated,req"`
+	Items       []*OriginAccessControlSummary `json:"Items,omitzero" aws:"Items,item=OriginAccessControlSummary"`
+	Marker      *string                       `json:"Marker,omitzero" aws:"Marker,req"`
+	MaxItems    *int32                        `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker  *string                       `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity    *int32                        `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// OriginAccessControlSummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginAccessControlSummary struct {
+	Description                   *string                             `json:"Description,omitzero" aws:"Description,req"`
+	Id                            *string                             `json:"Id,omitzero" aws:"Id,req"`
+	Name                          *string                             `json:"Name,omitzero" aws:"Name,req"`
+	OriginAccessControlOriginType OriginAccessControlOriginTypes      `json:"OriginAccessControlOriginType,omitzero" aws:"OriginAccessControlOriginType,req"`
+	SigningBehavior               OriginAccessControlSigningBehaviors `json:"SigningBehavior,omitzero" aws:"SigningBehavior,req"`
+	SigningProtocol               OriginAccessControlSigningProtocols `json:"SigningProtocol,omitzero" aws:"SigningProtocol,req"`
+}
+
+// ListOriginRequestPoliciesInput is the API's ListOriginRequestPoliciesRequest.
+type ListOriginRequestPoliciesInput = ListOriginRequestPoliciesRequest
+
+// ListOriginRequestPoliciesRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListOriginRequestPoliciesRequest struct {
+	Marker   *string                 `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string                 `json:"-" aws:"MaxItems,loc=querystring"`
+	Type     OriginRequestPolicyType `json:"-" aws:"Type,loc=querystring"`
+}
+
+// ListOriginRequestPoliciesOutput is the API's ListOriginRequestPoliciesResult.
+type ListOriginRequestPoliciesOutput = ListOriginRequestPoliciesResult
+
+// ListOriginRequestPoliciesResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListOriginRequestPoliciesResult struct {
+	OriginRequestPolicyList *OriginRequestPolicyList `json:"-" aws:"OriginRequestPolicyList,payload"`
+}
+
+// OriginRequestPolicyList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicyList struct {
+	Items      []*OriginRequestPolicySummary `json:"Items,omitzero" aws:"Items,item=OriginRequestPolicySummary"`
+	MaxItems   *int32                        `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker *string                       `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity   *int32                        `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// OriginRequestPolicySummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type OriginRequestPolicySummary struct {
+	OriginRequestPolicy *OriginRequestPolicy    `json:"OriginRequestPolicy,omitzero" aws:"OriginRequestPolicy,req"`
+	Type                OriginRequestPolicyType `json:"Type,omitzero" aws:"Type,req"`
+}
+
+// ListPublicKeysInput is the API's ListPublicKeysRequest.
+type ListPublicKeysInput = ListPublicKeysRequest
+
+// ListPublicKeysRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListPublicKeysRequest struct {
+	Marker   *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string `json:"-" aws:"MaxItems,loc=querystring"`
+}
+
+// ListPublicKeysOutput is the API's ListPublicKeysResult.
+type ListPublicKeysOutput = ListPublicKeysResult
+
+// ListPublicKeysResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListPublicKeysResult struct {
+	PublicKeyList *PublicKeyList `json:"-" aws:"PublicKeyList,payload"`
+}
+
+// PublicKeyList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type PublicKeyList struct {
+	Items      []*PublicKeySummary `json:"Items,omitzero" aws:"Items,item=PublicKeySummary"`
+	MaxItems   *int32              `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker *string             `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity   *int32              `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// PublicKeySummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type PublicKeySummary struct {
+	Comment     *string           `json:"Comment,omitzero" aws:"Comment"`
+	CreatedTime *awsapi.Timestamp `json:"CreatedTime,omitzero" aws:"CreatedTime,req"`
+	EncodedKey  *string           `json:"EncodedKey,omitzero" aws:"EncodedKey,req"`
+	Id          *string           `json:"Id,omitzero" aws:"Id,req"`
+	Name        *string           `json:"Name,omitzero" aws:"Name,req"`
+}
+
+// ListResponseHeadersPoliciesInput is the API's ListResponseHeadersPoliciesRequest.
+type ListResponseHeadersPoliciesInput = ListResponseHeadersPoliciesRequest
+
+// ListResponseHeadersPoliciesRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListResponseHeadersPoliciesRequest struct {
+	Marker   *string                   `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string                   `json:"-" aws:"MaxItems,loc=querystring"`
+	Type     ResponseHeadersPolicyType `json:"-" aws:"Type,loc=querystring"`
+}
+
+// ListResponseHeadersPoliciesOutput is the API's ListResponseHeadersPoliciesResult.
+type ListResponseHeadersPoliciesOutput = ListResponseHeadersPoliciesResult
+
+// ListResponseHeadersPoliciesResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListResponseHeadersPoliciesResult struct {
+	ResponseHeadersPolicyList *ResponseHeadersPolicyList `json:"-" aws:"ResponseHeadersPolicyList,payload"`
+}
+
+// ResponseHeadersPolicyList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicyList struct {
+	Items      []*ResponseHeadersPolicySummary `json:"Items,omitzero" aws:"Items,item=ResponseHeadersPolicySummary"`
+	MaxItems   *int32                          `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker *string                         `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity   *int32                          `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ResponseHeadersPolicySummary is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ResponseHeadersPolicySummary struct {
+	ResponseHeadersPolicy *ResponseHeadersPolicy    `json:"ResponseHeadersPolicy,omitzero" aws:"ResponseHeadersPolicy,req"`
+	Type                  ResponseHeadersPolicyType `json:"Type,omitzero" aws:"Type,req"`
+}
+
+// ListTagsForResourceInput is the API's ListTagsForResourceRequest.
+type ListTagsForResourceInput = ListTagsForResourceRequest
+
+// ListTagsForResourceRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListTagsForResourceRequest struct {
+	Resource *string `json:"-" aws:"Resource,loc=querystring,req" pattern:"arn:aws(-cn)?:cloudfront::[0-9]+:.*"`
+}
+
+// ListTagsForResourceOutput is the API's ListTagsForResourceResult.
+type ListTagsForResourceOutput = ListTagsForResourceResult
+
+// ListTagsForResourceResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListTagsForResourceResult struct {
+	Tags *Tags `json:"-" aws:"Tags,payload,req"`
+}
+
+// TagResourceInput is the API's TagResourceRequest.
+type TagResourceInput = TagResourceRequest
+
+// TagResourceRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type TagResourceRequest struct {
+	Resource *string `json:"-" aws:"Resource,loc=querystring,req" pattern:"arn:aws(-cn)?:cloudfront::[0-9]+:.*"`
+	Tags     *Tags   `json:"-" aws:"Tags,payload,req"`
+}
+
+// TagResourceOutput is empty on the wire.
+type TagResourceOutput struct{}
+
+// UntagResourceInput is the API's UntagResourceRequest.
+type UntagResourceInput = UntagResourceRequest
+
+// UntagResourceRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UntagResourceRequest struct {
+	Resource *string  `json:"-" aws:"Resource,loc=querystring,req" pattern:"arn:aws(-cn)?:cloudfront::[0-9]+:.*"`
+	TagKeys  *TagKeys `json:"-" aws:"TagKeys,payload,req"`
+}
+
+// TagKeys is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type TagKeys struct {
+	Items []string `json:"Items,omitzero" aws:"Items,item=Key,itemmin=1,itemmax=128" itempattern:"([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"`
+}
+
+// UntagResourceOutput is empty on the wire.
+type UntagResourceOutput struct{}
+
+// UpdateCachePolicyInput is the API's UpdateCachePolicyRequest.
+type UpdateCachePolicyInput = UpdateCachePolicyRequest
+
+// UpdateCachePolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateCachePolicyRequest struct {
+	CachePolicyConfig *CachePolicyConfig `json:"-" aws:"CachePolicyConfig,payload,req"`
+	Id                *string            `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch           *string            `json:"-" aws:"If-Match,loc=header"`
+}
+
+// UpdateCachePolicyOutput is the API's UpdateCachePolicyResult.
+type UpdateCachePolicyOutput = UpdateCachePolicyResult
+
+// UpdateCachePolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateCachePolicyResult struct {
+	CachePolicy *CachePolicy `json:"-" aws:"CachePolicy,payload"`
+	ETag        *string      `json:"-" aws:"ETag,loc=header"`
+}
+
 // UpdateDistributionInput is the API's UpdateDistributionRequest.
 type UpdateDistributionInput = UpdateDistributionRequest
 
@@ -575,4 +1605,99 @@ type UpdateDistributionOutput = UpdateDistributionResult
 type UpdateDistributionResult struct {
 	Distribution *Distribution `json:"-" aws:"Distribution,payload"`
 	ETag         *string       `json:"-" aws:"ETag,loc=header"`
+}
+
+// UpdateKeyGroupInput is the API's UpdateKeyGroupRequest.
+type UpdateKeyGroupInput = UpdateKeyGroupRequest
+
+// UpdateKeyGroupRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateKeyGroupRequest struct {
+	Id             *string         `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch        *string         `json:"-" aws:"If-Match,loc=header"`
+	KeyGroupConfig *KeyGroupConfig `json:"-" aws:"KeyGroupConfig,payload,req"`
+}
+
+// UpdateKeyGroupOutput is the API's UpdateKeyGroupResult.
+type UpdateKeyGroupOutput = UpdateKeyGroupResult
+
+// UpdateKeyGroupResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateKeyGroupResult struct {
+	ETag     *string   `json:"-" aws:"ETag,loc=header"`
+	KeyGroup *KeyGroup `json:"-" aws:"KeyGroup,payload"`
+}
+
+// UpdateOriginAccessControlInput is the API's UpdateOriginAccessControlRequest.
+type UpdateOriginAccessControlInput = UpdateOriginAccessControlRequest
+
+// UpdateOriginAccessControlRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateOriginAccessControlRequest struct {
+	Id                        *string                    `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch                   *string                    `json:"-" aws:"If-Match,loc=header"`
+	OriginAccessControlConfig *OriginAccessControlConfig `json:"-" aws:"OriginAccessControlConfig,payload,req"`
+}
+
+// UpdateOriginAccessControlOutput is the API's UpdateOriginAccessControlResult.
+type UpdateOriginAccessControlOutput = UpdateOriginAccessControlResult
+
+// UpdateOriginAccessControlResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateOriginAccessControlResult struct {
+	ETag                *string              `json:"-" aws:"ETag,loc=header"`
+	OriginAccessControl *OriginAccessControl `json:"-" aws:"OriginAccessControl,payload"`
+}
+
+// UpdateOriginRequestPolicyInput is the API's UpdateOriginRequestPolicyRequest.
+type UpdateOriginRequestPolicyInput = UpdateOriginRequestPolicyRequest
+
+// UpdateOriginRequestPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateOriginRequestPolicyRequest struct {
+	Id                        *string                    `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch                   *string                    `json:"-" aws:"If-Match,loc=header"`
+	OriginRequestPolicyConfig *OriginRequestPolicyConfig `json:"-" aws:"OriginRequestPolicyConfig,payload,req"`
+}
+
+// UpdateOriginRequestPolicyOutput is the API's UpdateOriginRequestPolicyResult.
+type UpdateOriginRequestPolicyOutput = UpdateOriginRequestPolicyResult
+
+// UpdateOriginRequestPolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateOriginRequestPolicyResult struct {
+	ETag                *string              `json:"-" aws:"ETag,loc=header"`
+	OriginRequestPolicy *OriginRequestPolicy `json:"-" aws:"OriginRequestPolicy,payload"`
+}
+
+// UpdatePublicKeyInput is the API's UpdatePublicKeyRequest.
+type UpdatePublicKeyInput = UpdatePublicKeyRequest
+
+// UpdatePublicKeyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdatePublicKeyRequest struct {
+	Id              *string          `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch         *string          `json:"-" aws:"If-Match,loc=header"`
+	PublicKeyConfig *PublicKeyConfig `json:"-" aws:"PublicKeyConfig,payload,req"`
+}
+
+// UpdatePublicKeyOutput is the API's UpdatePublicKeyResult.
+type UpdatePublicKeyOutput = UpdatePublicKeyResult
+
+// UpdatePublicKeyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdatePublicKeyResult struct {
+	ETag      *string    `json:"-" aws:"ETag,loc=header"`
+	PublicKey *PublicKey `json:"-" aws:"PublicKey,payload"`
+}
+
+// UpdateResponseHeadersPolicyInput is the API's UpdateResponseHeadersPolicyRequest.
+type UpdateResponseHeadersPolicyInput = UpdateResponseHeadersPolicyRequest
+
+// UpdateResponseHeadersPolicyRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateResponseHeadersPolicyRequest struct {
+	Id                          *string                      `json:"-" aws:"Id,loc=uri,req"`
+	IfMatch                     *string                      `json:"-" aws:"If-Match,loc=header"`
+	ResponseHeadersPolicyConfig *ResponseHeadersPolicyConfig `json:"-" aws:"ResponseHeadersPolicyConfig,payload,req"`
+}
+
+// UpdateResponseHeadersPolicyOutput is the API's UpdateResponseHeadersPolicyResult.
+type UpdateResponseHeadersPolicyOutput = UpdateResponseHeadersPolicyResult
+
+// UpdateResponseHeadersPolicyResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type UpdateResponseHeadersPolicyResult struct {
+	ETag                  *string                `json:"-" aws:"ETag,loc=header"`
+	ResponseHeadersPolicy *ResponseHeadersPolicy `json:"-" aws:"ResponseHeadersPolicy,payload"`
 }

@@ -7,7 +7,7 @@ import "vodwright.dev/vodwright/internal/awsapi"
 // API describes the service on the wire: each operation of the public model, with its shapes where they are generated.
 func API() awsapi.API {
 	return awsapi.API{
-		Service: "MediaConvert", SigningName: "mediaconvert", Version: "2017-08-29", Protocol: awsapi.Protocol("rest-json"), Namespace: "",
+		Service: "MediaConvert", SigningName: "mediaconvert", Version: "2017-08-29", Protocol: awsapi.Protocol("rest-json"), Namespace: "", TargetPrefix: "",
 		Operations: []awsapi.Operation{
 			{Name: "AssociateCertificate", Method: "POST", URI: "/2017-08-29/certificates", Status: 201, Input: func() any { return new(AssociateCertificateInput) }},
 			{Name: "CancelJob", Method: "DELETE", URI: "/2017-08-29/jobs/{id}", Status: 202, Input: func() any { return new(CancelJobInput) }},

@@ -37,13 +37,19 @@ const (
 	// Skew is how far a request's date may be from ours, as the service has it.
 	Skew = 15 * time.Minute
 	// maxExpires is the longest life of a presigned request.
-	maxExpires = 7 * 24 * time.Hour
-	// MaxBody bounds the body that Verify reads to check its digest. The largest
-	// document of the APIs, a job with 150 inputs, is well below 1 MB.
-	MaxBody = 4 << 20
-
+	maxExpires      = 7 * 24 * time.Hour
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
+
+// MaxBody bounds the body, in bytes, that Verify reads to check its digest. The
+// largest document of the APIs, a job with 150 inputs, is well below 1 MB; a
+// function's code of 50 MB comes in base64 within one.
+func MaxBody(service string) int64 {
+	if service == "lambda" {
+		return 72 << 20
+	}
+	return 4 << 20
+}
 
 // The codes of the errors that Verify returns, all of kind Denied except the
 // last, which is Limit. The rest-json services put "Exception" names in their
@@ -233,10 +239,10 @@ func payloadHash(r *http.Request, s signature) (string, error) {
 	if body == nil {
 		body = http.NoBody
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(nil, body, MaxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(nil, body, MaxBody(s.service)))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return "", fault.New(fault.Limit, CodeTooLarge, "the request's document is larger than %d bytes", MaxBody)
+		return "", fault.New(fault.Limit, CodeTooLarge, "the request's document is larger than %d bytes", tooLarge.Limit)
 	}
 	if err != nil {
 		return "", fault.New(fault.Invalid, CodeIncomplete, "read request body: %w", err)

@@ -123,7 +123,9 @@ func TestWhatIsRefused(t *testing.T) {
 		"too early":           {nil, now.Add(-15*time.Minute - time.Second), sigv4.CodeSkewed},
 		"date of another day": {func(r *http.Request) { r.Header.Set("X-Amz-Date", "20260305T050607Z") }, now, sigv4.CodeIncomplete},
 		"no date":             {func(r *http.Request) { r.Header.Del("X-Amz-Date") }, now, sigv4.CodeIncomplete},
-		"large body":          {func(r *http.Request) { r.Body = io.NopCloser(bytes.NewReader(make([]byte, sigv4.MaxBody+1))) }, now, sigv4.CodeTooLarge},
+		"large body": {func(r *http.Request) {
+			r.Body = io.NopCloser(bytes.NewReader(make([]byte, int(sigv4.MaxBody("mediaconvert"))+1)))
+		}, now, sigv4.CodeTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request(t, "/x?a=1", longed, "mediaconvert", now)

@@ -1,4 +1,4 @@
-package rest
+package apiserver
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// jsonCodes are the names that rest-json services give to the faults of signatures.
+// jsonCodes are the names that the services of the JSON protocols give to the faults of signatures.
 var jsonCodes = map[string]string{
 	sigv4.CodeMissing:    "MissingAuthenticationTokenException",
 	sigv4.CodeIncomplete: "IncompleteSignatureException",
@@ -47,7 +47,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, call *Call, err er
 		code, status = f.Code, st
 	}
 	var body bytes.Buffer
-	if s.cfg.API.Protocol == awsapi.RESTXML {
+	if p := s.cfg.API.Protocol; p == awsapi.RESTXML || p == awsapi.Query {
 		w.Header().Set("Content-Type", "text/xml")
 		err = s.failureXML(&body, call.RequestID, code, message, status)
 	} else {
@@ -55,6 +55,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, call *Call, err er
 			code = c
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if s.cfg.API.Protocol == awsapi.JSON {
+			w.Header().Set("Content-Type", contentTypeJSON11)
+		}
 		w.Header().Set("X-Amzn-Errortype", code)
 		err = s.schema.EncodeJSON(&body, struct {
 			Type    string `json:"__type"`
