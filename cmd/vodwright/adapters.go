@@ -46,8 +46,8 @@ func edgeInfo(i object.Info) edge.Info {
 	}
 }
 
-func (b bucketOrigin) Open(ctx context.Context, bucket, key string) (edge.Info, io.ReadSeekCloser, error) {
-	reader, info, err := b.store.Open(ctx, bucket, key, "")
+func (b bucketOrigin) Open(ctx context.Context, from edge.OriginRef, key string) (edge.Info, io.ReadSeekCloser, error) {
+	reader, info, err := b.store.Open(ctx, from.Bucket, key, "")
 	if err != nil {
 		return edge.Info{}, nil, err
 	}
@@ -57,8 +57,8 @@ func (b bucketOrigin) Open(ctx context.Context, bucket, key string) (edge.Info, 
 	return edgeInfo(info), reader, nil
 }
 
-func (b bucketOrigin) Stat(ctx context.Context, bucket, key string) (edge.Info, error) {
-	info, err := b.store.Stat(ctx, bucket, key, "")
+func (b bucketOrigin) Stat(ctx context.Context, from edge.OriginRef, key string) (edge.Info, error) {
+	info, err := b.store.Stat(ctx, from.Bucket, key, "")
 	return edgeInfo(info), err
 }
 

@@ -29,15 +29,19 @@ func (d distributions) ByHost(ctx context.Context, host string) (edge.Distributi
 	if err != nil {
 		return edge.Distribution{}, err
 	}
-	out := edge.Distribution{
-		ID: found.ID, Enabled: found.Enabled, Bucket: found.Bucket, OriginPath: found.OriginPath,
-		DefaultRootObject: found.DefaultRootObject, ViewerProtocolPolicy: edge.ViewerProtocolPolicy(found.ViewerProtocolPolicy),
-	}
+	behavior := edge.Behavior{Pattern: "*", Origin: "origin", ViewerProtocolPolicy: edge.ViewerProtocolPolicy(found.ViewerProtocolPolicy), Cache: edge.CachingOptimized()}
 	if ttl := found.TTL; ttl != nil {
-		out.TTL = &edge.TTL{Min: seconds(ttl.Min), Default: seconds(ttl.Default), Max: seconds(ttl.Max)}
+		behavior.Cache.TTL = edge.TTL{Min: seconds(ttl.Min), Default: seconds(ttl.Default), Max: seconds(ttl.Max)}
+	}
+	out := edge.Distribution{
+		ID: found.ID, Enabled: found.Enabled, DefaultRootObject: found.DefaultRootObject,
+		Origins:   map[string]edge.OriginConfig{"origin": {Bucket: found.Bucket, Path: found.OriginPath, Signed: true}},
+		Behaviors: []edge.Behavior{behavior},
 	}
 	return out, nil
 }
+
+func (d distributions) Aliases(context.Context) (map[string]string, error) { return nil, nil }
 
 func seconds(n int64) time.Duration {
 	return time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second

@@ -32,10 +32,16 @@ type folder string
 
 func (f folder) ByHost(_ context.Context, host string) (edge.Distribution, error) {
 	bucket, _, _ := strings.Cut(host, ".")
-	return edge.Distribution{ID: bucket, Enabled: bucket != "disabled", Bucket: bucket, ViewerProtocolPolicy: edge.AllowAll}, nil
+	return edge.Distribution{
+		ID: bucket, Enabled: bucket != "disabled", Origins: map[string]edge.OriginConfig{"o": {Bucket: bucket}},
+		Behaviors: []edge.Behavior{{Pattern: "*", Origin: "o", ViewerProtocolPolicy: edge.AllowAll, Cache: edge.CachingOptimized()}},
+	}, nil
 }
 
-func (f folder) Open(_ context.Context, bucket, key string) (edge.Info, io.ReadSeekCloser, error) {
+func (f folder) Aliases(context.Context) (map[string]string, error) { return nil, nil }
+
+func (f folder) Open(_ context.Context, from edge.OriginRef, key string) (edge.Info, io.ReadSeekCloser, error) {
+	bucket := from.Bucket
 	file, err := os.Open(filepath.Join(string(f), bucket, filepath.FromSlash(key)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return edge.Info{}, nil, fault.New(fault.NotFound, "NoSuchKey", "no object %q", key)
@@ -49,8 +55,8 @@ func (f folder) Open(_ context.Context, bucket, key string) (edge.Info, io.ReadS
 	return edge.Info{Size: st.Size(), LastModified: st.ModTime(), ETag: fmt.Sprintf(`"%x-%x"`, st.Size(), st.ModTime().UnixNano())}, file, nil
 }
 
-func (f folder) Stat(ctx context.Context, bucket, key string) (edge.Info, error) {
-	info, file, err := f.Open(ctx, bucket, key)
+func (f folder) Stat(ctx context.Context, from edge.OriginRef, key string) (edge.Info, error) {
+	info, file, err := f.Open(ctx, from, key)
 	if err == nil {
 		file.Close()
 	}

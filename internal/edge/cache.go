@@ -3,12 +3,24 @@ package edge
 import (
 	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
 // cacheKey names an object at the edge. The bucket is part of it, so that a
 // distribution given another origin serves nothing of the old one.
-type cacheKey struct{ distribution, bucket, key string }
+type cacheKey struct {
+	distribution string
+	store        string // the bucket, a slash and the origin's path: "films/" or "films/site/v1/"
+	path         string // decoded, without a leading slash, the root object's for "/"
+	variant      string // of the request's headers, query strings and cookies: those of the cache policy
+}
+
+// object returns the bucket and the key.
+func (k *cacheKey) object() (bucket, key string) {
+	bucket, prefix, _ := strings.Cut(k.store, "/")
+	return bucket, prefix + k.path
+}
 
 // cache holds objects, the least recently used leaving first, within a bound of
 // bytes and one of open files. Objects in use are counted until their last user

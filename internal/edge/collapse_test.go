@@ -135,14 +135,14 @@ type slowOpen struct {
 	release chan struct{}
 }
 
-func (o *slowOpen) Open(ctx context.Context, bucket, key string) (Info, io.ReadSeekCloser, error) {
+func (o *slowOpen) Open(ctx context.Context, from OriginRef, key string) (Info, io.ReadSeekCloser, error) {
 	o.entered <- struct{}{}
 	select {
 	case <-o.release:
 	case <-ctx.Done():
 		return Info{}, nil, ctx.Err()
 	}
-	return o.folderOrigin.Open(ctx, bucket, key)
+	return o.folderOrigin.Open(ctx, from, key)
 }
 
 func TestLeaderWhoLeavesBeforeTheOriginAnswers(t *testing.T) {
@@ -294,7 +294,7 @@ func TestWarmCopiesStayWarm(t *testing.T) {
 		defer s.edge.cache.mu.Unlock()
 		for k, o := range s.edge.cache.objects {
 			if o.warm.Load() != nil {
-				keys = append(keys, k.key)
+				keys = append(keys, k.path)
 			}
 		}
 		slices.Sort(keys)

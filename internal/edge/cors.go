@@ -64,8 +64,8 @@ func (e *Edge) corsRules(ctx context.Context, bucket string, now time.Time) *kno
 
 // crossOrigin adds the CORS headers of a GET or HEAD answer, errors included: a
 // player can only tell a 404 from a broken network if it may read it.
-func (v *viewer) crossOrigin(d *knownDistribution) {
-	known := v.edge.corsRules(v.r.Context(), d.Bucket, v.now)
+func (v *viewer) crossOrigin(b *knownBehavior) {
+	known := v.edge.corsRules(v.r.Context(), b.origin.Bucket, v.now)
 	if known.err != nil {
 		return
 	}
@@ -88,13 +88,13 @@ func (v *viewer) crossOrigin(d *knownDistribution) {
 
 // preflight answers a browser's OPTIONS request: 200 if a rule allows what it
 // asks for, else S3's 403 (Amazon S3 User Guide, "Testing CORS").
-func (v *viewer) preflight(d *knownDistribution) error {
+func (v *viewer) preflight(b *knownBehavior) error {
 	origin, method := v.r.Header.Get("Origin"), v.r.Header.Get("Access-Control-Request-Method")
 	if origin == "" || method == "" {
 		return fault.New(fault.Invalid, "BadRequest", "Insufficient information. Origin request header needed").
 			WithHint("OPTIONS answers CORS preflight requests, which carry Origin and Access-Control-Request-Method")
 	}
-	known := v.edge.corsRules(v.r.Context(), d.Bucket, v.now)
+	known := v.edge.corsRules(v.r.Context(), b.origin.Bucket, v.now)
 	if known.err != nil {
 		return known.err
 	}

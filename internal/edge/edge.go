@@ -71,22 +71,14 @@ type TTL struct {
 	Min, Default, Max time.Duration
 }
 
-// Distribution is what the data plane needs to know of a distribution.
-type Distribution struct {
-	ID                   string // as in <id>.cdn.localhost and the API, any case
-	Enabled              bool
-	Bucket               string               // the origin's bucket
-	OriginPath           string               // "" or "/prefix", put before the viewer's path
-	DefaultRootObject    string               // key served for "/"; "" for none
-	ViewerProtocolPolicy ViewerProtocolPolicy // see its constants
-	TTL                  *TTL                 // nil: 1 s, 24 h, 1 year, as the managed policy CachingOptimized
-}
-
 // Distributions finds distributions. Implementations are safe for concurrent use.
 type Distributions interface {
-	// ByHost returns the distribution that answers at host: lower case, no port,
-	// no final dot; "<id>.cdn.localhost" or an alias. None: a fault of kind NotFound.
+	// ByHost returns the distribution that answers at host: "<id>.cdn.localhost" in
+	// lower case, no port, no final dot. None: a fault of kind NotFound.
 	ByHost(ctx context.Context, host string) (Distribution, error)
+	// Aliases returns every alias there is, in lower case ("*.example.com" too), with
+	// the host "<id>.cdn.localhost" of its distribution.
+	Aliases(ctx context.Context) (map[string]string, error)
 }
 
 // Info is what an origin says about one version of an object.
@@ -107,17 +99,18 @@ type CORSRule struct {
 }
 
 // Origin gives read access to buckets. Implementations are safe for concurrent use.
-// A missing bucket or key is a fault of kind NotFound with S3's code; what may not
-// be read is Denied; an origin that is down is Unavailable.
+// A missing bucket or key is a fault of kind NotFound with S3's code; what the
+// bucket's policy does not let the distribution read is Denied; an origin that is
+// down is Unavailable.
 type Origin interface {
 	// Open returns the current version of an object and its bytes, positioned at
 	// the start; the caller closes them. The bytes stay those of Info even if the
 	// key is overwritten or deleted meanwhile. An *os.File is shared by all viewers
 	// and sent by sendfile.
-	Open(ctx context.Context, bucket, key string) (Info, io.ReadSeekCloser, error)
+	Open(ctx context.Context, from OriginRef, key string) (Info, io.ReadSeekCloser, error)
 	// Stat returns what Open would, without the bytes; at least Size, ETag and
 	// LastModified must be equal to Open's.
-	Stat(ctx context.Context, bucket, key string) (Info, error)
+	Stat(ctx context.Context, from OriginRef, key string) (Info, error)
 	// CORS returns the bucket's rules in order; none is an empty slice and no error.
 	CORS(ctx context.Context, bucket string) ([]CORSRule, error)
 }
@@ -207,7 +200,37 @@ func (e *Edge) Owns(host string) bool {
 // the origin has now. For whoever hears of object events; without it the change
 // is seen after CheckEvery.
 func (e *Edge) Purge(bucket, key string) {
-	e.purge(func(k cacheKey) bool { return k.bucket == bucket && k.key == key })
+	e.purge(func(k cacheKey) bool { b, o := k.object(); return b == bucket && o == key })
+}
+
+// Forget drops what the edge knows of a distribution's configuration, so that a
+// change acts on the next request; "" is for all. Without it a change is seen
+// within a second. What is cached stays: see Invalidate.
+func (e *Edge) Forget(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for host, known := range e.distributions {
+		if id == "" || strings.EqualFold(known.ID, id) {
+			delete(e.distributions, host)
+		}
+	}
+}
+
+// Invalidate drops every cached answer of a distribution whose path matches one
+// of paths (CreateInvalidation): exact ones, or with "*" at the end. When it
+// returns, no viewer who asks from now on gets anything from before.
+func (e *Edge) Invalidate(id string, paths []string) {
+	e.purge(func(k cacheKey) bool {
+		if !strings.EqualFold(k.distribution, id) {
+			return false
+		}
+		for _, p := range paths {
+			if matchPattern(strings.TrimPrefix(p, "/"), k.path) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // purge forgets every object whose key matches, those on their way included.

@@ -136,10 +136,10 @@ func TestKeysAreExact(t *testing.T) {
 			t.Errorf("%.80s: %d, want %d: %.200s", path, a.StatusCode, status, a.body)
 		}
 	}
-	s.dist.mu.Lock()
-	s.dist.d.DefaultRootObject, s.dist.d.OriginPath = "index.html", "/site/v1"
-	s.dist.mu.Unlock()
-	s.clock.Advance(2 * time.Second)
+	s.change(func(d *Distribution) {
+		d.DefaultRootObject = "index.html"
+		d.Origins = map[string]OriginConfig{"films": {Bucket: "films", Path: "/site/v1"}}
+	})
 	s.origin.put(t, "site/v1/index.html", []byte("<p>"))
 	s.get("/").want(t, 200, "Content-Type", "text/html; charset=utf-8")
 	s.get("/..").want(t, 400)
@@ -179,7 +179,7 @@ func TestViewerProtocolPolicy(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s/%s/%s", tt.policy, tt.kind, tt.method), func(t *testing.T) {
 			s := newSite(t, func(c *Config) { c.TLSPort = tt.port })
-			s.dist.d.ViewerProtocolPolicy = tt.policy
+			s.change(func(d *Distribution) { d.Behaviors[0].ViewerProtocolPolicy = tt.policy })
 			s.origin.put(t, "a.ts", pattern(10))
 			a := s.do(tt.kind, tt.method, tt.path)
 			a.want(t, tt.status, "Location", tt.location, "Access-Control-Allow-Origin", "*")
@@ -208,10 +208,7 @@ func TestHostsAndDisabled(t *testing.T) {
 	if a.want(t, 404, "X-Cache", "Error from cloudfront"); !strings.Contains(string(a.body), "<Code>NoSuchDistribution</Code>") || !strings.Contains(string(a.body), "e2.cdn.localhost") {
 		t.Errorf("unknown host: %s", a.body)
 	}
-	s.dist.mu.Lock()
-	s.dist.d.Enabled = false
-	s.dist.mu.Unlock()
-	s.clock.Advance(time.Second)
+	s.change(func(d *Distribution) { d.Enabled = false })
 	s.get("/a.ts").want(t, 403, "Access-Control-Allow-Origin", "*")
 }
 

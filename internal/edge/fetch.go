@@ -40,9 +40,8 @@ const (
 // below it, the calls to read a file cost more than copying its bytes.
 const inlineBytes = 64 << 10
 
-// object returns the current version of a key for use until it is released.
-func (e *Edge) object(ctx context.Context, d *knownDistribution, key string) (*object, outcome, error) {
-	k := cacheKey{d.ID, d.Bucket, key}
+// object returns the current version of k, which b serves, for use until it is released.
+func (e *Edge) object(ctx context.Context, b *knownBehavior, k cacheKey) (*object, outcome, error) {
 	if o := e.cache.acquire(k); o != nil {
 		how, current, err := e.check(ctx, o)
 		if current {
@@ -67,7 +66,7 @@ func (e *Edge) object(ctx context.Context, d *knownDistribution, key string) (*o
 		f = &flight{landed: make(chan struct{})}
 		e.flights[k] = f
 		// On its own goroutine and without this viewer's cancellation: others may join.
-		go e.fly(context.WithoutCancel(ctx), k, d.ttl, f)
+		go e.fly(context.WithoutCancel(ctx), k, b, f)
 	}
 	f.waiters++
 	e.mu.Unlock()
@@ -99,7 +98,7 @@ func (e *Edge) check(ctx context.Context, o *object) (how outcome, current bool,
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	info, err := e.cfg.Origin.Stat(ctx, o.key.bucket, o.key.key)
+	info, err := e.cfg.Origin.Stat(ctx, o.from, o.originKey())
 	if err == nil {
 		f := o.fresh.Load()
 		switch {
@@ -116,17 +115,22 @@ func (e *Edge) check(ctx context.Context, o *object) (how outcome, current bool,
 		return 0, false, err
 	}
 	if !errors.Is(err, context.Canceled) { // the viewer's leaving says nothing about the origin
-		e.cfg.Logger.Warn("serve stale object", "bucket", o.key.bucket, "key", o.key.key, "error", err)
+		e.cfg.Logger.Warn("serve stale object", "bucket", o.from.Bucket, "key", o.originKey(), "error", err)
 	}
 	return hit, true, nil
 }
 
 // fly opens k at the origin, hands the object to everybody who waits and puts it
 // in the cache; if the bytes go to memory it stays until they are there.
-func (e *Edge) fly(ctx context.Context, k cacheKey, ttl TTL, f *flight) {
+func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight) {
+	_, key := k.object()
+	if len(key) > maxKey {
+		e.land(k, f, nil, keyTooLong(len(key)))
+		return
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(openTimeout, func() { cancel(errOriginSlow) })
-	info, body, err := e.cfg.Origin.Open(ctx, k.bucket, k.key)
+	info, body, err := e.cfg.Origin.Open(ctx, b.origin, key)
 	timer.Stop()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -136,10 +140,10 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, ttl TTL, f *flight) {
 		e.land(k, f, nil, err)
 		return
 	}
-	o := newObject(k, info, ttl, e.cfg.Clock())
+	o := newObject(k, b.origin, info, b.Cache.TTL, e.cfg.Clock())
 	o.confirm(e.cfg.Clock(), o.fresh.Load().stored, e.cfg.CheckEvery)
 	file, isFile := body.(*os.File)
-	cost := int64(objectOverhead + len(k.key))
+	cost := int64(objectOverhead + len(k.path) + len(k.variant))
 	inMemory := info.Size <= e.cfg.MaxBytes/8 && (!isFile || info.Size <= inlineBytes)
 	switch {
 	case inMemory && e.cache.reserve(cost+info.Size):
@@ -166,7 +170,7 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, ttl TTL, f *flight) {
 	e.land(k, f, o, nil)
 	timer = time.AfterFunc(fillTimeout, func() { cancel(errOriginSlow) })
 	if err := o.bytes.fill(body); err != nil {
-		e.cfg.Logger.Error("read object from origin", "bucket", k.bucket, "key", k.key, "error", err)
+		e.cfg.Logger.Error("read object from origin", "bucket", b.origin.Bucket, "key", key, "error", err)
 		e.cache.remove(o) // before anybody knows: who asks again shall not meet it
 		o.bytes.fail(err)
 	}

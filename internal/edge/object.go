@@ -19,6 +19,7 @@ import (
 // The first block of fields is immutable once the object is shared.
 type object struct {
 	key      cacheKey
+	from     OriginRef
 	info     Info
 	playlist bool
 	ttl      TTL
@@ -58,9 +59,9 @@ type freshness struct {
 // objectOverhead is what an object costs beside its bytes: its fields, headers and map entry, generously.
 const objectOverhead = 2 << 10
 
-func newObject(k cacheKey, info Info, ttl TTL, now time.Time) *object {
-	info.ContentType = contentType(info.ContentType, k.key)
-	o := &object{key: k, info: info, playlist: isPlaylist(info.ContentType), ttl: ttl}
+func newObject(k cacheKey, from OriginRef, info Info, ttl TTL, now time.Time) *object {
+	info.ContentType = contentType(info.ContentType, k.path)
+	o := &object{key: k, from: from, info: info, playlist: isPlaylist(info.ContentType), ttl: ttl}
 	o.headers = headers{
 		etag:               field(info.ETag),
 		contentType:        field(info.ContentType),
@@ -75,6 +76,12 @@ func newObject(k cacheKey, info Info, ttl TTL, now time.Time) *object {
 	}
 	o.confirm(now, now, time.Second)
 	return o
+}
+
+// originKey is the object's key in its bucket.
+func (o *object) originKey() string {
+	_, key := o.key.object()
+	return key
 }
 
 func field(v string) []string {

@@ -7,32 +7,32 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// objectKey returns the key of the bucket that a viewer's path names. path has
-// been percent-decoded once by net/http ("+" stays "+"), which is all that is
+// viewerPath returns the path, without its leading slash, under which behaviors
+// and the cache know what a viewer asks for: the root object's for "/". urlPath
+// has been percent-decoded once by net/http ("+" stays "+"), which is all that is
 // ever done to it: there is no cleaning, so that no two paths name one key.
-func objectKey(d *knownDistribution, path string) (string, error) {
-	key := strings.TrimPrefix(path, "/")
-	if key == "" {
-		key = strings.TrimPrefix(d.DefaultRootObject, "/")
-		if key == "" {
+func (d *knownDistribution) viewerPath(urlPath string) (string, error) {
+	path := strings.TrimPrefix(urlPath, "/")
+	if path == "" {
+		if path = d.DefaultRootObject; path == "" {
 			return "", fault.New(fault.NotFound, "NoSuchKey", "There is nothing at the root of this distribution").
 				WithHint("name an object in the URL, or set the distribution's DefaultRootObject")
 		}
 	}
-	if prefix := strings.Trim(d.OriginPath, "/"); prefix != "" {
-		key = prefix + "/" + key
-	}
 	switch {
-	case len(key) > 1024: // S3's limit
-		return "", fault.New(fault.Invalid, "KeyTooLongError", "Your key is too long: %d bytes, at most 1024", len(key))
-	case !utf8.ValidString(key) || strings.IndexByte(key, 0) >= 0:
+	case len(path) > maxKey:
+		return "", keyTooLong(len(path))
+	case !utf8.ValidString(path) || strings.IndexByte(path, 0) >= 0:
 		return "", fault.New(fault.Invalid, "InvalidURI", "The path is not valid UTF-8 text").
 			WithHint("percent-encode the key's UTF-8 bytes")
 	}
-	if err := checkSegments(key); err != nil {
-		return "", err
-	}
-	return key, nil
+	return path, checkSegments(path)
+}
+
+const maxKey = 1024 // S3's limit
+
+func keyTooLong(n int) error {
+	return fault.New(fault.Invalid, "KeyTooLongError", "Your key is too long: %d bytes, at most %d", n, maxKey)
 }
 
 // checkSegments refuses the keys that a path-cleaning origin would take for another key.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,9 +97,9 @@ func (o *folderOrigin) open(bucket, key string) (Info, *os.File, error) {
 	return info, f, nil
 }
 
-func (o *folderOrigin) Open(_ context.Context, bucket, key string) (Info, io.ReadSeekCloser, error) {
+func (o *folderOrigin) Open(_ context.Context, from OriginRef, key string) (Info, io.ReadSeekCloser, error) {
 	o.opens.Add(1)
-	info, f, err := o.open(bucket, key)
+	info, f, err := o.open(from.Bucket, key)
 	if err != nil {
 		return info, nil, err
 	}
@@ -108,9 +109,9 @@ func (o *folderOrigin) Open(_ context.Context, bucket, key string) (Info, io.Rea
 	return info, &stream{f: f, wrap: o.wrap}, nil
 }
 
-func (o *folderOrigin) Stat(_ context.Context, bucket, key string) (Info, error) {
+func (o *folderOrigin) Stat(_ context.Context, from OriginRef, key string) (Info, error) {
 	o.stats.Add(1)
-	info, f, err := o.open(bucket, key)
+	info, f, err := o.open(from.Bucket, key)
 	if err == nil {
 		f.Close()
 	}
@@ -157,6 +158,27 @@ func (o *oneDistribution) ByHost(_ context.Context, host string) (Distribution, 
 	return o.d, nil
 }
 
+func (o *oneDistribution) Aliases(context.Context) (map[string]string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := map[string]string{}
+	for _, alias := range o.d.Aliases {
+		out[alias] = "e1.cdn.localhost"
+	}
+	return out, nil
+}
+
+// change replaces the distribution and tells the edge.
+func (s *site) change(f func(*Distribution)) {
+	s.dist.mu.Lock()
+	d := s.dist.d
+	d.Behaviors = slices.Clone(d.Behaviors)
+	f(&d)
+	s.dist.d = d
+	s.dist.mu.Unlock()
+	s.edge.Forget(d.ID)
+}
+
 // clock is a clock that moves when told.
 type clock struct {
 	mu  sync.Mutex
@@ -189,7 +211,11 @@ type site struct {
 func newSite(t testing.TB, change func(*Config)) *site {
 	s := &site{
 		t: t, origin: newFolderOrigin(t), clock: &clock{now: time.Now()},
-		dist: &oneDistribution{d: Distribution{ID: "E1", Enabled: true, Bucket: "films", ViewerProtocolPolicy: AllowAll}},
+		dist: &oneDistribution{d: Distribution{
+			ID: "E1", ARN: "arn:aws:cloudfront::000000000000:distribution/E1", Enabled: true,
+			Origins:   map[string]OriginConfig{"films": {Bucket: "films", Signed: true}},
+			Behaviors: []Behavior{{Pattern: "*", Origin: "films", ViewerProtocolPolicy: AllowAll, Cache: CachingOptimized()}},
+		}},
 	}
 	cfg := Config{Distributions: s.dist, Origin: s.origin, Clock: s.clock.Now, TLSPort: 8443}
 	if change != nil {

@@ -80,7 +80,7 @@ func (v *viewer) respond(o *object, how outcome) error {
 		return nil
 	}
 	if err := v.send(body, first, length); err != nil && v.r.Context().Err() == nil {
-		v.edge.cfg.Logger.Warn("send object", "bucket", o.key.bucket, "key", o.key.key, "request_id", v.scratch.id[0], "error", err)
+		v.edge.cfg.Logger.Warn("send object", "bucket", o.from.Bucket, "key", o.originKey(), "request_id", v.scratch.id[0], "error", err)
 		// The viewer must not take what it has for the whole: net/http cuts the
 		// connection or resets the stream.
 		panic(http.ErrAbortHandler)
@@ -141,7 +141,7 @@ func (e *Edge) openBody(ctx context.Context, o *object, ownFile bool) (body, err
 		}
 		own = again
 	default:
-		info, r, err := e.cfg.Origin.Open(ctx, o.key.bucket, o.key.key)
+		info, r, err := e.cfg.Origin.Open(ctx, o.from, o.originKey())
 		if err != nil {
 			return body{}, err
 		}

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -31,6 +30,7 @@ type viewer struct {
 	r    *http.Request
 	h    http.Header // of the response
 	now  time.Time
+	dist *knownDistribution // nil until it is known
 	// scratch holds the one-element slices of headers that differ by request, so
 	// that they cost one allocation together.
 	scratch struct{ id, age, via, length, contentRange [1]string }
@@ -44,18 +44,26 @@ func (v *viewer) serve() error {
 		v.h["Access-Control-Allow-Origin"] = anyOrigin // a page may read why its stream does not play
 		return err
 	}
+	v.dist = d
 	v.scratch.via[0] = d.via
 	v.h["Via"] = v.scratch.via[:]
+	path, pathErr := d.viewerPath(v.r.URL.Path)
+	b := d.behavior(path)
 	// Before anything can go wrong or be redirected: browsers hide answers without CORS headers.
 	if v.r.Method != http.MethodOptions {
-		v.crossOrigin(d)
+		v.crossOrigin(b)
 	}
 	if !d.Enabled {
 		return fault.New(fault.Denied, "AccessDenied", "The distribution %s is disabled", d.ID).
 			WithHint("enable it with `aws cloudfront update-distribution` (Enabled: true)")
 	}
-	if v.r.TLS == nil && d.ViewerProtocolPolicy != AllowAll {
-		if d.ViewerProtocolPolicy == RedirectToHTTPS {
+	if d.Firewall != FirewallOff {
+		if err := v.inspect(); err != nil {
+			return err
+		}
+	}
+	if v.r.TLS == nil && b.ViewerProtocolPolicy != AllowAll {
+		if b.ViewerProtocolPolicy == RedirectToHTTPS {
 			v.redirect(host)
 			return nil
 		}
@@ -66,7 +74,7 @@ func (v *viewer) serve() error {
 	switch method := v.r.Method; method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
-		return v.preflight(d)
+		return v.preflight(b)
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 		return fault.New(fault.Denied, "AccessDenied", "This distribution is not configured to allow the HTTP request method that was used for this request. The distribution supports only cachable requests").
 			WithHint("write to the bucket through the S3 API, not through the distribution")
@@ -74,16 +82,21 @@ func (v *viewer) serve() error {
 		v.h["Allow"] = []string{"GET, HEAD, OPTIONS"}
 		return fault.New(fault.Invalid, "MethodNotAllowed", "The method %.20q is not allowed here", method)
 	}
-
-	key, err := objectKey(d, v.r.URL.Path)
-	if err != nil {
+	if pathErr != nil {
+		return pathErr
+	}
+	if err := v.admit(b); err != nil {
 		return err
 	}
-	obj, how, err := v.edge.object(v.r.Context(), d, key)
+
+	obj, how, err := v.edge.object(v.r.Context(), b, cacheKey{distribution: d.ID, store: b.store, path: path})
 	if err != nil {
 		return originFault(err, v.r.URL.Path)
 	}
 	defer v.edge.cache.release(obj)
+	if obj.playlist && v.rewritesPlaylists(b) {
+		return v.respondSigned(obj, how)
+	}
 	return v.respond(obj, how)
 }
 
@@ -137,71 +150,4 @@ func requestID() string {
 	}
 	b[54], b[55] = '=', '='
 	return string(b[:])
-}
-
-// knownDistribution is a distribution with what follows from it, kept for a moment.
-type knownDistribution struct {
-	Distribution
-	ttl     TTL
-	via     string
-	expires time.Time
-}
-
-// How long answers about distributions and CORS rules are kept: a change is seen
-// within a second, and a busy distribution costs its store one query a second.
-const configLifetime = time.Second
-
-// maxKnown bounds the maps of such answers. Only what exists is kept, so it is
-// reached by a thousand busy distributions, not by made-up host names.
-const maxKnown = 1024
-
-// distribution returns the distribution that answers at host. An unknown host is
-// not remembered: a new distribution answers at once.
-func (e *Edge) distribution(ctx context.Context, host string, now time.Time) (*knownDistribution, error) {
-	e.mu.Lock()
-	known := e.distributions[host]
-	if known != nil && now.Before(known.expires) {
-		e.mu.Unlock()
-		return known, nil
-	}
-	e.mu.Unlock()
-
-	d, err := e.cfg.Distributions.ByHost(ctx, host)
-	if err != nil {
-		switch {
-		case fault.KindOf(err) == fault.NotFound:
-			e.mu.Lock()
-			delete(e.distributions, host)
-			e.mu.Unlock()
-			return nil, fault.New(fault.NotFound, "NoSuchDistribution", "No distribution answers at %q", clip(host, 253)).
-				WithHint("`aws cloudfront list-distributions` shows the domain names there are")
-		case known != nil && ctx.Err() == nil: // better an old answer than none
-			e.cfg.Logger.Warn("keep old distribution", "host", host, "error", err)
-			return known, nil
-		}
-		return nil, err
-	}
-	known = &knownDistribution{
-		Distribution: d,
-		ttl:          TTL{Min: time.Second, Default: 24 * time.Hour, Max: 365 * 24 * time.Hour},
-		via:          "1.1 " + host + " (Vodwright)",
-		expires:      now.Add(configLifetime),
-	}
-	if d.TTL != nil {
-		known.ttl = *d.TTL
-	}
-	e.mu.Lock()
-	if len(e.distributions) >= maxKnown {
-		clear(e.distributions)
-	}
-	e.distributions[host] = known
-	e.mu.Unlock()
-	return known, nil
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
 }
