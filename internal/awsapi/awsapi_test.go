@@ -79,36 +79,38 @@ func TestPatternsCompile(t *testing.T) {
 		for _, op := range api.Operations {
 			if op.Input != nil {
 				v := op.Input()
-				fill(reflect.ValueOf(v).Elem(), 0)
+				fill(reflect.ValueOf(v).Elem(), map[reflect.Type]bool{})
 				s.Validate(v)
 			}
 		}
 	}
 }
 
-// fill gives every member a value, so that a validation visits all of a shape.
-func fill(v reflect.Value, depth int) {
-	if depth > 40 {
-		return
-	}
+// fill gives every member a value, so that a validation visits all of a shape; a
+// shape that was met before (some hold themselves) stays as it is.
+func fill(v reflect.Value, met map[reflect.Type]bool) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), depth+1)
+		fill(v.Elem(), met)
 	case reflect.Slice:
 		if v.Type().Elem().Kind() != reflect.Uint8 {
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-			fill(v.Index(0), depth+1)
+			fill(v.Index(0), met)
 		}
 	case reflect.Map:
 		e := reflect.New(v.Type().Elem()).Elem()
-		fill(e, depth+1)
+		fill(e, met)
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("k"), e)
 	case reflect.Struct:
+		if met[v.Type()] {
+			return
+		}
+		met[v.Type()] = true
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				fill(v.Field(i), depth+1)
+				fill(v.Field(i), met)
 			}
 		}
 	case reflect.String:
