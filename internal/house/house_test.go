@@ -59,6 +59,7 @@ var sameFloor = map[string][]string{
 // pure rooms take arguments and give results: no files, network, clock, context or log.
 var pure = []string{
 	"internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip",
+	"internal/edge/viewersign",
 	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront", "internal/awsapi/wafv2",
 	"internal/awsapi/iam", "internal/awsapi/sts", "internal/awsapi/lambda", "internal/awsapi/logs", "internal/awsapi/events",
 }
