@@ -50,6 +50,7 @@ import (
 	"sync"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/viewersign"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -126,8 +127,12 @@ type Config struct {
 	// CheckEvery is how long a cached object is served without asking the origin
 	// whether it is still the current one; 0 is 1 s, negative trusts lifetimes alone.
 	CheckEvery time.Duration
-	Clock      func() time.Time // nil is time.Now
-	Logger     *slog.Logger     // nil logs nothing
+	// TokenSecret makes the tokens of signed playlists (Behavior.SignPlaylists); the
+	// same across restarts, and on every server of a distribution. Without it only
+	// what a custom policy covers is signed.
+	TokenSecret []byte
+	Clock       func() time.Time // nil is time.Now
+	Logger      *slog.Logger     // nil logs nothing
 }
 
 // Edge serves viewers' requests. It is an http.Handler, safe for concurrent use.
@@ -135,6 +140,8 @@ type Edge struct {
 	cfg     Config
 	cache   *cache
 	buffers sync.Pool // of *[bufferBytes]byte
+
+	signatures *viewersign.Verifier
 
 	mu            sync.Mutex
 	flights       map[cacheKey]*flight
@@ -185,6 +192,7 @@ func New(cfg Config) (*Edge, error) {
 		flights:       map[cacheKey]*flight{},
 		distributions: map[string]*knownDistribution{},
 		cors:          map[string]*knownCORS{},
+		signatures:    viewersign.New(cfg.TokenSecret),
 		buffers:       sync.Pool{New: func() any { return new([bufferBytes]byte) }},
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/viewersign"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -31,6 +32,9 @@ type viewer struct {
 	h    http.Header // of the response
 	now  time.Time
 	dist *knownDistribution // nil until it is known
+	// signed and grant say by what the viewer was admitted; nil where anybody is.
+	signed *viewersign.Request
+	grant  *viewersign.Grant
 	// scratch holds the one-element slices of headers that differ by request, so
 	// that they cost one allocation together.
 	scratch struct{ id, age, via, length, contentRange [1]string }
@@ -94,7 +98,7 @@ func (v *viewer) serve() error {
 		return originFault(err, v.r.URL.Path)
 	}
 	defer v.edge.cache.release(obj)
-	if obj.playlist && v.rewritesPlaylists(b) {
+	if v.rewritesPlaylists(b) && isHLS(obj.info.ContentType) {
 		return v.respondSigned(obj, how)
 	}
 	return v.respond(obj, how)

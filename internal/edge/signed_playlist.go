@@ -1,0 +1,177 @@
+package edge
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/andybalholm/brotli"
+
+	"vodwright.dev/vodwright/internal/fault"
+)
+
+// maxSignedPlaylist bounds the playlists that are rewritten in memory, before and
+// after: a day of 2-second segments is 2 MB.
+const maxSignedPlaylist = 32 << 20
+
+// isHLS reports whether a type is a playlist of HLS: the ones that can be signed.
+func isHLS(contentType string) bool {
+	return isPlaylist(contentType) && !strings.HasPrefix(strings.ToLower(contentType), "application/dash+xml")
+}
+
+// Headers of signed playlists that are always the same.
+var (
+	// A playlist for one viewer is in no shared cache, and its player asks again
+	// rather than go on with queries that have expired.
+	privateCache = []string{"private, no-cache"}
+	noRanges     = []string{"none"}
+	gzipEncoding = []string{"gzip"}
+)
+
+// respondSigned sends the playlist o with every URL in it signed as the viewer's
+// was. It is made anew for each request and never cached here: it differs by
+// viewer. Ranges are not served, for no two answers need to have the same bytes.
+func (v *viewer) respondSigned(o *object, how outcome) error {
+	text, err := v.readPlaylist(o)
+	if err != nil {
+		return err
+	}
+	text = v.edge.signatures.Playlist(v.signed, v.grant, text)
+	h := v.h
+	zip := len(text) >= minCompressed && acceptsGzip(v.r.Header)
+	tag := signedTag(o.info.ETag, v.grant.KeyPairID+v.grant.Query+v.grant.IP.String()+v.grant.Expires.String(), zip)
+	switch how {
+	case hit:
+		h["X-Cache"] = hitHeader
+	case miss:
+		h["X-Cache"] = missHeader
+	case refreshHit:
+		h["X-Cache"] = refreshHitHeader
+	}
+	set(h, "Etag", field(tag))
+	h["Cache-Control"] = privateCache
+	h["Vary"] = withVary(h["Vary"], "Accept-Encoding")
+	switch evaluate(v.r.Header, tag, time.Time{}) {
+	case notModified:
+		v.w.WriteHeader(http.StatusNotModified)
+		return nil
+	case preconditionFailed:
+		return fault.New(fault.Invalid, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+	}
+	set(h, "Content-Type", o.headers.contentType)
+	set(h, "Content-Disposition", o.headers.contentDisposition)
+	set(h, "Content-Language", o.headers.contentLanguage)
+	h["Accept-Ranges"] = noRanges
+	h["X-Content-Type-Options"] = nosniffHeader
+	if zip {
+		var packed bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // its level is a valid one
+		_, _ = z.Write(text)                                 // memory does not fail
+		_ = z.Close()
+		text = packed.Bytes()
+		h["Content-Encoding"] = gzipEncoding
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(text))}
+	v.w.WriteHeader(http.StatusOK)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(text) // a viewer that has left misses nothing
+	}
+	return nil
+}
+
+// minCompressed is the size from which a signed playlist is compressed (CloudFront: 1,000 bytes).
+const minCompressed = 1000
+
+// readPlaylist returns the plain text of o.
+func (v *viewer) readPlaylist(o *object) ([]byte, error) {
+	tooLong := fault.New(fault.Limit, "PlaylistTooLong", "A playlist of more than %d MiB cannot be signed", maxSignedPlaylist>>20)
+	if o.info.Size > maxSignedPlaylist {
+		return nil, tooLong
+	}
+	from, err := v.edge.openBody(v.r.Context(), o, false)
+	if err != nil {
+		return nil, err
+	}
+	defer from.close()
+	raw := make([]byte, o.info.Size)
+	switch {
+	case from.bytes != nil:
+		for at := 0; at < len(raw) && err == nil; {
+			var data []byte
+			data, err = from.bytes.next(v.r.Context(), at, len(raw))
+			at += copy(raw[at:], data)
+		}
+	case from.at != nil:
+		_, err = io.ReadFull(io.NewSectionReader(from.at, 0, o.info.Size), raw)
+	default:
+		_, err = io.ReadFull(from.own, raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read playlist %q: %w", o.key.path, err)
+	}
+	var unpacked io.Reader
+	switch encoding := strings.ToLower(strings.TrimSpace(o.info.ContentEncoding)); encoding {
+	case "", "identity":
+		return raw, nil
+	case "gzip":
+		if unpacked, err = gzip.NewReader(bytes.NewReader(raw)); err != nil {
+			return nil, fmt.Errorf("read playlist %q as gzip: %w", o.key.path, err)
+		}
+	case "br":
+		unpacked = brotli.NewReader(bytes.NewReader(raw))
+	default:
+		return nil, fault.New(fault.Unavailable, "", "playlist %q: its Content-Encoding %q cannot be signed", o.key.path, encoding)
+	}
+	text, err := io.ReadAll(io.LimitReader(unpacked, maxSignedPlaylist+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("unpack playlist %q: %w", o.key.path, err)
+	case len(text) > maxSignedPlaylist:
+		return nil, tooLong
+	}
+	return text, nil
+}
+
+// signedTag is the entity tag of a playlist as signed by one grant.
+func signedTag(etag, grant string, zipped bool) string {
+	if etag == "" {
+		return ""
+	}
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, grant)
+	bare := strings.Trim(strings.TrimPrefix(etag, "W/"), `"`)
+	tag := `"` + bare + "-" + strconv.FormatUint(h.Sum64(), 36) + `"`
+	if zipped || strings.HasPrefix(etag, "W/") {
+		return "W/" + tag
+	}
+	return tag
+}
+
+// withVary adds a name to the values of Vary without changing the shared slice.
+func withVary(values []string, name string) []string {
+	if len(values) == 0 {
+		return []string{name}
+	}
+	return []string{strings.Join(values, ", ") + ", " + name}
+}
+
+// acceptsGzip reports whether a viewer takes gzip (RFC 9110 §12.5.3).
+func acceptsGzip(h http.Header) bool {
+	for _, list := range h["Accept-Encoding"] {
+		for item := range strings.SplitSeq(list, ",") {
+			name, weight, _ := strings.Cut(item, ";")
+			if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
+				continue
+			}
+			weight = strings.ReplaceAll(weight, " ", "")
+			return !strings.HasPrefix(weight, "q=0") || strings.Trim(weight, "q=0.") != ""
+		}
+	}
+	return false
+}
