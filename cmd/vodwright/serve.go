@@ -159,6 +159,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 
 	cdn, err := edge.New(edge.Config{
 		Distributions: distributions{records}, Origin: bucketOrigin{buckets}, DomainSuffix: edgeDomain, TLSPort: portOf(secure), Logger: log,
+		TokenSecret: tokenSecret(key),
 	})
 	if err != nil {
 		return err
