@@ -147,10 +147,18 @@ func (s *server) createLogGroup(ctx context.Context, _ *apiserver.Call, in *wire
 	if in.KmsKeyId != nil {
 		return nil, invalid("Vodwright has no keys to encrypt log groups with (kmsKeyId)")
 	}
+	if strings.ContainsFunc(value(in.LogGroupName), notOfName) {
+		return nil, invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", value(in.LogGroupName))
+	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
 	return &wire.CreateLogGroupOutput{}, s.store.CreateLogGroup(ctx, Group{Name: value(in.LogGroupName), Created: s.now()}, in.Tags)
+}
+
+// notOfName reports whether a character is none of a group's name.
+func notOfName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_/#", r)
 }
 
 func (s *server) now() time.Time { return s.logs.now().UTC().Truncate(time.Millisecond) }
@@ -227,6 +235,9 @@ func (s *server) deleteRetentionPolicy(ctx context.Context, _ *apiserver.Call, i
 }
 
 func (s *server) createLogStream(ctx context.Context, _ *apiserver.Call, in *wire.CreateLogStreamRequest) (*wire.CreateLogStreamOutput, error) {
+	if name := value(in.LogStreamName); strings.ContainsAny(name, ":*") {
+		return nil, invalid("1 validation error detected: Value '%s' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*", name)
+	}
 	return &wire.CreateLogStreamOutput{}, s.store.CreateLogStream(ctx, value(in.LogGroupName), value(in.LogStreamName), s.now())
 }
 
