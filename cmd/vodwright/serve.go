@@ -24,6 +24,7 @@ import (
 	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/iam"
 	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 	"vodwright.dev/vodwright/internal/object"
 	"vodwright.dev/vodwright/internal/probe"
@@ -140,6 +141,8 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		return err
 	}
 
+	journal := logs.New(logs.Config{Store: records, Logger: log})
+
 	listener, err := listen(c.Listen)
 	if err != nil {
 		return err
@@ -170,6 +173,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: console.Handler(),
 		Services: map[string]http.Handler{
 			"mediaconvert": mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
+			"logs":         logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
 			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: keys.authenticate, Logger: log}),
 		},
 	}
@@ -177,6 +181,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	group, ctx := errgroup.WithContext(p.ctx)
 	group.Go(func() error { return buckets.Run(ctx) })
 	group.Go(func() error { return jobs.Run(ctx) })
+	group.Go(func() error { return journal.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })
 	servers := []*http.Server{httpServer(door, log)}
 	group.Go(func() error { return untilShutdown(servers[0].Serve(listener)) })
