@@ -17,7 +17,7 @@ type record struct {
 	began        time.Time
 	firstByte    time.Duration // from began until the header was written
 	took         time.Duration
-	result       string // x-edge-result-type: Hit, RefreshHit, Miss, Error, Redirect, ...
+	result       result // x-edge-result-type
 	whole        bool   // everything was written that the status promised
 }
 

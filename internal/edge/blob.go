@@ -74,3 +74,8 @@ func (b *blob) next(ctx context.Context, from, to int) ([]byte, error) {
 		}
 	}
 }
+
+// fullBlob returns a blob of bytes that are all there.
+func fullBlob(data []byte) *blob {
+	return &blob{data: data, filled: len(data), grown: make(chan struct{})}
+}

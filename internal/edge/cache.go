@@ -3,24 +3,8 @@ package edge
 import (
 	"io"
 	"os"
-	"strings"
 	"sync"
 )
-
-// cacheKey names an object at the edge. The bucket is part of it, so that a
-// distribution given another origin serves nothing of the old one.
-type cacheKey struct {
-	distribution string
-	store        string // the bucket, a slash and the origin's path: "films/" or "films/site/v1/"
-	path         string // decoded, without a leading slash, the root object's for "/"
-	variant      string // of the request's headers, query strings and cookies: those of the cache policy
-}
-
-// object returns the bucket and the key.
-func (k *cacheKey) object() (bucket, key string) {
-	bucket, prefix, _ := strings.Cut(k.store, "/")
-	return bucket, prefix + k.path
-}
 
 // cache holds objects, the least recently used leaving first, within a bound of
 // bytes and one of open files. Objects in use are counted until their last user
@@ -65,6 +49,25 @@ func (c *cache) release(o *object) {
 	free := c.freeable(o)
 	c.mu.Unlock()
 	closeAll(free)
+}
+
+// hold counts one more use of o, which is in use.
+func (c *cache) hold(o *object) {
+	c.mu.Lock()
+	o.refs++
+	c.mu.Unlock()
+}
+
+// charge counts bytes that o, which is in use, is about to hold besides what it
+// has, and reports whether there was room.
+func (c *cache) charge(o *object, bytes int64) bool {
+	if !c.reserve(bytes) {
+		return false
+	}
+	c.mu.Lock()
+	o.cost += bytes
+	c.mu.Unlock()
+	return true
 }
 
 // reserve counts bytes for an object that is about to hold them, and reports
@@ -150,7 +153,7 @@ func (c *cache) add(o *object, refs int) {
 			old = next
 		}
 	}
-	if o.cost > 0 && !o.purged && c.files <= c.maxFiles {
+	if o.cost > 0 && !o.uncached && c.files <= c.maxFiles {
 		if old := c.objects[o.key]; old != nil {
 			free = append(free, c.drop(old)...)
 		}

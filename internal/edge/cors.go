@@ -16,7 +16,7 @@ var (
 	anyOrigin      = []string{"*"}
 	allowTrue      = []string{"true"}
 	readMethods    = []string{"GET, HEAD"}
-	exposeDefault  = []string{"Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Last-Modified, Via, X-Amz-Cf-Id, X-Cache"}
+	exposeDefault  = []string{"Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Last-Modified, Via, X-Amz-Cf-Id, X-Cache, X-Vodwright-Why"}
 	varyByOrigin   = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"} // as S3 sends it
 	maxAgeDefault  = []string{"600"}
 	emptyBody      = []string{"0"}
@@ -33,9 +33,9 @@ type knownCORS struct {
 // corsRules returns the CORS rules of a bucket. While they cannot be read the
 // last known ones stand; when there are none, err is set.
 func (e *Edge) corsRules(ctx context.Context, bucket string, now time.Time) *knownCORS {
-	e.mu.Lock()
-	old := e.cors[bucket]
-	e.mu.Unlock()
+	e.known.mu.RLock()
+	old := e.known.cors[bucket]
+	e.known.mu.RUnlock()
 	if old != nil && now.Before(old.expires) {
 		return old
 	}
@@ -53,12 +53,12 @@ func (e *Edge) corsRules(ctx context.Context, bucket string, now time.Time) *kno
 		}
 	}
 	known := &knownCORS{rules: rules, err: err, expires: now.Add(configLifetime)}
-	e.mu.Lock()
-	if len(e.cors) >= maxKnown {
-		clear(e.cors)
+	e.known.mu.Lock()
+	if len(e.known.cors) >= maxKnown {
+		clear(e.known.cors)
 	}
-	e.cors[bucket] = known
-	e.mu.Unlock()
+	e.known.cors[bucket] = known
+	e.known.mu.Unlock()
 	return known
 }
 
@@ -70,6 +70,9 @@ func (v *viewer) crossOrigin(b *knownBehavior) {
 		return
 	}
 	if len(known.rules) == 0 {
+		if b.forwardsOrigin { // the bucket was asked, and allows nobody
+			return
+		}
 		// Sent without an Origin header too: a browser may use an answer it has
 		// stored for an <img> for a later fetch.
 		v.h["Access-Control-Allow-Origin"] = anyOrigin
@@ -86,40 +89,56 @@ func (v *viewer) crossOrigin(b *knownBehavior) {
 	}
 }
 
-// preflight answers a browser's OPTIONS request: 200 if a rule allows what it
-// asks for, else S3's 403 (Amazon S3 User Guide, "Testing CORS").
+// preflight answers a browser's OPTIONS request: 200 if the response headers
+// policy or a rule of the bucket allows what it asks for, else S3's 403 (Amazon S3
+// User Guide, "Testing CORS").
 func (v *viewer) preflight(b *knownBehavior) error {
 	origin, method := v.r.Header.Get("Origin"), v.r.Header.Get("Access-Control-Request-Method")
 	if origin == "" || method == "" {
 		return fault.New(fault.Invalid, "BadRequest", "Insufficient information. Origin request header needed").
 			WithHint("OPTIONS answers CORS preflight requests, which carry Origin and Access-Control-Request-Method")
 	}
-	known := v.edge.corsRules(v.r.Context(), b.origin.Bucket, v.now)
-	if known.err != nil {
-		return known.err
-	}
 	headers := v.r.Header.Get("Access-Control-Request-Headers")
-	v.h["Vary"] = varyByOrigin
-	// A distribution serves no other methods, whatever the bucket's rules allow.
-	reads := method == http.MethodGet || method == http.MethodHead
-	rule, pattern := matchRule(known.rules, origin, method, headers)
-	switch {
-	case reads && len(known.rules) == 0:
-		v.h["Access-Control-Allow-Origin"] = anyOrigin
-		v.h["Access-Control-Allow-Methods"] = readMethods
-		v.h["Access-Control-Max-Age"] = maxAgeDefault
-	case reads && rule != nil:
-		v.allow(rule, pattern, origin)
-	default:
+	allowed := false
+	if b.bucketCORS {
+		known := v.edge.corsRules(v.r.Context(), b.origin.Bucket, v.now)
+		if known.err != nil {
+			return known.err
+		}
+		v.h["Vary"] = varyByOrigin
+		// A distribution serves no other methods, whatever the bucket's rules allow.
+		reads := method == http.MethodGet || method == http.MethodHead
+		rule, pattern := matchRule(known.rules, origin, method, headers)
+		switch {
+		case reads && len(known.rules) == 0 && !b.forwardsOrigin:
+			v.h["Access-Control-Allow-Origin"] = anyOrigin
+			v.h["Access-Control-Allow-Methods"] = readMethods
+			v.h["Access-Control-Max-Age"] = maxAgeDefault
+			allowed = true
+		case reads && rule != nil:
+			v.allow(rule, pattern, origin)
+			allowed = true
+		}
+	}
+	if cors := b.cors(); cors != nil && cors.allows(origin, method, headers) && (cors.override || !allowed) {
+		for _, name := range corsHeaders {
+			delete(v.h, name)
+		}
+		cors.allow(v.h, origin)
+		set(v.h, "Access-Control-Allow-Methods", cors.allowMethods)
+		set(v.h, "Access-Control-Max-Age", cors.maxAge)
+		allowed = true
+	}
+	if !allowed {
 		return fault.New(fault.Denied, "AccessForbidden", "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec").
-			WithHint("see the bucket's rules with `aws s3api get-bucket-cors`")
+			WithHint("see the bucket's rules with `aws s3api get-bucket-cors`, and the behavior's response headers policy")
 	}
 	if headers != "" {
 		v.h["Access-Control-Allow-Headers"] = []string{headers} // allowed one by one
 	}
 	v.h["Cache-Control"] = preflightCache
 	v.h["Content-Length"] = emptyBody
-	v.w.WriteHeader(http.StatusOK)
+	v.writeHeader(http.StatusOK)
 	return nil
 }
 
@@ -150,21 +169,30 @@ func matchRule(rules []CORSRule, origin, method, headers string) (rule *CORSRule
 			continue
 		}
 		at := slices.IndexFunc(r.AllowedOrigins, func(p string) bool { return matchWildcard(p, origin) })
-		if at >= 0 && allowsHeaders(r, headers) {
+		if at >= 0 && allowsHeaders(lower(r.AllowedHeaders), headers) {
 			return r, r.AllowedOrigins[at]
 		}
 	}
 	return nil, ""
 }
 
-func allowsHeaders(r *CORSRule, headers string) bool {
+// allowsHeaders reports whether each of the comma-separated headers matches one of patterns, in lower case.
+func allowsHeaders(patterns []string, headers string) bool {
 	for name := range strings.SplitSeq(headers, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if name != "" && !slices.ContainsFunc(r.AllowedHeaders, func(p string) bool { return matchWildcard(strings.ToLower(p), name) }) {
+		if name != "" && !slices.ContainsFunc(patterns, func(p string) bool { return matchWildcard(p, name) }) {
 			return false
 		}
 	}
 	return true
+}
+
+func lower(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = strings.ToLower(name)
+	}
+	return out
 }
 
 // matchWildcard matches s against a pattern with at most one "*", which stands

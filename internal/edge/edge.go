@@ -46,6 +46,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -143,10 +145,11 @@ type Edge struct {
 
 	signatures *viewersign.Verifier
 
-	mu            sync.Mutex
-	flights       map[cacheKey]*flight
-	distributions map[string]*knownDistribution
-	cors          map[string]*knownCORS
+	known configuration
+
+	mu      sync.Mutex
+	flights map[cacheKey]*flight
+	errors  map[cacheKey]knownError
 }
 
 // New returns an Edge, or an error that names every missing part of cfg. It starts nothing.
@@ -187,20 +190,31 @@ func New(cfg Config) (*Edge, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Edge{
-		cfg:           cfg,
-		cache:         newCache(cfg.MaxBytes, cfg.MaxOpenFiles),
-		flights:       map[cacheKey]*flight{},
-		distributions: map[string]*knownDistribution{},
-		cors:          map[string]*knownCORS{},
-		signatures:    viewersign.New(cfg.TokenSecret),
-		buffers:       sync.Pool{New: func() any { return new([bufferBytes]byte) }},
+		cfg:        cfg,
+		cache:      newCache(cfg.MaxBytes, cfg.MaxOpenFiles),
+		flights:    map[cacheKey]*flight{},
+		errors:     map[cacheKey]knownError{},
+		known:      configuration{distributions: map[string]*knownDistribution{}, cors: map[string]*knownCORS{}},
+		signatures: viewersign.New(cfg.TokenSecret),
+		buffers:    sync.Pool{New: func() any { return new([bufferBytes]byte) }},
 	}, nil
 }
 
-// Owns reports whether a request with this Host header is the edge's by its
-// domain suffix, whether such a distribution exists or not.
+// Owns reports whether a request with this Host header is the edge's: by its
+// domain suffix, whether such a distribution exists or not, or by an alias. It
+// costs a look into a map and is safe to ask for every request.
 func (e *Edge) Owns(host string) bool {
-	name, ok := strings.CutSuffix(hostName(host), e.cfg.DomainSuffix)
+	host = hostName(host)
+	if e.ownName(host) {
+		return true
+	}
+	_, ok := e.alias(host)
+	return ok
+}
+
+// ownName reports whether host, as hostName returns it, is below the edge's domain.
+func (e *Edge) ownName(host string) bool {
+	name, ok := strings.CutSuffix(host, e.cfg.DomainSuffix)
 	return ok && len(name) > 1 && name[len(name)-1] == '.'
 }
 
@@ -211,33 +225,43 @@ func (e *Edge) Purge(bucket, key string) {
 	e.purge(func(k cacheKey) bool { b, o := k.object(); return b == bucket && o == key })
 }
 
-// Forget drops what the edge knows of a distribution's configuration, so that a
-// change acts on the next request; "" is for all. Without it a change is seen
-// within a second. What is cached stays: see Invalidate.
+// Forget drops what the edge knows of a distribution's configuration and of
+// aliases, so that a change acts on the next request; "" is for all. Without it a
+// change is seen within a second. What is cached stays: see Invalidate.
 func (e *Edge) Forget(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for host, known := range e.distributions {
+	e.known.mu.Lock()
+	defer e.known.mu.Unlock()
+	e.known.generation++
+	e.known.aliases = nil
+	for host, known := range e.known.distributions {
 		if id == "" || strings.EqualFold(known.ID, id) {
-			delete(e.distributions, host)
+			delete(e.known.distributions, host)
 		}
 	}
 }
 
-// Invalidate drops every cached answer of a distribution whose path matches one
-// of paths (CreateInvalidation): exact ones, or with "*" at the end. When it
-// returns, no viewer who asks from now on gets anything from before.
+// Invalidate drops every cached answer of a distribution, errors too, whose path
+// matches one of paths (CreateInvalidation): "/a/b.ts", or "/a/*" with the "*" at
+// the end only. Query strings are not compared: all variants of a path go. When
+// it returns, no viewer who asks from now on gets anything from before.
 func (e *Edge) Invalidate(id string, paths []string) {
+	exact, prefixes := map[string]bool{}, []string{}
+	for _, p := range paths {
+		p, _, _ = strings.Cut(strings.TrimPrefix(p, "/"), "?")
+		p, wild := strings.CutSuffix(p, "*")
+		if plain, err := url.PathUnescape(p); err == nil {
+			p = plain
+		}
+		if wild {
+			prefixes = append(prefixes, p)
+		} else {
+			exact[p] = true
+		}
+	}
+	root := exact[""] // what answers at "/" lies at the top, whatever it is called
 	e.purge(func(k cacheKey) bool {
-		if !strings.EqualFold(k.distribution, id) {
-			return false
-		}
-		for _, p := range paths {
-			if matchPattern(strings.TrimPrefix(p, "/"), k.path) {
-				return true
-			}
-		}
-		return false
+		return strings.EqualFold(k.distribution, id) && (exact[k.path] || root && !strings.Contains(k.path, "/") ||
+			slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(k.path, p) }))
 	})
 }
 
@@ -247,6 +271,11 @@ func (e *Edge) purge(match func(cacheKey) bool) {
 	for k := range e.flights {
 		if match(k) {
 			delete(e.flights, k)
+		}
+	}
+	for k := range e.errors {
+		if match(k) {
+			delete(e.errors, k)
 		}
 	}
 	e.mu.Unlock()
@@ -270,4 +299,5 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := v.serve(); err != nil {
 		v.fail(err)
 	}
+	v.finish()
 }

@@ -311,7 +311,8 @@ func TestEdgeLifetime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		info := Info{CacheControl: tt.cacheControl, Expires: tt.expires}
-		if got := edgeLifetime(&info, tt.playlist, tt.ttl, now); got != tt.want {
+		said := parseCacheControl(tt.cacheControl)
+		if got := edgeLifetime(&info, &said, tt.playlist, tt.ttl, now); got != tt.want {
 			t.Errorf("%+v: %v", tt, got)
 		}
 	}

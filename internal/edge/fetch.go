@@ -42,8 +42,13 @@ const inlineBytes = 64 << 10
 
 // object returns the current version of k, which b serves, for use until it is released.
 func (e *Edge) object(ctx context.Context, b *knownBehavior, k cacheKey) (*object, outcome, error) {
+	if b.uncached {
+		f := &flight{landed: make(chan struct{}), waiters: 1} // nobody joins it, and nothing is kept
+		go e.fly(context.WithoutCancel(ctx), k, b, f)
+		return e.await(ctx, f, miss)
+	}
 	if o := e.cache.acquire(k); o != nil {
-		how, current, err := e.check(ctx, o)
+		how, current, err := e.check(ctx, b, o)
 		if current {
 			return o, how, nil
 		}
@@ -62,6 +67,13 @@ func (e *Edge) object(ctx context.Context, b *knownBehavior, k cacheKey) (*objec
 			e.mu.Unlock()
 			return o, hit, nil
 		}
+		if known, ok := e.errors[k]; ok {
+			if e.cfg.Clock().Before(known.expires) {
+				e.mu.Unlock()
+				return nil, 0, known.err
+			}
+			delete(e.errors, k)
+		}
 		how = miss
 		f = &flight{landed: make(chan struct{})}
 		e.flights[k] = f
@@ -70,9 +82,16 @@ func (e *Edge) object(ctx context.Context, b *knownBehavior, k cacheKey) (*objec
 	}
 	f.waiters++
 	e.mu.Unlock()
+	return e.await(ctx, f, how)
+}
 
+// await returns what a flight brings, which counted this viewer among its waiters.
+func (e *Edge) await(ctx context.Context, f *flight, how outcome) (*object, outcome, error) {
 	select {
 	case <-f.landed:
+		if f.obj != nil && f.obj.uncached {
+			how = miss
+		}
 		return f.obj, how, f.err
 	case <-ctx.Done():
 	}
@@ -88,33 +107,52 @@ func (e *Edge) object(ctx context.Context, b *knownBehavior, k cacheKey) (*objec
 
 // check asks the origin, when it is time to, whether o is still the current
 // version. One viewer asks; others go on with what is there. An origin that is
-// down keeps what is cached alive, whatever its lifetime (CloudFront's
-// stale-if-error); one that says the object is gone ends it.
-func (e *Edge) check(ctx context.Context, o *object) (how outcome, current bool, err error) {
+// down keeps what is cached alive, as far as the object allows; one that says the
+// object is gone, or not to be read any more, ends it.
+func (e *Edge) check(ctx context.Context, b *knownBehavior, o *object) (how outcome, current bool, err error) {
 	now := e.cfg.Clock()
 	due := o.nextCheck.Load()
 	if now.UnixNano() < due || !o.nextCheck.CompareAndSwap(due, now.Add(time.Second).UnixNano()) {
 		return hit, true, nil
 	}
+	if expires := o.fresh.Load().expires; !now.Before(expires) && now.Before(expires.Add(o.said.whileRevalidate)) {
+		e.cache.hold(o)
+		go func() {
+			defer e.cache.release(o)
+			if _, current, _ := e.ask(context.WithoutCancel(ctx), b, o, now); !current {
+				e.cache.remove(o)
+			}
+		}()
+		return hit, true, nil
+	}
+	return e.ask(ctx, b, o, now)
+}
+
+// ask has the origin confirm o.
+func (e *Edge) ask(ctx context.Context, b *knownBehavior, o *object, now time.Time) (how outcome, current bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	info, err := e.cfg.Origin.Stat(ctx, o.from, o.originKey())
+	info, err := e.cfg.Origin.Stat(ctx, b.origin, o.originKey())
 	if err == nil {
 		f := o.fresh.Load()
 		switch {
 		case !o.is(&info):
 			return miss, false, nil
 		case now.Before(f.expires):
-			o.confirm(now, f.stored, e.cfg.CheckEvery)
+			o.confirm(now, f.stored, b.Cache.TTL, e.cfg.CheckEvery)
 			return hit, true, nil
 		}
-		o.confirm(now, now, e.cfg.CheckEvery)
+		o.confirm(now, now, b.Cache.TTL, e.cfg.CheckEvery)
 		return refreshHit, true, nil
 	}
-	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Denied {
+	left := errors.Is(err, context.Canceled) // the viewer's leaving says nothing about the origin
+	kind := fault.KindOf(err)
+	switch {
+	case kind == fault.NotFound || kind == fault.Denied:
 		return 0, false, err
-	}
-	if !errors.Is(err, context.Canceled) { // the viewer's leaving says nothing about the origin
+	case !left && !o.mayBeStale(now):
+		return 0, false, err
+	case !left:
 		e.cfg.Logger.Warn("serve stale object", "bucket", o.from.Bucket, "key", o.originKey(), "error", err)
 	}
 	return hit, true, nil
@@ -125,7 +163,7 @@ func (e *Edge) check(ctx context.Context, o *object) (how outcome, current bool,
 func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight) {
 	_, key := k.object()
 	if len(key) > maxKey {
-		e.land(k, f, nil, keyTooLong(len(key)))
+		e.land(k, b, f, nil, keyTooLong(len(key)))
 		return
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -137,11 +175,13 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight)
 			err = cause
 		}
 		cancel(nil)
-		e.land(k, f, nil, err)
+		e.land(k, b, f, nil, err)
 		return
 	}
-	o := newObject(k, b.origin, info, b.Cache.TTL, e.cfg.Clock())
-	o.confirm(e.cfg.Clock(), o.fresh.Load().stored, e.cfg.CheckEvery)
+	o := newObject(k, b.origin, info)
+	now := e.cfg.Clock()
+	o.confirm(now, now, b.Cache.TTL, e.cfg.CheckEvery)
+	o.uncached = o.said.noStore && !now.Before(o.fresh.Load().expires) // a minimum lifetime overrides it
 	file, isFile := body.(*os.File)
 	cost := int64(objectOverhead + len(k.path) + len(k.variant))
 	inMemory := info.Size <= e.cfg.MaxBytes/8 && (!isFile || info.Size <= inlineBytes)
@@ -152,6 +192,7 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight)
 		o.cost = cost
 		fallthrough
 	default:
+		o.uncached = o.uncached || o.cost == 0
 		if isFile {
 			o.file = file
 		}
@@ -163,11 +204,11 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight)
 		} else {
 			cancel(nil)
 		}
-		e.land(k, f, o, nil)
+		e.land(k, b, f, o, nil)
 		return
 	}
 	o.refs++ // this goroutine's own
-	e.land(k, f, o, nil)
+	e.land(k, b, f, o, nil)
 	timer = time.AfterFunc(fillTimeout, func() { cancel(errOriginSlow) })
 	if err := o.bytes.fill(body); err != nil {
 		e.cfg.Logger.Error("read object from origin", "bucket", b.origin.Bucket, "key", key, "error", err)
@@ -183,15 +224,21 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight)
 // errOriginSlow is why an origin's reader was cancelled.
 var errOriginSlow = fault.New(fault.Unavailable, "OriginTimeout", "The origin took too long to answer")
 
-// land ends a flight. A flight that was purged meanwhile serves its waiters and
-// leaves nothing behind.
-func (e *Edge) land(k cacheKey, f *flight, o *object, err error) {
+// land ends a flight. A flight that was purged meanwhile, or that nobody was to
+// join, serves its waiters and leaves nothing behind.
+func (e *Edge) land(k cacheKey, b *knownBehavior, f *flight, o *object, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.flights[k] == f {
 		delete(e.flights, k)
+		if ttl := b.errorLifetime(err); ttl > 0 {
+			if len(e.errors) >= maxErrors {
+				clear(e.errors)
+			}
+			e.errors[k] = knownError{err, e.cfg.Clock().Add(ttl)}
+		}
 	} else if o != nil {
-		o.purged = true
+		o.uncached = true
 	}
 	f.obj, f.err = o, err
 	if o != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -18,16 +19,18 @@ import (
 //
 // The first block of fields is immutable once the object is shared.
 type object struct {
-	key      cacheKey
-	from     OriginRef
-	info     Info
-	playlist bool
-	ttl      TTL
-	headers  headers
-	bytes    *blob
-	file     *os.File
-	cost     int64 // bytes reserved in the cache
-	purged   bool  // forgotten before it landed: not to be cached
+	key          cacheKey
+	from         OriginRef
+	info         Info
+	said         directives // by info.CacheControl
+	playlist     bool
+	compressible bool
+	headers      headers
+	bytes        *blob
+	file         *os.File
+	uncached     bool // not to be kept: by its Cache-Control, or forgotten before it landed
+
+	encoded [len(encodingNames)]atomic.Pointer[encoded] // made when asked for
 
 	// warm is a copy of the file's bytes for TLS, made when reads says that it pays.
 	warm  atomic.Pointer[blob]
@@ -37,6 +40,7 @@ type object struct {
 	nextCheck atomic.Int64 // Unix nanoseconds: when to ask the origin whether this is still the current version
 
 	// Guarded by cache.mu.
+	cost         int64 // bytes reserved in the cache
 	refs         int
 	linked       bool
 	growing      bool // a copy for warm is being made
@@ -47,23 +51,26 @@ type object struct {
 
 // headers are an object's response headers, made once; nil is not sent.
 type headers struct {
-	etag, lastModified, contentType, length, contentEncoding, contentDisposition, contentLanguage, expires []string
+	etag, weakETag, lastModified, contentType, length, contentEncoding, contentDisposition, contentLanguage, expires []string
 }
 
 // freshness is replaced as a whole when the origin confirms an object.
 type freshness struct {
 	stored, expires time.Time
 	cacheControl    []string
+	made            bool // cacheControl is the edge's: the origin sent none
 }
 
 // objectOverhead is what an object costs beside its bytes: its fields, headers and map entry, generously.
 const objectOverhead = 2 << 10
 
-func newObject(k cacheKey, from OriginRef, info Info, ttl TTL, now time.Time) *object {
+func newObject(k cacheKey, from OriginRef, info Info) *object {
 	info.ContentType = contentType(info.ContentType, k.path)
-	o := &object{key: k, from: from, info: info, playlist: isPlaylist(info.ContentType), ttl: ttl}
+	o := &object{key: k, from: from, info: info, said: parseCacheControl(info.CacheControl), playlist: isPlaylist(info.ContentType)}
+	o.compressible = compressible(&o.info, &o.said)
 	o.headers = headers{
 		etag:               field(info.ETag),
+		weakETag:           field(weak(info.ETag)),
 		contentType:        field(info.ContentType),
 		length:             field(strconv.FormatInt(info.Size, 10)),
 		contentEncoding:    field(info.ContentEncoding),
@@ -74,8 +81,15 @@ func newObject(k cacheKey, from OriginRef, info Info, ttl TTL, now time.Time) *o
 	if !info.LastModified.IsZero() {
 		o.headers.lastModified = field(info.LastModified.UTC().Format(http.TimeFormat))
 	}
-	o.confirm(now, now, time.Second)
 	return o
+}
+
+// weak returns the tag for another encoding of what etag names.
+func weak(etag string) string {
+	if etag == "" || strings.HasPrefix(etag, "W/") {
+		return etag
+	}
+	return "W/" + etag
 }
 
 // originKey is the object's key in its bucket.
@@ -92,13 +106,13 @@ func field(v string) []string {
 }
 
 // confirm records that at now the object is the origin's current version, and
-// that its lifetime at the edge began at stored.
-func (o *object) confirm(now, stored time.Time, checkEvery time.Duration) {
-	f := &freshness{stored: stored, expires: stored.Add(edgeLifetime(&o.info, o.playlist, o.ttl, stored))}
+// that its lifetime at the edge, within ttl, began at stored.
+func (o *object) confirm(now, stored time.Time, ttl TTL, checkEvery time.Duration) {
+	f := &freshness{stored: stored, expires: stored.Add(edgeLifetime(&o.info, &o.said, o.playlist, ttl, stored))}
 	if o.info.CacheControl != "" {
 		f.cacheControl = []string{o.info.CacheControl}
 	} else if o.info.Expires == "" {
-		f.cacheControl = []string{viewerCacheControl(o.playlist, now, stored, o.info.LastModified)}
+		f.cacheControl, f.made = []string{viewerCacheControl(o.playlist, now, stored, o.info.LastModified)}, true
 	}
 	o.fresh.Store(f)
 	next := f.expires
@@ -106,6 +120,20 @@ func (o *object) confirm(now, stored time.Time, checkEvery time.Duration) {
 		next = t
 	}
 	o.nextCheck.Store(next.UnixNano())
+}
+
+// mayBeStale reports whether the object may be served at now although the origin
+// could not confirm it (CloudFront Developer Guide, "stale-if-error"): without a
+// limit unless its Cache-Control sets one.
+func (o *object) mayBeStale(now time.Time) bool {
+	expires := o.fresh.Load().expires
+	switch {
+	case now.Before(expires):
+		return true
+	case o.said.ifError >= 0:
+		return now.Before(expires.Add(o.said.ifError))
+	}
+	return !o.said.mustRevalidate
 }
 
 // is reports whether info describes this very version.

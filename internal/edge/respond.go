@@ -12,80 +12,130 @@ import (
 
 // respond sends o, or as much of it as the viewer asked for.
 func (v *viewer) respond(o *object, how outcome) error {
-	h, f := v.h, o.fresh.Load()
-	switch how {
-	case hit:
-		h["X-Cache"] = hitHeader
-	case miss:
-		h["X-Cache"] = missHeader
-	case refreshHit:
-		h["X-Cache"] = refreshHitHeader
-	}
-	if how != miss {
-		age := max(v.edge.cfg.Clock().Sub(f.stored), 0)
-		v.scratch.age[0] = strconv.FormatInt(int64(age/time.Second), 10)
-		h["Age"] = v.scratch.age[:]
-	}
+	h := v.h
+	v.describe(o, how)
+	ranged := v.r.Method == http.MethodGet && v.r.Header.Get("Range") != "" && rangeApplies(v.r.Header, o.info.ETag, o.info.LastModified)
+	var other *encoded // nil: the object as it is
+	length := o.headers.length
 	set(h, "Etag", o.headers.etag)
-	set(h, "Last-Modified", o.headers.lastModified)
-	set(h, "Cache-Control", f.cacheControl)
-	set(h, "Expires", o.headers.expires)
+	if o.compressible && v.behavior.encodings != 0 {
+		addVary(h, "Accept-Encoding")
+		if !ranged { // the bytes of a range are the object's own
+			var at int
+			if other, at = v.edge.encodedFor(v.r.Context(), o, v.behavior.encodings&acceptedEncodings(v.r.Header["Accept-Encoding"])); other != nil {
+				set(h, "Etag", o.headers.weakETag)
+				h["Content-Encoding"], length = encodingNames[at], other.length
+			}
+		}
+	}
 
 	switch evaluate(v.r.Header, o.info.ETag, o.info.LastModified) {
 	case notModified:
-		v.w.WriteHeader(http.StatusNotModified)
+		delete(h, "Content-Encoding")
+		v.writeHeader(http.StatusNotModified)
 		return nil
 	case preconditionFailed:
-		return fault.New(fault.Invalid, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+		return errPrecondition()
 	}
 
 	set(h, "Content-Type", o.headers.contentType)
 	set(h, "Content-Encoding", o.headers.contentEncoding)
 	set(h, "Content-Disposition", o.headers.contentDisposition)
 	set(h, "Content-Language", o.headers.contentLanguage)
-	h["Accept-Ranges"] = acceptBytesHeader
 	h["X-Content-Type-Options"] = nosniffHeader
-
+	if other == nil {
+		h["Accept-Ranges"] = acceptBytesHeader
+	}
 	if v.r.Method == http.MethodHead { // a range is defined for GET alone (RFC 9110 §14.2)
-		h["Content-Length"] = o.headers.length
-		v.w.WriteHeader(http.StatusOK)
+		h["Content-Length"] = length
+		v.writeHeader(http.StatusOK)
 		return nil
 	}
-	kind, first, length := rangeWhole, int64(0), o.info.Size
-	if header := v.r.Header.Get("Range"); header != "" && rangeApplies(v.r.Header, o.info.ETag, o.info.LastModified) {
-		kind, first, length = parseRange(header, o.info.Size)
+	if other != nil {
+		h["Content-Length"] = length
+		v.writeHeader(http.StatusOK)
+		v.transmit(o, body{bytes: other.bytes}, 0, int64(len(other.bytes.data)))
+		return nil
+	}
+	kind, first, n := rangeWhole, int64(0), o.info.Size
+	if ranged {
+		kind, first, n = parseRange(v.r.Header.Get("Range"), o.info.Size)
 	}
 	if kind == rangeUnsatisfiable {
 		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.info.Size, 10)}
-		return fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable: the object has %d bytes", o.info.Size)
+		return refuse(layerRequest, fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable: the object has %d bytes", o.info.Size))
 	}
 
 	// Whatever can fail at the origin does so before the status is sent.
-	body, err := v.edge.openBody(v.r.Context(), o, v.sendsFiles(length))
+	source, err := v.edge.openBody(v.r.Context(), o, v.sendsFiles(n))
 	if err != nil {
-		return err
+		return originFault(err, v.r.URL.Path)
 	}
-	defer body.close()
+	defer source.close()
 	if kind == rangePart {
-		v.scratch.length[0] = strconv.FormatInt(length, 10)
-		v.scratch.contentRange[0] = contentRange(first, length, o.info.Size)
+		v.scratch.length[0] = strconv.FormatInt(n, 10)
+		v.scratch.contentRange[0] = contentRange(first, n, o.info.Size)
 		h["Content-Length"] = v.scratch.length[:]
 		h["Content-Range"] = v.scratch.contentRange[:]
-		v.w.WriteHeader(http.StatusPartialContent)
+		v.writeHeader(http.StatusPartialContent)
 	} else {
-		h["Content-Length"] = o.headers.length
-		v.w.WriteHeader(http.StatusOK)
+		h["Content-Length"] = length
+		v.writeHeader(http.StatusOK)
 	}
-	if length == 0 {
-		return nil
-	}
-	if err := v.send(body, first, length); err != nil && v.r.Context().Err() == nil {
-		v.edge.cfg.Logger.Warn("send object", "bucket", o.from.Bucket, "key", o.originKey(), "request_id", v.scratch.id[0], "error", err)
-		// The viewer must not take what it has for the whole: net/http cuts the
-		// connection or resets the stream.
-		panic(http.ErrAbortHandler)
+	if n > 0 {
+		v.transmit(o, source, first, n)
 	}
 	return nil
+}
+
+// describe sets the headers that say how o was found and how long it is good for.
+func (v *viewer) describe(o *object, how outcome) {
+	v.found(how)
+	h, f := v.h, o.fresh.Load()
+	if how != miss {
+		age := max(v.edge.cfg.Clock().Sub(f.stored), 0)
+		v.scratch.age[0] = strconv.FormatInt(int64(age/time.Second), 10)
+		h["Age"] = v.scratch.age[:]
+	}
+	set(h, "Last-Modified", o.headers.lastModified)
+	if reply := v.behavior.reply; !f.made || reply == nil || !reply.cacheControl {
+		set(h, "Cache-Control", f.cacheControl)
+	}
+	set(h, "Expires", o.headers.expires)
+}
+
+// found notes how the object was found.
+func (v *viewer) found(how outcome) {
+	switch how {
+	case hit:
+		v.h["X-Cache"], v.result = hitHeader, resultHit
+	case miss:
+		v.h["X-Cache"], v.result = missHeader, resultMiss
+	case refreshHit:
+		v.h["X-Cache"], v.result = refreshHitHeader, resultRefreshHit
+	}
+}
+
+func errPrecondition() error {
+	return refuse(layerRequest, fault.New(fault.Invalid, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"))
+}
+
+// transmit sends length bytes of o's source from first on, the header having been
+// sent. If it cannot, it aborts the response by a panic that net/http knows.
+func (v *viewer) transmit(o *object, source body, first, length int64) {
+	err := v.send(source, first, length)
+	if err == nil {
+		return
+	}
+	v.cut = true
+	if v.r.Context().Err() != nil {
+		return // the viewer has left
+	}
+	v.edge.cfg.Logger.Warn("send object", "bucket", o.from.Bucket, "key", o.originKey(), "request_id", v.scratch.id[0], "error", err)
+	v.finish()
+	// The viewer must not take what it has for the whole: net/http cuts the
+	// connection or resets the stream.
+	panic(http.ErrAbortHandler)
 }
 
 func set(h http.Header, name string, values []string) {
@@ -213,6 +263,7 @@ func (v *viewer) send(b body, first, length int64) error {
 		// To an HTTP/1 connection from a file this is sendfile.
 		n, err := io.Copy(v.w, &part)
 		length -= n
+		v.sent += n
 		if err == nil && part.N > 0 {
 			err = io.ErrUnexpectedEOF
 		}
@@ -232,6 +283,7 @@ func (v *viewer) sendBytes(b *blob, from, to int64, extend func()) error {
 		}
 		n, err := v.w.Write(data)
 		from += int64(n)
+		v.sent += int64(n)
 		if err != nil {
 			return err
 		}
@@ -256,6 +308,7 @@ func (v *viewer) sendAt(r io.ReaderAt, first, length int64, extend func()) error
 			return err
 		}
 		written, err := v.w.Write(buffer[:n])
+		v.sent += int64(written)
 		first, length, sinceExtended = first+int64(written), length-int64(written), sinceExtended+int64(written)
 		if err != nil {
 			return err

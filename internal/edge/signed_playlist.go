@@ -44,25 +44,18 @@ func (v *viewer) respondSigned(o *object, how outcome) error {
 	}
 	text = v.edge.signatures.Playlist(v.signed, v.grant, text)
 	h := v.h
-	zip := len(text) >= minCompressed && acceptsGzip(v.r.Header)
+	zip := len(text) >= minCompressed && acceptedEncodings(v.r.Header["Accept-Encoding"])&encodingGzip != 0
 	tag := signedTag(o.info.ETag, v.grant.KeyPairID+v.grant.Query+v.grant.IP.String()+v.grant.Expires.String(), zip)
-	switch how {
-	case hit:
-		h["X-Cache"] = hitHeader
-	case miss:
-		h["X-Cache"] = missHeader
-	case refreshHit:
-		h["X-Cache"] = refreshHitHeader
-	}
+	v.found(how)
 	set(h, "Etag", field(tag))
 	h["Cache-Control"] = privateCache
-	h["Vary"] = withVary(h["Vary"], "Accept-Encoding")
+	addVary(h, "Accept-Encoding")
 	switch evaluate(v.r.Header, tag, time.Time{}) {
 	case notModified:
-		v.w.WriteHeader(http.StatusNotModified)
+		v.writeHeader(http.StatusNotModified)
 		return nil
 	case preconditionFailed:
-		return fault.New(fault.Invalid, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+		return errPrecondition()
 	}
 	set(h, "Content-Type", o.headers.contentType)
 	set(h, "Content-Disposition", o.headers.contentDisposition)
@@ -78,15 +71,13 @@ func (v *viewer) respondSigned(o *object, how outcome) error {
 		h["Content-Encoding"] = gzipEncoding
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(text))}
-	v.w.WriteHeader(http.StatusOK)
+	v.writeHeader(http.StatusOK)
 	if v.r.Method != http.MethodHead {
-		_, _ = v.w.Write(text) // a viewer that has left misses nothing
+		n, err := v.w.Write(text)
+		v.sent, v.cut = int64(n), err != nil // a viewer that has left misses nothing
 	}
 	return nil
 }
-
-// minCompressed is the size from which a signed playlist is compressed (CloudFront: 1,000 bytes).
-const minCompressed = 1000
 
 // readPlaylist returns the plain text of o.
 func (v *viewer) readPlaylist(o *object) ([]byte, error) {
@@ -151,27 +142,4 @@ func signedTag(etag, grant string, zipped bool) string {
 		return "W/" + tag
 	}
 	return tag
-}
-
-// withVary adds a name to the values of Vary without changing the shared slice.
-func withVary(values []string, name string) []string {
-	if len(values) == 0 {
-		return []string{name}
-	}
-	return []string{strings.Join(values, ", ") + ", " + name}
-}
-
-// acceptsGzip reports whether a viewer takes gzip (RFC 9110 §12.5.3).
-func acceptsGzip(h http.Header) bool {
-	for _, list := range h["Accept-Encoding"] {
-		for item := range strings.SplitSeq(list, ",") {
-			name, weight, _ := strings.Cut(item, ";")
-			if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
-				continue
-			}
-			weight = strings.ReplaceAll(weight, " ", "")
-			return !strings.HasPrefix(weight, "q=0") || strings.Trim(weight, "q=0.") != ""
-		}
-	}
-	return false
 }

@@ -1,0 +1,191 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+)
+
+// encoding is a content encoding that the edge makes; a set of them is a sum.
+type encoding uint8
+
+const (
+	encodingBrotli encoding = 1 << iota // preferred where a viewer takes both
+	encodingGzip
+)
+
+// Objects between these sizes are compressed (CloudFront Developer Guide, "Serve compressed files").
+const minCompressed, maxCompressed = 1_000, 10_000_000
+
+// encoded is an object in one content encoding. It lives and goes with the object.
+type encoded struct {
+	done   chan struct{} // closed when the rest is set
+	bytes  *blob         // nil: not worth it, or no room
+	length []string
+}
+
+var (
+	encodingNames  = [2][]string{{"br"}, {"gzip"}}
+	varyByEncoding = []string{"Accept-Encoding"}
+)
+
+// compressible reports whether CloudFront would compress an object of this kind.
+func compressible(info *Info, said *directives) bool {
+	return info.ContentEncoding == "" && info.Size >= minCompressed && info.Size <= maxCompressed && !said.noTransform && compressibleType(info.ContentType)
+}
+
+// compressibleType is CloudFront's list ("File types that CloudFront compresses").
+func compressibleType(contentType string) bool {
+	t, _, _ := strings.Cut(contentType, ";")
+	switch strings.ToLower(strings.TrimSpace(t)) {
+	case "application/dash+xml", "application/eot", "application/font", "application/font-sfnt", "application/javascript",
+		"application/json", "application/opentype", "application/otf", "application/pdf", "application/pkcs7-mime",
+		"application/protobuf", "application/rss+xml", "application/truetype", "application/ttf", "application/vnd.apple.mpegurl",
+		"application/vnd.mapbox-vector-tile", "application/vnd.ms-fontobject", "application/wasm", "application/xhtml+xml",
+		"application/xml", "application/x-font-opentype", "application/x-font-truetype", "application/x-font-ttf",
+		"application/x-httpd-cgi", "application/x-javascript", "application/x-mpegurl", "application/x-opentype",
+		"application/x-otf", "application/x-perl", "application/x-ttf", "font/eot", "font/opentype", "font/otf", "font/ttf",
+		"image/svg+xml", "text/css", "text/csv", "text/html", "text/javascript", "text/js", "text/plain", "text/richtext",
+		"text/tab-separated-values", "text/vtt", "text/xml", "text/x-component", "text/x-java-source", "text/x-script",
+		"vnd.apple.mpegurl":
+		return true
+	}
+	return false
+}
+
+// acceptedEncodings reads Accept-Encoding (RFC 9110 §12.5.3): what is named, or
+// covered by "*", with a weight above 0.
+func acceptedEncodings(fields []string) encoding {
+	var named, accepted, rest encoding
+	for _, list := range fields {
+		for list != "" {
+			var item string
+			item, list, _ = strings.Cut(list, ",")
+			name, params, _ := strings.Cut(item, ";")
+			which := encoding(0)
+			switch name = strings.TrimSpace(name); {
+			case strings.EqualFold(name, "br"):
+				which = encodingBrotli
+			case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
+				which = encodingGzip
+			case name == "*":
+				if !zeroWeight(params) {
+					rest = encodingBrotli | encodingGzip
+				}
+				continue
+			}
+			named |= which
+			if !zeroWeight(params) {
+				accepted |= which
+			}
+		}
+	}
+	return accepted | rest&^named
+}
+
+func zeroWeight(params string) bool {
+	name, value, _ := strings.Cut(strings.TrimSpace(params), "=")
+	return strings.EqualFold(strings.TrimSpace(name), "q") && strings.Trim(strings.TrimSpace(value), "0.") == ""
+}
+
+// encodedFor returns o in the encoding that suits a viewer who takes any of
+// accepted, with its index in encodingNames; nil for the object as it is. The
+// first who asks has it made, for all who come after.
+func (e *Edge) encodedFor(ctx context.Context, o *object, accepted encoding) (*encoded, int) {
+	if accepted == 0 || !o.compressible || o.uncached || o.bytes == nil && o.file == nil {
+		return nil, 0
+	}
+	at := 0
+	if accepted&encodingBrotli == 0 {
+		at = 1
+	}
+	have := o.encoded[at].Load()
+	if have == nil {
+		have = &encoded{done: make(chan struct{})}
+		if o.encoded[at].CompareAndSwap(nil, have) {
+			e.cache.hold(o)
+			go e.encode(o, at, have)
+		} else {
+			have = o.encoded[at].Load()
+		}
+	}
+	select {
+	case <-have.done:
+	default:
+		select {
+		case <-have.done:
+		case <-ctx.Done():
+			return nil, 0
+		}
+	}
+	if have.bytes == nil {
+		return nil, 0
+	}
+	return have, at
+}
+
+// encode makes one encoding of o, which it holds. What fails leaves the object as it is.
+func (e *Edge) encode(o *object, at int, into *encoded) {
+	defer e.cache.release(o)
+	defer close(into.done)
+	var plain io.Reader
+	if o.bytes != nil {
+		plain = &blobReader{blob: o.bytes}
+	} else {
+		plain = io.NewSectionReader(o.file, 0, o.info.Size)
+	}
+	var out bytes.Buffer
+	if n, err := compress(&out, at, plain, o.info.Size); err != nil || n != o.info.Size || int64(out.Len()) >= o.info.Size {
+		return // whoever reads the object itself will say what is wrong with it
+	}
+	cost := int64(out.Len())
+	if !e.cache.charge(o, cost) {
+		return
+	}
+	into.bytes = fullBlob(bytes.Clone(out.Bytes()))
+	into.length = field(strconv.FormatInt(cost, 10))
+}
+
+// compress writes plain, which has size bytes, to out. Levels: what costs about
+// as much time for both, for bytes that are sent many times.
+func compress(out io.Writer, at int, plain io.Reader, size int64) (int64, error) {
+	var w io.WriteCloser
+	if at == 0 {
+		window := 10
+		for window < 22 && 1<<window < size {
+			window++
+		}
+		w = brotli.NewWriterOptions(out, brotli.WriterOptions{Quality: 5, LGWin: window})
+	} else {
+		var err error
+		if w, err = gzip.NewWriterLevel(out, 6); err != nil {
+			return 0, err
+		}
+	}
+	n, err := io.Copy(w, plain)
+	if err != nil {
+		return n, err
+	}
+	return n, w.Close()
+}
+
+// blobReader reads a blob that may still be filling.
+type blobReader struct {
+	blob *blob
+	at   int
+}
+
+func (r *blobReader) Read(p []byte) (int, error) {
+	if r.at >= len(r.blob.data) {
+		return 0, io.EOF
+	}
+	data, err := r.blob.next(context.Background(), r.at, len(r.blob.data))
+	n := copy(p, data)
+	r.at += n
+	return n, err
+}
