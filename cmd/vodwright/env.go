@@ -66,6 +66,9 @@ func awsEnvironment(data string, useTLS bool) ([]variable, error) {
 		{"AWS_DEFAULT_REGION", region},
 		{"AWS_REGION", region},
 	}
+	if e.HTTPS != "" { // where distributions answer, and what their certificates are checked against
+		vars = append(vars, variable{"VODWRIGHT_HTTPS", e.HTTPS}, variable{"VODWRIGHT_CA_FILE", e.CAFile})
+	}
 	if useTLS {
 		if e.HTTPS == "" {
 			return nil, fault.New(fault.Unavailable, "", "the server in %q does not serve HTTPS", data).
