@@ -18,6 +18,7 @@ import (
 	"vodwright.dev/vodwright/internal/cloudfront"
 	"vodwright.dev/vodwright/internal/console"
 	"vodwright.dev/vodwright/internal/edge"
+	"vodwright.dev/vodwright/internal/edge/accesslog"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/fetch"
 	"vodwright.dev/vodwright/internal/ffmpeg"
@@ -160,9 +161,11 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		s.HTTPS, s.CAFile = "https://"+secure.Addr().String(), ca.CertPEMPath()
 	}
 
+	accessLogs := accesslog.New(accesslog.Config{Dir: filepath.Join(data, "access-logs"), Bucket: logBuckets{buckets}, Logger: log})
+	defer closing(&err, accessLogs) // when the servers have ended
 	cdn, err := edge.New(edge.Config{
 		Distributions: distributions{records}, Origin: bucketOrigin{buckets}, DomainSuffix: edgeDomain, TLSPort: portOf(secure), Logger: log,
-		TokenSecret: tokenSecret(key),
+		TokenSecret: tokenSecret(key), AccessLogs: accessLogs,
 	})
 	if err != nil {
 		return err
@@ -180,6 +183,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 
 	group, ctx := errgroup.WithContext(p.ctx)
 	group.Go(func() error { return buckets.Run(ctx) })
+	group.Go(func() error { return accessLogs.Run(ctx) })
 	group.Go(func() error { return jobs.Run(ctx) })
 	group.Go(func() error { return journal.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })

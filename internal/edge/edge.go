@@ -129,6 +129,7 @@ type Config struct {
 	// CheckEvery is how long a cached object is served without asking the origin
 	// whether it is still the current one; 0 is 1 s, negative trusts lifetimes alone.
 	CheckEvery time.Duration
+	AccessLogs AccessLogs // of the distributions that have one; nil for none
 	// TokenSecret makes the tokens of signed playlists (Behavior.SignPlaylists); the
 	// same across restarts, and on every server of a distribution. Without it only
 	// what a custom policy covers is signed.

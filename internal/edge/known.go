@@ -15,6 +15,7 @@ import (
 type knownDistribution struct {
 	Distribution
 	behaviors []*knownBehavior // never empty
+	domain    string           // "<id>.cdn.localhost", whatever the viewer calls it
 	via       string
 	expires   time.Time
 }
@@ -258,6 +259,7 @@ func (e *Edge) distribution(ctx context.Context, host string, now time.Time) (*k
 		return nil, err
 	}
 	known = learn(d)
+	known.domain = strings.ToLower(d.ID) + "." + e.cfg.DomainSuffix
 	known.via = "1.1 " + own + " (Vodwright)"
 	known.expires = now.Add(configLifetime)
 	e.known.mu.Lock()
