@@ -177,7 +177,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		Services: map[string]http.Handler{
 			"mediaconvert": mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
 			"logs":         logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
-			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: keys.authenticate, Logger: log}),
+			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: keys.authenticate, Logger: log}),
 		},
 	}
 

@@ -11,100 +11,151 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// The managed cache policies whose rules the edge follows.
-const (
-	cachingOptimized = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-	cachingDisabled  = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-)
-
 // accepted lists the members of a configuration that may be given, with their
 // values: nil is any value. Everything else is refused when it is not empty.
-// Quantities are compared with their lists, whatever they count.
+// Quantities are compared with their lists.
+//
+// What is accepted acts, or asks for what happens anyway, or is only shown; the
+// remarks say why the latter two.
 func accepted() map[string][]string {
-	const origin, behavior = "Origins.Items.", "DefaultCacheBehavior."
-	return map[string][]string{
-		"CallerReference":   nil,
-		"Comment":           nil,
-		"Enabled":           nil,
-		"DefaultRootObject": nil,
-		"PriceClass":        nil, // there is one edge; every class includes it
-		"IsIPV6Enabled":     nil, // the machine's network says what it is
-		"HttpVersion":       {"http2"},
-		"Staging":           {"false"},
-		"ConnectionMode":    {"direct"},
-		"Logging.Enabled":   {"false"}, "Logging.IncludeCookies": {"false"},
-		"Restrictions.GeoRestriction.RestrictionType":    {"none"},
-		"ViewerCertificate.CloudFrontDefaultCertificate": {"true"},
-		"ViewerCertificate.MinimumProtocolVersion":       {"TLSv1"},
-		"ViewerCertificate.SSLSupportMethod":             {"vip"},
-		"ViewerCertificate.CertificateSource":            {"cloudfront"},
+	const origin = "Origins.Items."
+	status := []string{"400", "403", "404", "405", "414", "416", "500", "501", "502", "503", "504"}
+	rows := map[string][]string{
+		"CallerReference":                     nil,
+		"Comment":                             nil,
+		"Enabled":                             nil,
+		"DefaultRootObject":                   nil,
+		"Aliases.Items":                       nil,
+		"WebACLId":                            nil,
+		"PriceClass":                          nil,        // shown: there is one edge, and every class includes it
+		"IsIPV6Enabled":                       nil,        // shown: the machine's network says what it is
+		"HttpVersion":                         nil,        // shown: the edge speaks what its port speaks
+		"Staging":                             {"false"},  // continuous deployment is refused
+		"ConnectionMode":                      {"direct"}, // what there was before there were tenants
+		"Logging.Enabled":                     nil,
+		"Logging.IncludeCookies":              nil,
+		"Logging.Bucket":                      nil,
+		"Logging.Prefix":                      nil,
+		"ViewerCertificate.Certificate":       nil, // says again what ACMCertificateArn says
+		"ViewerCertificate.CertificateSource": {"cloudfront", "acm"},
+		"ViewerCertificate.CloudFrontDefaultCertificate": nil,
+		"ViewerCertificate.ACMCertificateArn":            nil, // shown: see checkCertificate
+		"ViewerCertificate.SSLSupportMethod":             {"sni-only", "vip"},
+		// The edge accepts TLS 1.2 and 1.3, which satisfies each of these.
+		"ViewerCertificate.MinimumProtocolVersion": {"SSLv3", "TLSv1", "TLSv1_2016", "TLSv1.1_2016", "TLSv1.2_2018", "TLSv1.2_2019", "TLSv1.2_2021", "TLSv1.2_2025"},
 
-		origin + "Id": nil, origin + "DomainName": nil, origin + "OriginPath": nil,
-		origin + "ConnectionAttempts":               {"3"},
-		origin + "ConnectionTimeout":                {"10"},
-		origin + "OriginShield.Enabled":             {"false"},
-		origin + "S3OriginConfig.OriginReadTimeout": {"30"},
+		"Restrictions.GeoRestriction.RestrictionType": nil, // shown, with its Items: the edge knows no viewer's country
+		"Restrictions.GeoRestriction.Items":           nil,
 
-		behavior + "TargetOriginId": nil, behavior + "ViewerProtocolPolicy": nil,
-		behavior + "MinTTL": nil, behavior + "DefaultTTL": nil, behavior + "MaxTTL": nil,
-		behavior + "CachePolicyId":                      {cachingOptimized, cachingDisabled},
-		behavior + "AllowedMethods.Items":               {"GET", "HEAD", "OPTIONS"},
-		behavior + "AllowedMethods.CachedMethods.Items": {"GET", "HEAD"},
-		behavior + "Compress":                           {"false"},
-		behavior + "SmoothStreaming":                    {"false"},
-		behavior + "GrpcConfig.Enabled":                 {"false"},
-		behavior + "ForwardedValues.QueryString":        {"false"},
-		behavior + "ForwardedValues.Cookies.Forward":    {"none"},
-		behavior + "TrustedSigners.Enabled":             {"false"},
-		behavior + "TrustedKeyGroups.Enabled":           {"false"},
+		"CustomErrorResponses.Items.ErrorCode":          status,
+		"CustomErrorResponses.Items.ResponseCode":       append([]string{"200"}, status...),
+		"CustomErrorResponses.Items.ResponsePagePath":   nil,
+		"CustomErrorResponses.Items.ErrorCachingMinTTL": nil,
+
+		origin + "Id": nil, origin + "DomainName": nil, origin + "OriginPath": nil, origin + "OriginAccessControlId": nil,
+		origin + "ConnectionAttempts":               {"1", "2", "3"}, // reading a bucket of this house needs one
+		origin + "ConnectionTimeout":                numbers(1, 10),  // and no time
+		origin + "S3OriginConfig.OriginReadTimeout": numbers(1, 120),
+		origin + "OriginShield.Enabled":             nil, // many requests for an object open its origin once, shield or not
+		origin + "OriginShield.OriginShieldRegion":  nil,
 	}
+	for _, behavior := range []string{"DefaultCacheBehavior.", "CacheBehaviors.Items."} {
+		for member, values := range map[string][]string{
+			"TargetOriginId": nil, "ViewerProtocolPolicy": nil, "Compress": nil,
+			"CachePolicyId": nil, "OriginRequestPolicyId": nil, "ResponseHeadersPolicyId": nil,
+			"MinTTL": nil, "DefaultTTL": nil, "MaxTTL": nil,
+			"AllowedMethods.Items":               {"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"},
+			"AllowedMethods.CachedMethods.Items": {"GET", "HEAD", "OPTIONS"},
+			"ForwardedValues.QueryString":        nil, "ForwardedValues.QueryStringCacheKeys.Items": nil,
+			"ForwardedValues.Headers.Items":   nil,
+			"ForwardedValues.Cookies.Forward": nil, "ForwardedValues.Cookies.WhitelistedNames.Items": nil,
+			"TrustedKeyGroups.Enabled": nil, "TrustedKeyGroups.Items": nil,
+			"TrustedSigners.Enabled": {"false"},
+			"SmoothStreaming":        {"false"},
+			"GrpcConfig.Enabled":     {"false"},
+		} {
+			rows[behavior+member] = values
+		}
+	}
+	rows["CacheBehaviors.Items.PathPattern"] = nil
+	return rows
+}
+
+// instead says what to do where a member is refused that people come with.
+func instead() map[string]string {
+	const behavior, items = "DefaultCacheBehavior.", "CacheBehaviors.Items."
+	out := map[string]string{
+		"Origins.Items.CustomOriginConfig":                  "Custom origins are not implemented yet. For a bucket give S3OriginConfig; the aws CLI does so for --origin-domain-name BUCKET.s3.amazonaws.com.",
+		"Origins.Items.VpcOriginConfig":                     "VPC origins are not implemented yet. Origins are buckets.",
+		"Origins.Items.S3OriginConfig.OriginAccessIdentity": "Origin access identities are not implemented: make an origin access control and give OriginAccessControlId.",
+		"Origins.Items.CustomHeaders.Items":                 "The parameter Origins.Items.CustomHeaders.Items is not implemented yet: a bucket would ignore them.",
+		"OriginGroups.Items":                                "Origin groups are not implemented yet.",
+		"ContinuousDeploymentPolicyId":                      "Continuous deployment is not implemented yet.",
+		"ViewerCertificate.IAMCertificateId":                "Certificates of IAM are not implemented: give ACMCertificateArn or CloudFrontDefaultCertificate.",
+	}
+	for _, b := range []string{behavior, items} {
+		out[b+"TrustedSigners.Items"] = "Trusted signers are not implemented: put public keys into a key group and give TrustedKeyGroups."
+		out[b+"LambdaFunctionAssociations.Items"] = "Functions at the edge are not implemented yet."
+		out[b+"FunctionAssociations.Items"] = "Functions at the edge are not implemented yet."
+	}
+	return out
+}
+
+func numbers(from, to int) []string {
+	var out []string
+	for n := from; n <= to; n++ {
+		out = append(out, strconv.Itoa(n))
+	}
+	return out
 }
 
 // configChecker walks a configuration and collects what is wrong with it.
 type configChecker struct {
-	schema *awsapi.Schema
-	rows   map[string][]string
-	faults []string
+	schema  *awsapi.Schema
+	rows    map[string][]string
+	instead map[string]string
+	code    string // of the first fault
+	faults  []string
+}
+
+func (c *configChecker) note(code, message string) {
+	if len(c.faults) == 0 {
+		c.code = code
+	}
+	c.faults = append(c.faults, message)
 }
 
 func (c *configChecker) members(v reflect.Value, of string) {
 	for i, f := range c.schema.Fields(v.Type()) {
-		fv := v.Field(i)
-		c.member(fv, strings.TrimPrefix(of+"."+f.Name, "."), v)
+		c.member(v.Field(i), strings.TrimPrefix(of+"."+f.Name, "."))
 	}
 }
 
-func (c *configChecker) member(v reflect.Value, of string, parent reflect.Value) {
+func (c *configChecker) member(v reflect.Value, of string) {
+	text, instead := c.instead[of]
 	switch {
-	case v.Kind() == reflect.Pointer && v.IsNil():
-		return
-	case of == "Origins.Items.CustomOriginConfig":
-		c.faults = append(c.faults, "Custom origins are not implemented yet. For a bucket give S3OriginConfig; the aws CLI does so for --origin-domain-name BUCKET.s3.amazonaws.com.")
-		return
+	case v.Kind() == reflect.Pointer && v.IsNil(), strings.HasSuffix(of, ".Quantity"):
+	case v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct && instead:
+		c.note("InvalidArgument", text)
 	case v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct:
 		c.members(v.Elem(), of)
-		return
+	case v.Kind() == reflect.Slice && v.Len() > 0 && instead:
+		c.note("InvalidArgument", text)
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Pointer:
 		for i := range v.Len() {
 			if !c.below(of) {
-				c.faults = append(c.faults, "The parameter "+of+" is not implemented yet.")
+				c.note("InvalidArgument", "The parameter "+of+" is not implemented yet.")
 				return
 			}
 			c.members(v.Index(i).Elem(), of)
 		}
-		return
 	case v.Kind() == reflect.Slice:
 		for i := range v.Len() {
 			c.scalar(v.Index(i), of)
 		}
-		return
-	case strings.HasSuffix(of, ".Quantity"):
-		if items := parent.FieldByName("Items"); items.IsValid() && items.Len() != int(v.Elem().Int()) {
-			c.faults = append(c.faults, "The value of "+of+" and the number of items do not match.")
-		}
-		return
+	default:
+		c.scalar(v, of)
 	}
-	c.scalar(v, of)
 }
 
 // below reports whether rows name members below a path.
@@ -129,165 +180,182 @@ func (c *configChecker) scalar(v reflect.Value, of string) {
 	if !known && (text == "false" || text == "0") {
 		return // switches something off that is not there
 	}
-	message := "The parameter " + of + " does not allow " + strconv.Quote(text) + " yet"
-	if len(values) > 0 {
+	if why, ok := c.instead[of]; ok {
+		c.note("InvalidArgument", why)
+		return
+	}
+	message := "The parameter " + of + " does not allow " + strconv.Quote(clip(text)) + " yet"
+	if n := len(values); n > 0 && n <= 20 {
 		message += "; it allows " + strings.Join(values, ", ")
 	}
-	c.faults = append(c.faults, message+".")
+	c.note("InvalidArgument", message+".")
 }
 
-// check returns what is wrong with a configuration, as one error that lists it all.
+func clip(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
+
+// checkConfig returns what is wrong with a configuration, as one error that lists
+// it all. That what it refers to exists is checked when it is stored.
 func checkConfig(schema *awsapi.Schema, in *cf.DistributionConfig) error {
-	c := &configChecker{schema: schema, rows: accepted()}
+	if at := inconsistent(schema, reflect.ValueOf(in), ""); at != "" {
+		return fault.New(fault.Invalid, "InconsistentQuantities", "The value of %s and the number of items do not match.", at)
+	}
+	c := &configChecker{schema: schema, rows: accepted(), instead: instead()}
 	c.members(reflect.ValueOf(in).Elem(), "")
-	code := "InvalidArgument"
-	note := func(as, message string) {
-		if len(c.faults) == 0 {
-			code = as
-		}
-		c.faults = append(c.faults, message)
-	}
-	if n := len(in.Origins.Items); n != 1 {
-		note("InvalidArgument", "The parameter Origins has "+strconv.Itoa(n)+" items; one is what is implemented yet.")
-	}
-	for _, o := range in.Origins.Items {
-		if value(o.Id) != value(in.DefaultCacheBehavior.TargetOriginId) {
-			note("NoSuchOrigin", "DefaultCacheBehavior.TargetOriginId "+strconv.Quote(value(in.DefaultCacheBehavior.TargetOriginId))+" is the Id of no origin.")
-		}
-		if p := value(o.OriginPath); p != "" && (p[0] != '/' || strings.HasSuffix(p, "/") || strings.Contains(p, "//")) {
-			note("InvalidArgument", "The parameter OriginPath must begin with / and not end with it.")
-		}
-	}
-	if strings.HasPrefix(value(in.DefaultRootObject), "/") {
-		note("InvalidDefaultRootObject", "The parameter DefaultRootObject must not begin with /.")
-	}
-	if len(value(in.CallerReference)) > 128 || len(value(in.Comment)) > 128 {
-		note("InvalidArgument", "CallerReference and Comment have at most 128 characters.")
-	}
-	b := in.DefaultCacheBehavior
-	if low, mid, high := ttlOf(b); low < 0 || low > mid || mid > high {
-		note("InvalidTTLOrder", "The parameters must be in the order 0 <= MinTTL <= DefaultTTL <= MaxTTL.")
-	}
-	if value(b.CachePolicyId) != "" && (b.ForwardedValues != nil || b.MinTTL != nil || b.DefaultTTL != nil || b.MaxTTL != nil) {
-		note("InvalidArgument", "The parameter CachePolicyId cannot be used with ForwardedValues or TTLs.")
+	c.whole(in)
+	for i, b := range behaviorsOf(in) {
+		c.behavior(in, b, i)
 	}
 	if len(c.faults) > 0 {
-		return fault.New(fault.Invalid, code, "%s", strings.Join(c.faults, "\n"))
+		kind := fault.Invalid
+		if c.code == "NoSuchOrigin" {
+			kind = fault.NotFound
+		}
+		return fault.New(kind, c.code, "%s", strings.Join(c.faults, "\n"))
 	}
 	return nil
 }
 
-// ttlOf returns the TTLs of a behavior; those that are not given have the service's defaults.
-func ttlOf(b *cf.DefaultCacheBehavior) (low, mid, high int64) {
-	low, mid, high = value(b.MinTTL), 86400, 31536000
-	if b.DefaultTTL != nil {
-		mid = *b.DefaultTTL
-	} else {
-		mid = max(mid, low)
+// whole checks what is not of a behavior.
+func (c *configChecker) whole(in *cf.DistributionConfig) {
+	const mostOrigins, mostBehaviors = 100, 75 // CloudFront's quotas
+	if n := len(in.Origins.Items); n > mostOrigins {
+		c.note("TooManyOrigins", "The parameter Origins has "+strconv.Itoa(n)+" items; the most is "+strconv.Itoa(mostOrigins)+".")
 	}
-	if b.MaxTTL != nil {
-		high = *b.MaxTTL
-	} else {
-		high = max(high, mid)
+	ids := map[string]bool{}
+	for _, o := range in.Origins.Items {
+		if id := value(o.Id); ids[id] || id == "" || len(id) > 128 {
+			c.note("InvalidOrigin", "The Id "+strconv.Quote(clip(id))+" of an origin is empty, too long or another's too.")
+		}
+		ids[value(o.Id)] = true
+		if p := value(o.OriginPath); p != "" && (p[0] != '/' || strings.HasSuffix(p, "/") || strings.Contains(p, "//")) {
+			c.note("InvalidArgument", "The parameter OriginPath must begin with / and not end with it.")
+		}
 	}
-	return low, mid, high
-}
-
-// ttl returns what the edge is to do; nil is CachingOptimized.
-func ttl(b *cf.DefaultCacheBehavior) *TTL {
-	switch {
-	case value(b.CachePolicyId) == cachingDisabled:
-		return &TTL{}
-	case b.ForwardedValues == nil && b.MinTTL == nil && b.DefaultTTL == nil && b.MaxTTL == nil:
-		return nil
+	if root := value(in.DefaultRootObject); strings.HasPrefix(root, "/") || len(root) > 255 {
+		c.note("InvalidDefaultRootObject", "The parameter DefaultRootObject must not begin with / and has at most 255 characters.")
 	}
-	low, mid, high := ttlOf(b)
-	return &TTL{low, mid, high}
-}
-
-// bucketOf returns the bucket that an origin's domain names: bucket.s3.amazonaws.com,
-// with a region or without, or the bucket below a name of this server.
-func bucketOf(domain, host string) (string, error) {
-	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-	if rest, ok := strings.CutSuffix(domain, ".amazonaws.com"); ok {
-		for _, mark := range []string{".s3.dualstack.", ".s3.", ".s3-"} {
-			if i := strings.LastIndex(rest, mark); i > 0 && !strings.ContainsAny(rest[i+len(mark):], ".") && !strings.HasPrefix(rest[i:], ".s3-website") {
-				return rest[:i], nil
+	if ref := value(in.CallerReference); ref == "" || len(ref) > 128 || len(value(in.Comment)) > 128 {
+		c.note("InvalidArgument", "CallerReference has 1 to 128 characters, Comment at most 128.")
+	}
+	if in.CacheBehaviors != nil {
+		if n := len(in.CacheBehaviors.Items); n > mostBehaviors {
+			c.note("TooManyCacheBehaviors", "The parameter CacheBehaviors has "+strconv.Itoa(n)+" items; the most is "+strconv.Itoa(mostBehaviors)+".")
+		}
+		patterns := map[string]bool{}
+		for _, b := range in.CacheBehaviors.Items {
+			p := value(b.PathPattern)
+			switch {
+			case p == "" || len(p) > 255 || strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'<>\^{}|`+"`#", r) }):
+				c.note("InvalidArgument", "The parameter PathPattern "+strconv.Quote(clip(p))+" is empty, too long or has characters that no path has.")
+			case patterns[strings.TrimPrefix(p, "/")]:
+				c.note("InvalidArgument", "The parameter PathPattern "+strconv.Quote(p)+" is given twice.")
+			}
+			patterns[strings.TrimPrefix(p, "/")] = true
+		}
+	}
+	c.errorResponses(in.CustomErrorResponses)
+	if g := in.Restrictions; g != nil {
+		switch kind, n := g.GeoRestriction.RestrictionType, len(g.GeoRestriction.Items); {
+		case kind == cf.GeoRestrictionTypeNone && n > 0, kind != cf.GeoRestrictionTypeNone && n == 0:
+			c.note("InvalidGeoRestrictionParameter", "The parameter GeoRestriction has countries with none, or a list without any.")
+		}
+		for _, country := range g.GeoRestriction.Items {
+			if len(country) != 2 || strings.ToUpper(country) != country {
+				c.note("InvalidGeoRestrictionParameter", "The parameter GeoRestriction has "+strconv.Quote(clip(country))+", which is no ISO 3166-1 alpha-2 code.")
 			}
 		}
-		if bucket, ok := strings.CutSuffix(rest, ".s3"); ok && bucket != "" {
-			return bucket, nil
+	}
+	if l := in.Logging; l != nil && !value(l.Enabled) && value(l.IncludeCookies) {
+		c.note("InvalidArgument", "The parameter Logging IncludeCookies needs Enabled.")
+	} else if l != nil && len(value(l.Prefix)) > 256 {
+		c.note("InvalidArgument", "The parameter Logging Prefix has at most 256 characters.")
+	}
+	if id := value(in.WebACLId); id != "" {
+		if _, err := webACLOf(id); err != nil {
+			c.note("InvalidWebACLId", fault.Of(err).Message)
 		}
 	}
-	for _, own := range []string{host, "s3.localhost", "localhost"} {
-		if bucket, ok := strings.CutSuffix(domain, "."+own); ok && own != "" && bucket != "" {
-			return bucket, nil
+	c.certificate(in.ViewerCertificate)
+}
+
+func (c *configChecker) errorResponses(in *cf.CustomErrorResponses) {
+	if in == nil {
+		return
+	}
+	seen := map[int32]bool{}
+	for _, e := range in.Items {
+		page, status := value(e.ResponsePagePath), value(e.ResponseCode)
+		switch {
+		case seen[value(e.ErrorCode)]:
+			c.note("InvalidArgument", "The parameter ErrorCode "+strconv.Itoa(int(*e.ErrorCode))+" is given twice.")
+		case (page == "") != (status == ""):
+			c.note("InvalidResponseCode", "The parameters ResponseCode and ResponsePagePath are given together or not at all.")
+		case page != "" && (!strings.HasPrefix(page, "/") || len(page) > 4096):
+			c.note("InvalidArgument", "The parameter ResponsePagePath must begin with /.")
+		case value(e.ErrorCachingMinTTL) < 0:
+			c.note("InvalidArgument", "The parameter ErrorCachingMinTTL must not be negative.")
+		}
+		seen[value(e.ErrorCode)] = true
+	}
+}
+
+// behavior checks the i-th of the behaviors.
+func (c *configChecker) behavior(in *cf.DistributionConfig, b *cf.CacheBehavior, i int) {
+	of := "DefaultCacheBehavior"
+	if in.CacheBehaviors != nil && i < len(in.CacheBehaviors.Items) {
+		of = "CacheBehaviors.Items[" + strconv.Itoa(i) + "]"
+	}
+	if !slices.ContainsFunc(in.Origins.Items, func(o *cf.Origin) bool { return value(o.Id) == value(b.TargetOriginId) }) {
+		c.note("NoSuchOrigin", of+".TargetOriginId "+strconv.Quote(clip(value(b.TargetOriginId)))+" is the Id of no origin.")
+	}
+	policy, forwarded := value(b.CachePolicyId) != "", b.ForwardedValues
+	if policy && (forwarded != nil || value(b.MinTTL) != 0 || value(b.DefaultTTL) != 0 || value(b.MaxTTL) != 0) {
+		c.note("InvalidArgument", "The parameter "+of+".CachePolicyId cannot be used with ForwardedValues or TTLs.")
+	}
+	if !policy && value(b.OriginRequestPolicyId) != "" && forwarded != nil {
+		c.note("InvalidArgument", "The parameter "+of+".OriginRequestPolicyId needs a CachePolicyId.")
+	}
+	if !policy {
+		if low, mid, high := boundsOf(b.MinTTL, b.DefaultTTL, b.MaxTTL); checkTTLs(low, mid, high) != nil {
+			c.note("InvalidTTLOrder", "The parameters of "+of+" must be in the order 0 <= MinTTL <= DefaultTTL <= MaxTTL.")
 		}
 	}
-	return "", fault.New(fault.Invalid, "InvalidOrigin", "The origin %q is not a bucket.", domain).
-		WithHint("buckets are named BUCKET.s3.REGION.amazonaws.com; other origins are not implemented yet")
-}
-
-// withDefaults adds the blocks that the service always answers, empty where
-// nothing was given: clients compare them with what they hold.
-func withDefaults(in cf.DistributionConfig) *cf.DistributionConfig {
-	zero := new(int32(0))
-	set(&in.Aliases, &cf.Aliases{Quantity: zero, Items: []string{}})
-	set(&in.CacheBehaviors, &cf.CacheBehaviors{Quantity: zero})
-	set(&in.CustomErrorResponses, &cf.CustomErrorResponses{Quantity: zero})
-	set(&in.OriginGroups, &cf.OriginGroups{Quantity: zero})
-	set(&in.Logging, &cf.LoggingConfig{Enabled: new(false), IncludeCookies: new(false), Bucket: new(""), Prefix: new("")})
-	set(&in.Restrictions, &cf.Restrictions{GeoRestriction: &cf.GeoRestriction{RestrictionType: cf.GeoRestrictionTypeNone, Quantity: zero}})
-	set(&in.ViewerCertificate, &cf.ViewerCertificate{
-		CloudFrontDefaultCertificate: new(true), SSLSupportMethod: cf.SSLSupportMethodVip,
-		MinimumProtocolVersion: cf.MinimumProtocolVersionTlsv1, CertificateSource: cf.CertificateSourceCloudfront,
-	})
-	set(&in.DefaultRootObject, new(""))
-	set(&in.WebACLId, new(""))
-	set(&in.ContinuousDeploymentPolicyId, new(""))
-	set(&in.IsIPV6Enabled, new(false))
-	set(&in.Staging, new(false))
-	if in.PriceClass == "" {
-		in.PriceClass = cf.PriceClassPriceclass_All
+	if m := b.AllowedMethods; m != nil {
+		if !isMethodSet(m.Items, true) || m.CachedMethods != nil && !isMethodSet(m.CachedMethods.Items, false) {
+			c.note("InvalidArgument", "The parameter "+of+".AllowedMethods must be GET and HEAD, or these and OPTIONS, or all seven; CachedMethods one of the first two.")
+		}
 	}
-	if in.HttpVersion == "" {
-		in.HttpVersion = cf.HttpVersionHttp2
+	if f := forwarded; f != nil {
+		names := f.Cookies.WhitelistedNames != nil && len(f.Cookies.WhitelistedNames.Items) > 0
+		if names != (f.Cookies.Forward == cf.ItemSelectionWhitelist) {
+			c.note("InvalidForwardCookies", "The parameter "+of+".ForwardedValues has names of cookies without whitelist, or whitelist without names.")
+		}
+		if keys := f.QueryStringCacheKeys; keys != nil && len(keys.Items) > 0 && !value(f.QueryString) {
+			c.note("InvalidQueryStringParameters", "The parameter "+of+".ForwardedValues.QueryStringCacheKeys needs QueryString.")
+		}
 	}
-	for _, o := range in.Origins.Items {
-		set(&o.OriginPath, new(""))
-		set(&o.CustomHeaders, &cf.CustomHeaders{Quantity: zero})
-		set(&o.S3OriginConfig, &cf.S3OriginConfig{OriginAccessIdentity: new("")})
-		set(&o.ConnectionAttempts, new(int32(3)))
-		set(&o.ConnectionTimeout, new(int32(10)))
-		set(&o.OriginShield, &cf.OriginShield{Enabled: new(false)})
-		set(&o.OriginAccessControlId, new(""))
+	groups := b.TrustedKeyGroups
+	if groups != nil && value(groups.Enabled) != (len(groups.Items) > 0) {
+		c.note("InvalidArgument", "The parameter "+of+".TrustedKeyGroups is enabled without items, or has items without being enabled.")
 	}
-	b := in.DefaultCacheBehavior
-	get := []cf.Method{cf.MethodHead, cf.MethodGet}
-	set(&b.AllowedMethods, &cf.AllowedMethods{Quantity: new(int32(2)), Items: get})
-	set(&b.AllowedMethods.CachedMethods, &cf.CachedMethods{Quantity: new(int32(2)), Items: get})
-	set(&b.TrustedSigners, &cf.TrustedSigners{Enabled: new(false), Quantity: zero})
-	set(&b.TrustedKeyGroups, &cf.TrustedKeyGroups{Enabled: new(false), Quantity: zero})
-	set(&b.LambdaFunctionAssociations, &cf.LambdaFunctionAssociations{Quantity: zero})
-	set(&b.FunctionAssociations, &cf.FunctionAssociations{Quantity: zero})
-	set(&b.FieldLevelEncryptionId, new(""))
-	set(&b.SmoothStreaming, new(false))
-	set(&b.Compress, new(false))
-	set(&b.GrpcConfig, &cf.GrpcConfig{Enabled: new(false)})
-	return &in
-}
-
-func set[T any](member **T, to *T) {
-	if *member == nil {
-		*member = to
+	if value(b.OriginRequestPolicyId) == SignPlaylists && (groups == nil || !value(groups.Enabled)) {
+		c.note("InvalidArgument", "The origin request policy "+signPlaylistsName+" needs TrustedKeyGroups in "+of+": without them nothing is signed.")
 	}
 }
 
-// value returns what p points to, or its type's zero.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
+// isMethodSet reports whether methods are one of the sets that the service has.
+func isMethodSet(methods []cf.Method, writes bool) bool {
+	has := map[cf.Method]bool{}
+	for _, m := range methods {
+		has[m] = true
 	}
-	return *p
+	if len(has) != len(methods) || !has[cf.MethodGet] || !has[cf.MethodHead] {
+		return false
+	}
+	return len(has) == 2 || len(has) == 3 && has[cf.MethodOptions] || len(has) == 7 && writes
 }

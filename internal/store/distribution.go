@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"vodwright.dev/vodwright/internal/cloudfront"
-	"vodwright.dev/vodwright/internal/fault"
 )
 
 func scanDistribution(row scanner) (cloudfront.Distribution, error) {
@@ -31,12 +31,8 @@ func encodeDistribution(d cloudfront.Distribution) (string, error) {
 	return string(doc), nil
 }
 
-func noDistribution(name string) error {
-	return fault.New(fault.NotFound, "NoSuchDistribution", "the distribution %q does not exist", name)
-}
-
 // CreateDistribution implements cloudfront.Store.
-func (s *Store) CreateDistribution(ctx context.Context, d cloudfront.Distribution) error {
+func (s *Store) CreateDistribution(ctx context.Context, d cloudfront.Distribution, tags map[string]string) error {
 	doc, err := encodeDistribution(d)
 	if err != nil {
 		return err
@@ -45,12 +41,18 @@ func (s *Store) CreateDistribution(ctx context.Context, d cloudfront.Distributio
 		_, err := tx.ExecContext(ctx, `INSERT INTO distributions (id, domain, caller_reference, created_ms, version, doc) VALUES ($1,$2,$3,$4,1,$5)`,
 			d.ID, d.DomainName, d.CallerReference, millis(d.Created), doc)
 		if isDuplicate(err) {
-			return fault.New(fault.Conflict, "DistributionAlreadyExists", "a distribution with the caller reference %q exists already", d.CallerReference)
+			return cloudfront.Taken(cloudfront.KindDistribution, d.CallerReference)
 		}
 		if err != nil {
 			return fmt.Errorf("create distribution %q: %w", d.ID, err)
 		}
-		return nil
+		if err := setAliases(ctx, tx, d); err != nil {
+			return err
+		}
+		if err := setUses(ctx, tx, cloudfront.Reference{Kind: cloudfront.KindDistribution, ID: d.ID}, d.Uses); err != nil {
+			return err
+		}
+		return setTags(ctx, tx, string(cloudfront.KindDistribution)+"/"+d.ID, tags)
 	})
 }
 
@@ -70,10 +72,26 @@ func (s *Store) DistributionByDomain(ctx context.Context, domain string) (cloudf
 	return s.oneDistribution(ctx, `SELECT doc FROM distributions WHERE domain = $1`, domain)
 }
 
+// DistributionAliases returns the aliases of all distributions, each with the
+// DomainName of its distribution.
+func (s *Store) DistributionAliases(ctx context.Context) (map[string]string, error) {
+	aliases := map[string]string{}
+	_, err := collect(ctx, s.read, func(r *sql.Rows) (struct{}, error) {
+		var alias, domain string
+		err := r.Scan(&alias, &domain)
+		aliases[alias] = domain
+		return struct{}{}, err
+	}, `SELECT a.alias, d.domain FROM distribution_aliases a JOIN distributions d ON d.id = a.distribution`)
+	if err != nil {
+		return nil, fmt.Errorf("list aliases: %w", err)
+	}
+	return aliases, nil
+}
+
 func (s *Store) oneDistribution(ctx context.Context, query, name string) (cloudfront.Distribution, error) {
 	d, err := scanDistribution(s.read.QueryRowContext(ctx, query, name))
 	if errors.Is(err, sql.ErrNoRows) {
-		return cloudfront.Distribution{}, noDistribution(name)
+		return cloudfront.Distribution{}, cloudfront.NoSuch(cloudfront.KindDistribution)
 	}
 	if err != nil {
 		return cloudfront.Distribution{}, fmt.Errorf("read distribution %q: %w", name, err)
@@ -83,16 +101,20 @@ func (s *Store) oneDistribution(ctx context.Context, query, name string) (cloudf
 
 // Distributions implements cloudfront.Store. When the distribution named by after
 // is gone, the list ends there.
-func (s *Store) Distributions(ctx context.Context, after string, limit int) ([]cloudfront.Distribution, error) {
+func (s *Store) Distributions(ctx context.Context, uses cloudfront.Reference, after string, limit int) ([]cloudfront.Distribution, error) {
 	var (
 		cond []string
 		args arguments
 	)
+	if uses != (cloudfront.Reference{}) {
+		cond = append(cond, "id IN (SELECT user_id FROM cloudfront_uses WHERE user_kind = "+args.add(string(cloudfront.KindDistribution))+
+			" AND kind = "+args.add(string(uses.Kind))+" AND id = "+args.add(uses.ID)+")")
+	}
 	if after != "" {
 		cond = append(cond, "(created_ms, id) > (SELECT created_ms, id FROM distributions WHERE id = "+args.add(after)+")")
 	}
-	list, err := collect(ctx, s.read, func(r *sql.Rows) (cloudfront.Distribution, error) { return scanDistribution(r) },
-		`SELECT doc FROM distributions`+where(cond)+` ORDER BY created_ms, id LIMIT `+args.add(limit), args...)
+	query := `SELECT doc FROM distributions` + where(cond) + ` ORDER BY created_ms, id LIMIT ` + args.add(limit)
+	list, err := collect(ctx, s.read, func(r *sql.Rows) (cloudfront.Distribution, error) { return scanDistribution(r) }, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list distributions: %w", err)
 	}
@@ -103,7 +125,7 @@ func (s *Store) Distributions(ctx context.Context, after string, limit int) ([]c
 func lockDistribution(ctx context.Context, tx *sql.Tx, id string) (cloudfront.Distribution, error) {
 	d, err := scanDistribution(tx.QueryRowContext(ctx, `UPDATE distributions SET version = version + 1 WHERE id = $1 RETURNING doc`, id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return d, noDistribution(id)
+		return d, cloudfront.NoSuch(cloudfront.KindDistribution)
 	}
 	if err != nil {
 		return d, fmt.Errorf("lock distribution %q: %w", id, err)
@@ -132,7 +154,10 @@ func (s *Store) ChangeDistribution(ctx context.Context, id string, change func(*
 		if _, err := tx.ExecContext(ctx, `UPDATE distributions SET doc = $1 WHERE id = $2`, doc, id); err != nil {
 			return fmt.Errorf("change distribution %q: %w", id, err)
 		}
-		return nil
+		if err := setAliases(ctx, tx, d); err != nil {
+			return err
+		}
+		return setUses(ctx, tx, cloudfront.Reference{Kind: cloudfront.KindDistribution, ID: d.ID}, d.Uses)
 	})
 	return d, err
 }
@@ -147,9 +172,71 @@ func (s *Store) DeleteDistribution(ctx context.Context, id string, check func(cl
 		if err := check(d); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM distributions WHERE id = $1`, id); err != nil {
-			return fmt.Errorf("delete distribution %q: %w", id, err)
-		}
-		return nil
+		return all(ctx, tx, "delete distribution "+id, []statement{
+			{`DELETE FROM distributions WHERE id = $1`, []any{id}},
+			{`DELETE FROM distribution_aliases WHERE distribution = $1`, []any{id}},
+			{`DELETE FROM invalidations WHERE distribution = $1`, []any{id}},
+			{`DELETE FROM cloudfront_uses WHERE user_kind = $1 AND user_id = $2`, []any{string(cloudfront.KindDistribution), id}},
+			{`DELETE FROM tags WHERE resource = $1`, []any{string(cloudfront.KindDistribution) + "/" + id}},
+		})
 	})
+}
+
+// statement is one of several that a transaction runs in order.
+type statement struct {
+	query string
+	args  []any
+}
+
+func all(ctx context.Context, tx *sql.Tx, what string, list []statement) error {
+	for _, st := range list {
+		if _, err := tx.ExecContext(ctx, st.query, st.args...); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// setAliases makes the aliases of a distribution those of its record.
+func setAliases(ctx context.Context, tx *sql.Tx, d cloudfront.Distribution) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM distribution_aliases WHERE distribution = $1`, d.ID); err != nil {
+		return fmt.Errorf("remove aliases of %q: %w", d.ID, err)
+	}
+	for _, alias := range d.Aliases {
+		_, err := tx.ExecContext(ctx, `INSERT INTO distribution_aliases (alias, distribution) VALUES ($1,$2)`, alias, d.ID)
+		if isDuplicate(err) {
+			return cloudfront.TakenAlias(alias)
+		}
+		if err != nil {
+			return fmt.Errorf("add alias %q: %w", alias, err)
+		}
+	}
+	return nil
+}
+
+// setUses makes what user refers to those references; one that does not exist undoes all.
+func setUses(ctx context.Context, tx *sql.Tx, user cloudfront.Reference, uses []cloudfront.Reference) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM cloudfront_uses WHERE user_kind = $1 AND user_id = $2`, string(user.Kind), user.ID); err != nil {
+		return fmt.Errorf("remove references of %q: %w", user.ID, err)
+	}
+	for i, use := range uses {
+		if slices.Contains(uses[:i], use) {
+			continue
+		}
+		if !cloudfront.IsManaged(use) {
+			var one int
+			err := tx.QueryRowContext(ctx, `SELECT 1 FROM cloudfront_resources WHERE kind = $1 AND id = $2`, string(use.Kind), use.ID).Scan(&one)
+			if errors.Is(err, sql.ErrNoRows) {
+				return cloudfront.Missing(use)
+			}
+			if err != nil {
+				return fmt.Errorf("look for %s %q: %w", use.Kind, use.ID, err)
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO cloudfront_uses (user_kind, user_id, kind, id) VALUES ($1,$2,$3,$4)`,
+			string(user.Kind), user.ID, string(use.Kind), use.ID); err != nil {
+			return fmt.Errorf("add reference to %s %q: %w", use.Kind, use.ID, err)
+		}
+	}
+	return nil
 }

@@ -1324,6 +1324,106 @@ type DistributionSummary struct {
 	WebACLId                      *string                        `json:"WebACLId,omitzero" aws:"WebACLId,req"`
 }
 
+// ListDistributionsByCachePolicyIdInput is the API's ListDistributionsByCachePolicyIdRequest.
+type ListDistributionsByCachePolicyIdInput = ListDistributionsByCachePolicyIdRequest
+
+// ListDistributionsByCachePolicyIdRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByCachePolicyIdRequest struct {
+	CachePolicyId *string `json:"-" aws:"CachePolicyId,loc=uri,req"`
+	Marker        *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems      *string `json:"-" aws:"MaxItems,loc=querystring"`
+}
+
+// ListDistributionsByCachePolicyIdOutput is the API's ListDistributionsByCachePolicyIdResult.
+type ListDistributionsByCachePolicyIdOutput = ListDistributionsByCachePolicyIdResult
+
+// ListDistributionsByCachePolicyIdResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByCachePolicyIdResult struct {
+	DistributionIdList *DistributionIdList `json:"-" aws:"DistributionIdList,payload"`
+}
+
+// DistributionIdList is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type DistributionIdList struct {
+	IsTruncated *bool    `json:"IsTruncated,omitzero" aws:"IsTruncated,req"`
+	Items       []string `json:"Items,omitzero" aws:"Items,item=DistributionId"`
+	Marker      *string  `json:"Marker,omitzero" aws:"Marker,req"`
+	MaxItems    *int32   `json:"MaxItems,omitzero" aws:"MaxItems,req"`
+	NextMarker  *string  `json:"NextMarker,omitzero" aws:"NextMarker"`
+	Quantity    *int32   `json:"Quantity,omitzero" aws:"Quantity,req"`
+}
+
+// ListDistributionsByKeyGroupInput is the API's ListDistributionsByKeyGroupRequest.
+type ListDistributionsByKeyGroupInput = ListDistributionsByKeyGroupRequest
+
+// ListDistributionsByKeyGroupRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByKeyGroupRequest struct {
+	KeyGroupId *string `json:"-" aws:"KeyGroupId,loc=uri,req"`
+	Marker     *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems   *string `json:"-" aws:"MaxItems,loc=querystring"`
+}
+
+// ListDistributionsByKeyGroupOutput is the API's ListDistributionsByKeyGroupResult.
+type ListDistributionsByKeyGroupOutput = ListDistributionsByKeyGroupResult
+
+// ListDistributionsByKeyGroupResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByKeyGroupResult struct {
+	DistributionIdList *DistributionIdList `json:"-" aws:"DistributionIdList,payload"`
+}
+
+// ListDistributionsByOriginRequestPolicyIdInput is the API's ListDistributionsByOriginRequestPolicyIdRequest.
+type ListDistributionsByOriginRequestPolicyIdInput = ListDistributionsByOriginRequestPolicyIdRequest
+
+// ListDistributionsByOriginRequestPolicyIdRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByOriginRequestPolicyIdRequest struct {
+	Marker                *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems              *string `json:"-" aws:"MaxItems,loc=querystring"`
+	OriginRequestPolicyId *string `json:"-" aws:"OriginRequestPolicyId,loc=uri,req"`
+}
+
+// ListDistributionsByOriginRequestPolicyIdOutput is the API's ListDistributionsByOriginRequestPolicyIdResult.
+type ListDistributionsByOriginRequestPolicyIdOutput = ListDistributionsByOriginRequestPolicyIdResult
+
+// ListDistributionsByOriginRequestPolicyIdResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByOriginRequestPolicyIdResult struct {
+	DistributionIdList *DistributionIdList `json:"-" aws:"DistributionIdList,payload"`
+}
+
+// ListDistributionsByResponseHeadersPolicyIdInput is the API's ListDistributionsByResponseHeadersPolicyIdRequest.
+type ListDistributionsByResponseHeadersPolicyIdInput = ListDistributionsByResponseHeadersPolicyIdRequest
+
+// ListDistributionsByResponseHeadersPolicyIdRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByResponseHeadersPolicyIdRequest struct {
+	Marker                  *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems                *string `json:"-" aws:"MaxItems,loc=querystring"`
+	ResponseHeadersPolicyId *string `json:"-" aws:"ResponseHeadersPolicyId,loc=uri,req"`
+}
+
+// ListDistributionsByResponseHeadersPolicyIdOutput is the API's ListDistributionsByResponseHeadersPolicyIdResult.
+type ListDistributionsByResponseHeadersPolicyIdOutput = ListDistributionsByResponseHeadersPolicyIdResult
+
+// ListDistributionsByResponseHeadersPolicyIdResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByResponseHeadersPolicyIdResult struct {
+	DistributionIdList *DistributionIdList `json:"-" aws:"DistributionIdList,payload"`
+}
+
+// ListDistributionsByWebACLIdInput is the API's ListDistributionsByWebACLIdRequest.
+type ListDistributionsByWebACLIdInput = ListDistributionsByWebACLIdRequest
+
+// ListDistributionsByWebACLIdRequest is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByWebACLIdRequest struct {
+	Marker   *string `json:"-" aws:"Marker,loc=querystring"`
+	MaxItems *string `json:"-" aws:"MaxItems,loc=querystring"`
+	WebACLId *string `json:"-" aws:"WebACLId,loc=uri,req"`
+}
+
+// ListDistributionsByWebACLIdOutput is the API's ListDistributionsByWebACLIdResult.
+type ListDistributionsByWebACLIdOutput = ListDistributionsByWebACLIdResult
+
+// ListDistributionsByWebACLIdResult is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
+type ListDistributionsByWebACLIdResult struct {
+	DistributionList *DistributionList `json:"-" aws:"DistributionList,payload"`
+}
+
 // ListInvalidationsInput is the API's ListInvalidationsRequest.
 type ListInvalidationsInput = ListInvalidationsRequest
 
