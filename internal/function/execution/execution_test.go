@@ -112,7 +112,7 @@ func (w *world) python(code string) *Spec {
 
 type problem struct {
 	ErrorType, ErrorMessage, RequestID string
-	StackTrace, Trace                  []string
+	StackTrace                         []any
 }
 
 func problemOf(t *testing.T, r Result) problem {

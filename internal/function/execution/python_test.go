@@ -2,6 +2,7 @@ package execution
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func TestPythonFailuresAreReportedAsLambdaDoes(t *testing.T) {
 			}
 			before := len(w.log.text())
 			p := problemOf(t, w.invoke(s, `{}`))
-			if p.ErrorType != c.kind || !strings.HasPrefix(p.ErrorMessage, c.message) || !strings.Contains(strings.Join(p.StackTrace, ""), c.trace) {
+			if p.ErrorType != c.kind || !strings.HasPrefix(p.ErrorMessage, c.message) || !strings.Contains(fmt.Sprint(p.StackTrace...), c.trace) {
 				t.Errorf("got %+v", p)
 			}
 			contains(t, w.log.text()[before:], c.log, "\nEND RequestId: ", "\nREPORT RequestId: ")
