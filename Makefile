@@ -5,10 +5,10 @@ BIN     := bin/vodwright
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: help demo build test test-race lint fmt generate bench clean
+.PHONY: help demo build test test-race lint fmt generate bench e2e clean
 
 help: ## list what this Makefile can do
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## encode a clip and play it: installs, builds, serves (VIDEO=path-or-https-URL for your own)
 	@scripts/install.sh run
@@ -41,6 +41,10 @@ bench: ## compare with ffmpeg's one-liner and nginx, side by side, on this machi
 	@scripts/install.sh bench
 	@$(MAKE) --no-print-directory build
 	@$(GO) run ./test/bench
+
+e2e: ## only the end-to-end tests: the walkthrough with every client, crashes, browsers
+	@scripts/install.sh test
+	$(GO) test -timeout 20m ./test/e2e
 
 clean: ## remove what was built (not your data folder)
 	rm -rf bin

@@ -46,6 +46,7 @@ var sections = []section{
 	{"start", "Start to ready", aboutStart, 11, benchStart},
 	{"memory", "Memory when idle", aboutMemory, 3, benchMemory},
 	{"big", "A big object, up and down", aboutBig, 1, benchBig},
+	{"requests", "Requests, events and functions", aboutRequests, 7, benchRequests},
 	{"edge", "Delivery, beside nginx", aboutEdge, 5, benchEdge},
 }
 
