@@ -133,6 +133,7 @@ type slowOpen struct {
 	*folderOrigin
 	entered chan struct{}
 	release chan struct{}
+	opened  chan struct{} // if set: told after the opening, and waited for once more
 }
 
 func (o *slowOpen) Open(ctx context.Context, from OriginRef, key string) (Info, io.ReadSeekCloser, error) {
@@ -142,7 +143,12 @@ func (o *slowOpen) Open(ctx context.Context, from OriginRef, key string) (Info, 
 	case <-ctx.Done():
 		return Info{}, nil, ctx.Err()
 	}
-	return o.folderOrigin.Open(ctx, from, key)
+	info, body, err := o.folderOrigin.Open(ctx, from, key)
+	if o.opened != nil {
+		o.opened <- struct{}{}
+		<-o.opened
+	}
+	return info, body, err
 }
 
 func TestLeaderWhoLeavesBeforeTheOriginAnswers(t *testing.T) {

@@ -43,7 +43,7 @@ func (b *knownBehavior) errorLifetime(err error) time.Duration {
 // for status, and reports whether there was one. The page comes by the way that
 // its own path takes, without the viewer's having to be admitted there.
 func (v *viewer) errorPage(status int) bool {
-	if v.dist == nil || v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
+	if v.dist == nil || !v.dist.Enabled || v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
 		return false
 	}
 	custom := v.dist.errorResponse(status)
@@ -61,17 +61,25 @@ func (v *viewer) errorPage(status int) bool {
 		return false
 	}
 	defer v.edge.cache.release(o)
-	source, err := v.edge.openBody(v.r.Context(), o, false)
-	if err != nil {
+	length, size := o.headers.length, o.info.Size
+	var source body
+	if other, at := v.edge.encodedFor(v.r.Context(), o, b.encodings&acceptedEncodings(v.r.Header["Accept-Encoding"])); other != nil {
+		source = body{bytes: other.bytes, close: func() {}}
+		length, size = other.length, int64(len(other.bytes.data))
+		v.h["Content-Encoding"] = encodingNames[at]
+	} else if source, err = v.edge.openBody(v.r.Context(), o, false); err != nil {
 		return false
 	}
 	defer source.close()
+	if o.compressible && b.encodings != 0 {
+		addVary(v.h, "Accept-Encoding")
+	}
 	if custom.ResponseStatus != 0 {
 		status = custom.ResponseStatus
 	}
 	v.h["X-Cache"] = errorHeader
 	v.h["Content-Type"] = o.headers.contentType
-	v.h["Content-Length"] = o.headers.length
+	v.h["Content-Length"] = length
 	set(v.h, "Content-Encoding", o.headers.contentEncoding)
 	set(v.h, "Content-Language", o.headers.contentLanguage)
 	v.h["X-Content-Type-Options"] = nosniffHeader
@@ -80,8 +88,8 @@ func (v *viewer) errorPage(status int) bool {
 		v.h["Cache-Control"] = o.fresh.Load().cacheControl
 	}
 	v.writeHeader(status)
-	if v.r.Method == http.MethodGet && o.info.Size > 0 {
-		v.transmit(o, source, 0, o.info.Size)
+	if v.r.Method == http.MethodGet && size > 0 {
+		v.transmit(o, source, 0, size)
 	}
 	return true
 }

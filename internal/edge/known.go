@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -18,6 +19,7 @@ type knownDistribution struct {
 	domain    string           // "<id>.cdn.localhost", whatever the viewer calls it
 	via       string
 	expires   time.Time
+	renewing  atomic.Bool // somebody reads it again; others go on with this one
 }
 
 // knownBehavior is a behavior with what follows from it, worked out when the
@@ -27,8 +29,7 @@ type knownBehavior struct {
 	dist           *knownDistribution
 	pattern        string // without a leading slash
 	origin         OriginRef
-	prefix         string // of keys: "" or "folder/"
-	store          string // names bucket and prefix in cache keys
+	store          string // names bucket and origin path in cache keys
 	key            keyPlan
 	uncached       bool // every request goes to the origin
 	encodings      encoding
@@ -64,10 +65,10 @@ func (d *knownDistribution) learn(b *Behavior) *knownBehavior {
 		reply:    planReply(b.ResponseHeaders),
 		allow:    "GET, HEAD, OPTIONS",
 	}
+	known.store = from.Bucket + "/"
 	if prefix := strings.Trim(from.Path, "/"); prefix != "" {
-		known.prefix = prefix + "/"
+		known.store += prefix + "/"
 	}
-	known.store = known.origin.Bucket + "/" + known.prefix
 	if b.AllowedMethods != nil {
 		known.allow = strings.Join(b.AllowedMethods, ", ")
 	}
@@ -235,30 +236,30 @@ func (e *Edge) distribution(ctx context.Context, host string, now time.Time) (*k
 	e.known.mu.RLock()
 	known, generation := e.known.distributions[host], e.known.generation
 	e.known.mu.RUnlock()
-	if known != nil && now.Before(known.expires) {
-		return known, nil
+	if known != nil {
+		if now.Before(known.expires) || !known.renewing.CompareAndSwap(false, true) {
+			return known, nil
+		}
+		defer known.renewing.Store(false)
 	}
 	own, aliased := host, false
 	if !e.ownName(host) {
 		if own, aliased = e.alias(host); !aliased {
-			return nil, noSuchDistribution(host)
+			return nil, e.unknown(host)
 		}
 	}
 	d, err := e.cfg.Distributions.ByHost(ctx, own)
 	if err != nil {
 		switch {
 		case fault.KindOf(err) == fault.NotFound:
-			e.known.mu.Lock()
-			delete(e.known.distributions, host)
-			e.known.mu.Unlock()
-			return nil, noSuchDistribution(host)
+			return nil, e.unknown(host)
 		case known != nil && ctx.Err() == nil: // better an old answer than none
 			e.cfg.Logger.Warn("keep old distribution", "host", host, "error", err)
 			return known, nil
 		}
 		return nil, err
 	}
-	known = learn(d)
+	known = learn(d) // the deferred call above has the old one
 	known.domain = strings.ToLower(d.ID) + "." + e.cfg.DomainSuffix
 	known.via = "1.1 " + own + " (Vodwright)"
 	known.expires = now.Add(configLifetime)
@@ -273,7 +274,11 @@ func (e *Edge) distribution(ctx context.Context, host string, now time.Time) (*k
 	return known, nil
 }
 
-func noSuchDistribution(host string) error {
+// unknown forgets host and says that nobody answers there.
+func (e *Edge) unknown(host string) error {
+	e.known.mu.Lock()
+	delete(e.known.distributions, host)
+	e.known.mu.Unlock()
 	return fault.New(fault.NotFound, "NoSuchDistribution", "No distribution answers at %q", clip(host, 253)).
 		WithHint("`aws cloudfront list-distributions` shows the domain names there are")
 }
