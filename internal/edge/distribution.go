@@ -86,7 +86,7 @@ type ResponseHeadersPolicy struct {
 	Security     []ResponseHeader // each with its whole value, as "max-age=31536000; preload"
 	Custom       []ResponseHeader
 	Remove       []string // names of headers from the origin that are not passed on
-	ServerTiming float64  // share of answers with a Server-Timing header, 0 to 1
+	ServerTiming float64  // share of answers with a Server-Timing header, 0 to 1; above 0, any that asks with Pragma: server-timing
 }
 
 // CORSPolicy is the CORS part of a response headers policy.

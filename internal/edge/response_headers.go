@@ -103,7 +103,7 @@ func (p *replyPlan) apply(v *viewer) {
 			v.h[f.name] = f.values
 		}
 	}
-	if p.timing > 0 && (p.timing >= 1 || rand.Float64() < p.timing) || p.timing >= 0 && v.r.Header.Get("Pragma") == "server-timing" {
+	if p.timing > 0 && (p.timing >= 1 || rand.Float64() < p.timing) || p.timing > 0 && v.r.Header.Get("Pragma") == "server-timing" {
 		v.h["Server-Timing"] = []string{v.serverTiming()}
 	}
 }
