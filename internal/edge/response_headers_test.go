@@ -75,7 +75,9 @@ func TestCORSPolicies(t *testing.T) {
 			s := newSite(t, nil)
 			s.origin.put(t, "v.ts", pattern(100))
 			s.origin.rules["films"] = tt.rules
-			s.change(func(d *Distribution) { d.Behaviors[0].ResponseHeaders, d.Behaviors[0].OriginRequest = tt.reply, tt.request })
+			s.change(func(d *Distribution) {
+				d.Behaviors[0].ResponseHeaders, d.Behaviors[0].OriginRequest = tt.reply, tt.request
+			})
 			for range 2 { // the second answer is from the cache, which holds none of it
 				s.do("http", tt.method, "/v.ts", tt.header...).want(t, tt.status, tt.want...)
 				s.get("/v.ts", "Origin", "https://in.between.example.com")
