@@ -255,6 +255,10 @@ func (c *Coordinator) Cancel(ctx context.Context, id string) error {
 	return nil
 }
 
+// QueuesChanged makes the coordinator look at the queues again: one may be ACTIVE
+// now, or admit more jobs.
+func (c *Coordinator) QueuesChanged() { wake(c.admitWake) }
+
 // change changes a job in the records and then on the board.
 func (c *Coordinator) change(ctx context.Context, id string, fn func(Tx, *Job) error) error {
 	c.commits.Lock()

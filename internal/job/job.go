@@ -70,8 +70,11 @@ type Queue struct {
 	Name        string
 	Status      string // ACTIVE or PAUSED
 	Description string
-	Created     time.Time
-	Updated     time.Time
+	// ConcurrentJobs is how many jobs of the queue progress at once at most, of any
+	// priority; 0 leaves it to Config.Jobs, which bounds it too.
+	ConcurrentJobs int
+	Created        time.Time
+	Updated        time.Time
 }
 
 // The states of a Queue.
@@ -90,8 +93,13 @@ type Template struct {
 	Updated     time.Time
 }
 
+// Preset is the record of an output preset; it has what a template has, under
+// names of its own.
+type Preset = Template
+
 // TagsOf returns the name under which the tags of a job are kept: the resource
-// part of its ARN. Templates have "jobTemplates/NAME", queues "queues/NAME".
+// part of its ARN. Templates have "jobTemplates/NAME", presets "presets/NAME",
+// queues "queues/NAME".
 func TagsOf(jobID string) string { return "jobs/" + jobID }
 
 // FirstTask is the payload of the task of stage 0, named "probe": all that the

@@ -26,8 +26,9 @@ type Store interface {
 	ChangeJob(ctx context.Context, id string, change func(Tx, *Job) error) (Job, error)
 	// AdmitJob picks the job of a queue that is to progress next, by priority, then
 	// age, and calls change as ChangeJob does. It returns false when the queue is
-	// not ACTIVE, nothing is SUBMITTED, or limit jobs of the same or a higher
-	// priority progress in the queue already.
+	// not ACTIVE, nothing is SUBMITTED, limit jobs of the same or a higher
+	// priority progress in the queue already, or as many of any as the queue's
+	// ConcurrentJobs.
 	AdmitJob(ctx context.Context, queue string, limit int, change func(Tx, *Job) error) (Job, bool, error)
 	// SaveProgress stores percentages of jobs that progress; none falls.
 	SaveProgress(ctx context.Context, percent map[string]int) error

@@ -80,9 +80,72 @@ func TestCLIDrivesTheWalkthrough(t *testing.T) {
 	if err == nil || !strings.Contains(out, "(BadRequestException) when calling the CreateJob operation") || !strings.Contains(out, ": /outputGroups/0/outputGroupSettings/hlsGroupSettings/destination: \"<BUCKET>\" is not a bucket name") {
 		t.Errorf("a bad destination: %v\n%s", err, out)
 	}
-	if out, err := cli(t, base, "mediaconvert", "list-presets"); err == nil || !strings.Contains(out, "NotImplementedException") || !strings.Contains(out, "ListPresets") {
+	must("create-queue", "--name", "mine", "--status", "PAUSED", "--tags", "a=b")
+	if got := must("list-queues", "--order", "DESCENDING")["Queues"].([]any); len(got) != 2 || got[0].(map[string]any)["Name"] != "mine" {
+		t.Errorf("queues %v", got)
+	}
+	must("update-queue", "--name", "mine", "--status", "ACTIVE")
+	must("delete-queue", "--name", "mine")
+	if got := must("search-jobs", "--input-file", "clip")["Jobs"].([]any); len(got) != 1 {
+		t.Errorf("found %v", got)
+	}
+	if out, err := cli(t, base, "mediaconvert", "associate-certificate", "--arn", "a"); err == nil || !strings.Contains(out, "NotImplementedException") || !strings.Contains(out, "AssociateCertificate") {
 		t.Errorf("an operation that is not there: %v\n%s", err, out)
 	}
+}
+
+func TestTerraformKeepsAQueue(t *testing.T) {
+	terraform, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Fatal("terraform is needed, with the provider hashicorp/aws in /opt/tf-plugins")
+	}
+	base, dir := serve(t), t.TempDir()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(terraform, args...)
+		cmd.Dir = dir
+		for _, e := range environment() {
+			if !strings.HasPrefix(e, "TF_") && !strings.HasPrefix(e, "AWS_CA_BUNDLE=") {
+				cmd.Env = append(cmd.Env, e)
+			}
+		}
+		cmd.Env = append(cmd.Env, "AWS_ENDPOINT_URL="+base)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("terraform %v: %v\n%s", args, err, out)
+		}
+	}
+	write := func(status, more string) {
+		t.Helper()
+		config := `
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+provider "aws" {
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+resource "aws_media_convert_queue" "q" {
+  name   = "q"
+  status = "` + status + `"
+  ` + more + `
+}
+`
+		if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("PAUSED", "")
+	run("init", "-plugin-dir", "/opt/tf-plugins", "-no-color")
+	run("apply", "-auto-approve", "-no-color")
+	run("plan", "-detailed-exitcode", "-no-color") // an error when there is anything to do
+	write("ACTIVE", `description = "d"
+  tags = { a = "b" }`)
+	run("apply", "-auto-approve", "-no-color")
+	run("plan", "-detailed-exitcode", "-no-color")
+	run("destroy", "-auto-approve", "-no-color")
 }
 
 func pascal(v any) any {

@@ -2,6 +2,7 @@ package mediaconvert
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -20,15 +21,19 @@ type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	List(ctx context.Context, f job.Filter) ([]job.Job, error)
 	Cancel(ctx context.Context, id string) error
+	QueuesChanged() // a queue may admit jobs that it did not
 }
 
 // Records are the plain records beside jobs; *store.Store is it. What is not
 // there is a fault.NotFound, a name that is taken a fault.Conflict. It is wider
-// than an interface should be: three small subjects, one implementation.
+// than an interface should be: five small subjects, one implementation.
 type Records interface {
 	Queue(ctx context.Context, name string) (job.Queue, error)
 	Queues(ctx context.Context) ([]job.Queue, error)
 	EnsureQueue(ctx context.Context, q job.Queue) error
+	CreateQueue(ctx context.Context, q job.Queue, tags map[string]string) error
+	ChangeQueue(ctx context.Context, name string, change func(*job.Queue) error) (job.Queue, error)
+	DeleteQueue(ctx context.Context, name string) error
 	CountJobs(ctx context.Context, queue string, status job.Status) (int, error)
 
 	CreateTemplate(ctx context.Context, t job.Template, tags map[string]string) error
@@ -36,6 +41,17 @@ type Records interface {
 	Templates(ctx context.Context, f job.TemplateFilter) ([]job.Template, error)
 	ChangeTemplate(ctx context.Context, name string, change func(*job.Template) error) (job.Template, error)
 	DeleteTemplate(ctx context.Context, name string) error
+
+	CreatePreset(ctx context.Context, p job.Preset, tags map[string]string) error
+	Preset(ctx context.Context, name string) (job.Preset, error)
+	Presets(ctx context.Context, f job.TemplateFilter) ([]job.Preset, error)
+	ChangePreset(ctx context.Context, name string, change func(*job.Preset) error) (job.Preset, error)
+	DeletePreset(ctx context.Context, name string) error
+
+	// Setting returns a document of which there is one, nil when it was never set;
+	// PutSetting with nil removes it.
+	Setting(ctx context.Context, name string) (json.RawMessage, error)
+	PutSetting(ctx context.Context, name string, doc json.RawMessage) error
 
 	// Tags, SetTags and RemoveTags name a resource by the last part of its ARN: jobs/ID.
 	Tags(ctx context.Context, resource string) (map[string]string, error)
@@ -48,9 +64,10 @@ type Config struct {
 	Jobs         Jobs
 	Records      Records
 	Authenticate apiserver.Authenticate
-	Account      string // of ARNs; default 000000000000
-	Region       string // of ARNs; default us-east-1
-	Endpoint     string // base URL that DescribeEndpoints answers; default: how the client reached us
+	Authorize    apiserver.Authorize // nil allows everything
+	Account      string              // of ARNs; default 000000000000
+	Region       string              // of ARNs; default us-east-1
+	Endpoint     string              // base URL that DescribeEndpoints answers; default: how the client reached us
 	Logger       *slog.Logger
 	Now          func() time.Time // default time.Now
 }
@@ -58,10 +75,10 @@ type Config struct {
 // NewHandler returns the handler of the MediaConvert API, safe for concurrent use.
 func NewHandler(cfg Config) http.Handler {
 	if cfg.Account == "" {
-		cfg.Account = "000000000000"
+		cfg.Account = defaultAccount
 	}
 	if cfg.Region == "" {
-		cfg.Region = "us-east-1"
+		cfg.Region = defaultRegion
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -71,6 +88,8 @@ func NewHandler(cfg Config) http.Handler {
 	return apiserver.NewServer(apiserver.Config{
 		API:          mc.API(),
 		Authenticate: cfg.Authenticate,
+		Authorize:    cfg.Authorize,
+		Access:       s.access,
 		Describe:     describe,
 		Code:         errorCode,
 		Schema:       schema,
@@ -87,8 +106,23 @@ func NewHandler(cfg Config) http.Handler {
 			"UpdateJobTemplate": apiserver.Handle(s.updateJobTemplate),
 			"DeleteJobTemplate": apiserver.Handle(s.deleteJobTemplate),
 
-			"GetQueue":   apiserver.Handle(s.getQueue),
-			"ListQueues": apiserver.Handle(s.listQueues),
+			"CreatePreset": apiserver.Handle(s.createPreset),
+			"GetPreset":    apiserver.Handle(s.getPreset),
+			"ListPresets":  apiserver.Handle(s.listPresets),
+			"UpdatePreset": apiserver.Handle(s.updatePreset),
+			"DeletePreset": apiserver.Handle(s.deletePreset),
+
+			"CreateQueue": apiserver.Handle(s.createQueue),
+			"GetQueue":    apiserver.Handle(s.getQueue),
+			"ListQueues":  apiserver.Handle(s.listQueues),
+			"UpdateQueue": apiserver.Handle(s.updateQueue),
+			"DeleteQueue": apiserver.Handle(s.deleteQueue),
+
+			"SearchJobs":   apiserver.Handle(s.searchJobs),
+			"ListVersions": apiserver.Handle(s.listVersions),
+			"GetPolicy":    apiserver.Handle(s.getPolicy),
+			"PutPolicy":    apiserver.Handle(s.putPolicy),
+			"DeletePolicy": apiserver.Handle(s.deletePolicy),
 
 			"TagResource":         apiserver.Handle(s.tagResource),
 			"UntagResource":       apiserver.Handle(s.untagResource),
@@ -131,7 +165,7 @@ func errorCode(f *fault.Error) (string, int) {
 
 // arn names a resource: jobs/ID, queues/NAME, jobTemplates/NAME.
 func (s *server) arn(resource string) string {
-	return "arn:aws:mediaconvert:" + s.cfg.Region + ":" + s.cfg.Account + ":" + resource
+	return arnPrefix(s.cfg.Region, s.cfg.Account) + resource
 }
 
 // nameOf takes a resource of the given kind by its name or its ARN, and returns the name.

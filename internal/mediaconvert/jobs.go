@@ -46,9 +46,16 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 		}
 		doc.fill(&request)
 	}
-	found := s.checker.settings(settings)
-	if in.Settings == nil {
-		found = Findings{} // that it is missing says enough
+	var found, more Findings
+	if in.Settings != nil { // else that it is missing says enough
+		if err := s.applyPresets(ctx, settings, &more); err != nil {
+			return nil, err
+		}
+		if err := s.checkPolicy(ctx, settings, &more); err != nil {
+			return nil, err
+		}
+		resolved(settings, func() { found = s.checker.settings(settings) })
+		found.Faults = append(found.Faults, more.Faults...)
 	}
 	found.Faults = append(violations, found.Faults...)
 	for i := range found.Faults { // the same member may be found wrong in the request and in what was merged
@@ -61,8 +68,12 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 	if t := in.ClientRequestToken; t != nil && len(*t) > 64 {
 		found.fault("/clientRequestToken", "Should be at most 64 characters long")
 	}
-	if in.Role != nil && *in.Role == "" {
+	switch {
+	case in.Role == nil: // found already
+	case *in.Role == "":
 		found.fault("", "role is a required property")
+	case !isRole(*in.Role):
+		found.fault("/role", "%q is not the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME", *in.Role)
 	}
 	found.Faults = unique(found.Faults)
 	if err := found.Err(); err != nil {
@@ -78,6 +89,12 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 	}
 	out, err := s.wireJob(j)
 	return &mc.CreateJobResponse{Job: out}, err
+}
+
+// isRole reports whether s is an ARN of a role.
+func isRole(s string) bool {
+	parts := strings.SplitN(s, ":", 6)
+	return len(parts) == 6 && parts[0] == "arn" && parts[2] == "iam" && len(parts[4]) == 12 && strings.HasPrefix(parts[5], "role/") && len(parts[5]) > len("role/")
 }
 
 func unique(list []awsapi.Violation) []awsapi.Violation {

@@ -5,11 +5,11 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 )
 
@@ -24,8 +24,85 @@ func (s *server) queue(ctx context.Context, name string) (job.Queue, error) {
 }
 
 func (s *server) ensureDefault(ctx context.Context) error {
-	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
+	now := s.now()
 	return s.cfg.Records.EnsureQueue(ctx, job.Queue{Name: job.DefaultQueue, Status: job.QueueActive, Created: now, Updated: now})
+}
+
+func (s *server) createQueue(ctx context.Context, _ *apiserver.Call, in *mc.CreateQueueRequest) (*mc.CreateQueueResponse, error) {
+	var found Findings
+	checkName(value(in.Name), &found)
+	checkTags(in.Tags, "/tags", &found)
+	if in.PricingPlan == mc.PricingPlanReserved || in.ReservationPlanSettings != nil {
+		found.fault("/pricingPlan", "RESERVED is not implemented: every queue is ON_DEMAND, and may have concurrentJobs")
+	}
+	checkConcurrency(in.ConcurrentJobs, in.MaximumConcurrentFeeds, &found)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	q := job.Queue{
+		Name: value(in.Name), Status: string(cmp.Or(in.Status, mc.QueueStatusActive)), Description: value(in.Description),
+		ConcurrentJobs: int(value(in.ConcurrentJobs)), Created: now, Updated: now,
+	}
+	if err := s.cfg.Records.CreateQueue(ctx, q, in.Tags); err != nil {
+		return nil, err
+	}
+	out, err := s.wireQueue(ctx, q)
+	return &mc.CreateQueueResponse{Queue: out}, err
+}
+
+// checkConcurrency bounds how many jobs of a queue progress at once.
+func checkConcurrency(jobs, feeds *int32, f *Findings) {
+	if jobs != nil && (*jobs < 0 || *jobs > 1000) {
+		f.fault("/concurrentJobs", "Should be between 0 and 1000")
+	}
+	if value(feeds) != 0 {
+		f.fault("/maximumConcurrentFeeds", "is not implemented: there are no Elemental Inference feeds")
+	}
+}
+
+// updateQueue replaces the members that are given. A queue that is paused admits
+// no jobs; those that progress go on.
+func (s *server) updateQueue(ctx context.Context, _ *apiserver.Call, in *mc.UpdateQueueRequest) (*mc.UpdateQueueResponse, error) {
+	var found Findings
+	if in.ReservationPlanSettings != nil {
+		found.fault("/reservationPlanSettings", "is not implemented: every queue is ON_DEMAND")
+	}
+	checkConcurrency(in.ConcurrentJobs, in.MaximumConcurrentFeeds, &found)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
+	name := nameOf("queues", value(in.Name))
+	if _, err := s.queue(ctx, name); err != nil { // makes the default one
+		return nil, err
+	}
+	q, err := s.cfg.Records.ChangeQueue(ctx, name, func(q *job.Queue) error {
+		if in.Status != "" {
+			q.Status = string(in.Status)
+		}
+		if in.Description != nil {
+			q.Description = *in.Description
+		}
+		if in.ConcurrentJobs != nil {
+			q.ConcurrentJobs = int(*in.ConcurrentJobs)
+		}
+		q.Updated = s.now()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Jobs.QueuesChanged()
+	out, err := s.wireQueue(ctx, q)
+	return &mc.UpdateQueueResponse{Queue: out}, err
+}
+
+func (s *server) deleteQueue(ctx context.Context, _ *apiserver.Call, in *mc.DeleteQueueRequest) (*mc.DeleteQueueResponse, error) {
+	name := nameOf("queues", value(in.Name))
+	if name == job.DefaultQueue {
+		return nil, fault.New(fault.Invalid, CodeBadRequest, "You can't delete the default queue")
+	}
+	return &mc.DeleteQueueResponse{}, s.cfg.Records.DeleteQueue(ctx, name)
 }
 
 func (s *server) getQueue(ctx context.Context, _ *apiserver.Call, in *mc.GetQueueRequest) (*mc.GetQueueResponse, error) {
@@ -87,8 +164,13 @@ func (s *server) wireQueue(ctx context.Context, q job.Queue) (*mc.Queue, error) 
 	if q.Name == job.DefaultQueue {
 		kind = mc.TypeSystem
 	}
+	var concurrent *int32
+	if q.ConcurrentJobs > 0 {
+		concurrent = new(int32(q.ConcurrentJobs))
+	}
 	return &mc.Queue{
-		Name: &q.Name, Arn: new(s.arn("queues/" + q.Name)), Type: kind, Status: mc.QueueStatus(q.Status),
+		ConcurrentJobs: concurrent,
+		Name:           &q.Name, Arn: new(s.arn("queues/" + q.Name)), Type: kind, Status: mc.QueueStatus(q.Status),
 		Description: optional(q.Description), PricingPlan: mc.PricingPlanOn_Demand,
 		CreatedAt: awsapi.At(q.Created), LastUpdated: awsapi.At(q.Updated),
 		SubmittedJobsCount: new(int32(submitted)), ProgressingJobsCount: new(int32(progressing)),

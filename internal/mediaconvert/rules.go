@@ -186,7 +186,8 @@ func uncleanKey(key string) bool {
 
 func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSettings, f *Findings) {
 	if o.Preset != nil {
-		return // refused by the table, and the preset would bring what is missing
+		f.fault(at+"/preset", "%s cannot be looked up without a server: put the preset's settings into the output", *o.Preset)
+		return // the preset would bring what is missing
 	}
 	c := o.ContainerSettings
 	if c == nil {

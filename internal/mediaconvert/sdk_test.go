@@ -284,22 +284,56 @@ func TestSDKDrivesTemplatesQueuesAndTags(t *testing.T) {
 	}
 }
 
+func TestSDKQueuesAndPresets(t *testing.T) {
+	c, ctx := client(serve(t)), t.Context()
+	q, err := c.CreateQueue(ctx, &sdk.CreateQueueInput{Name: aws.String("q"), ConcurrentJobs: aws.Int32(2), Status: types.QueueStatusPaused})
+	if err != nil || q.Queue.Status != types.QueueStatusPaused || q.Queue.PricingPlan != types.PricingPlanOnDemand || *q.Queue.ConcurrentJobs != 2 {
+		t.Fatalf("queue %+v, %v", q, err)
+	}
+	for _, in := range []*sdk.UpdateQueueInput{
+		{Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(-1)}, {Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(1001)}, {Name: q.Queue.Arn, MaximumConcurrentFeeds: aws.Int32(1)},
+		{Name: q.Queue.Arn, ReservationPlanSettings: &types.ReservationPlanSettings{Commitment: types.CommitmentOneYear, RenewalType: types.RenewalTypeExpire, ReservedSlots: aws.Int32(1)}},
+	} {
+		_, err := c.UpdateQueue(ctx, in)
+		wantCode(t, err, "BadRequestException", "/")
+	}
+	u, err := c.UpdateQueue(ctx, &sdk.UpdateQueueInput{Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(0), Status: types.QueueStatusActive})
+	if err != nil || u.Queue.ConcurrentJobs != nil || u.Queue.Status != types.QueueStatusActive || u.Queue.LastUpdated.Before(*q.Queue.CreatedAt) {
+		t.Errorf("queue %+v, %v", u, err)
+	}
+	if d, err := c.UpdateQueue(ctx, &sdk.UpdateQueueInput{Name: aws.String("Default"), Status: types.QueueStatusPaused}); err != nil || d.Queue.Status != types.QueueStatusPaused {
+		t.Errorf("the default queue %+v, %v", d, err)
+	}
+	if _, err := c.DeleteQueue(ctx, &sdk.DeleteQueueInput{Name: q.Queue.Arn}); err != nil {
+		t.Error(err)
+	}
+	_, err = c.DeleteQueue(ctx, &sdk.DeleteQueueInput{Name: aws.String("q")})
+	wantCode(t, err, "NotFoundException", "q")
+
+	p, err := c.CreatePreset(ctx, &sdk.CreatePresetInput{Name: aws.String("x y/z"), Settings: &types.PresetSettings{ContainerSettings: &types.ContainerSettings{Container: types.ContainerTypeMp4}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.GetPreset(ctx, &sdk.GetPresetInput{Name: p.Preset.Arn})
+	if err != nil || *got.Preset.Name != "x y/z" || got.Preset.Settings.ContainerSettings.Container != types.ContainerTypeMp4 || got.Preset.Type != types.TypeCustom {
+		t.Errorf("preset %+v, %v", got, err)
+	}
+	found, err := c.SearchJobs(ctx, &sdk.SearchJobsInput{InputFile: aws.String("x")})
+	if err != nil || len(found.Jobs) != 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
 func TestSDKIsToldWhatIsNotThere(t *testing.T) {
 	c, ctx := client(serve(t)), t.Context()
 	began := time.Now()
-	_, err := c.CreatePreset(ctx, &sdk.CreatePresetInput{Name: aws.String("x"), Settings: &types.PresetSettings{}})
-	wantCode(t, err, "NotImplementedException", "MediaConvert CreatePreset is not implemented")
-	_, err = c.CreateQueue(ctx, &sdk.CreateQueueInput{Name: aws.String("x")})
-	wantCode(t, err, "NotImplementedException", "CreateQueue")
-	_, err = c.SearchJobs(ctx, &sdk.SearchJobsInput{})
-	wantCode(t, err, "NotImplementedException", "SearchJobs")
+	_, err := c.StartJobsQuery(ctx, &sdk.StartJobsQueryInput{})
+	wantCode(t, err, "NotImplementedException", "MediaConvert StartJobsQuery is not implemented")
 	_, err = c.Probe(ctx, &sdk.ProbeInput{})
 	wantCode(t, err, "NotImplementedException", "Probe")
-	_, err = c.GetPolicy(ctx, &sdk.GetPolicyInput{})
-	wantCode(t, err, "NotImplementedException", "GetPolicy")
 	_, err = c.DisassociateCertificate(ctx, &sdk.DisassociateCertificateInput{Arn: aws.String("arn:aws:acm:us-east-1:1:certificate/x")})
 	wantCode(t, err, "NotImplementedException", "DisassociateCertificate")
 	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("six answers took %s: the SDK has tried again", took)
+		t.Errorf("three answers took %s: the SDK has tried again", took)
 	}
 }

@@ -25,9 +25,9 @@ const (
 )
 
 // JobARN names a job in this account and region: the resource of its events.
-func JobARN(id string) string { return arnPrefix(defaultAccount, defaultRegion) + "jobs/" + id }
+func JobARN(id string) string { return arnPrefix(defaultRegion, defaultAccount) + "jobs/" + id }
 
-func arnPrefix(account, region string) string {
+func arnPrefix(region, account string) string {
 	return "arn:aws:mediaconvert:" + region + ":" + account + ":"
 }
 
@@ -127,7 +127,7 @@ type inputFacts struct {
 func StateChange(j job.Job, e job.Event) (detail json.RawMessage, ok bool) {
 	out := stateChange{
 		Timestamp: e.At.UnixMilli(), AccountID: defaultAccount, JobID: j.ID, Status: string(e.Kind), UserMetadata: j.UserMetadata,
-		Queue: arnPrefix(defaultAccount, defaultRegion) + "queues/" + cmp.Or(j.Queue, job.DefaultQueue),
+		Queue: arnPrefix(defaultRegion, defaultAccount) + "queues/" + cmp.Or(j.Queue, job.DefaultQueue),
 	}
 	if out.UserMetadata == nil {
 		out.UserMetadata = map[string]string{}

@@ -120,7 +120,7 @@ func groupRows() []row {
 func containerRows() []row {
 	r := &rows{prefix: "outputGroups[].outputs[]."}
 	r.any("nameModifier", "extension")
-	r.no("preset", "presets come in a later version; put the preset's settings into the output")
+	r.any("preset") // laid below the output; a name that is not there is a fault
 	r.no("captionDescriptions", "captions come in a later version")
 
 	r.prefix = "outputGroups[].outputs[].outputSettings.hlsSettings."

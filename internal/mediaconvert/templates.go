@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi"
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
@@ -48,9 +47,7 @@ func (d templateDocument) fill(in *mc.CreateJobRequest) {
 func (s *server) createJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.CreateJobTemplateRequest) (*mc.CreateJobTemplateResponse, error) {
 	var found Findings
 	name := value(in.Name)
-	if name == "" || len(name) > 256 || strings.HasPrefix(name, "arn:") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		found.fault("/name", "Should have 1 to 256 printable characters and not be an ARN")
-	}
+	checkName(name, &found)
 	checkTags(in.Tags, "/tags", &found)
 	if err := found.Err(); err != nil {
 		return nil, err
@@ -59,7 +56,7 @@ func (s *server) createJobTemplate(ctx context.Context, _ *apiserver.Call, in *m
 	if err != nil {
 		return nil, fmt.Errorf("encode job template: %w", err)
 	}
-	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
+	now := s.now()
 	t := job.Template{Name: name, Description: value(in.Description), Category: value(in.Category), Settings: doc, Created: now, Updated: now}
 	if err := s.cfg.Records.CreateTemplate(ctx, t, in.Tags); err != nil {
 		return nil, err
@@ -130,7 +127,7 @@ func (s *server) updateJobTemplate(ctx context.Context, _ *apiserver.Call, in *m
 		if in.Category != nil {
 			t.Category = *in.Category
 		}
-		t.Updated = s.cfg.Now().UTC().Truncate(time.Millisecond)
+		t.Updated = s.now()
 		var err error
 		t.Settings, err = json.Marshal(doc)
 		return err
@@ -206,6 +203,8 @@ func (s *server) resource(ctx context.Context, arn string) (string, error) {
 		_, err = s.cfg.Jobs.Get(ctx, name)
 	case "jobTemplates":
 		_, err = s.cfg.Records.Template(ctx, name)
+	case "presets":
+		_, err = s.cfg.Records.Preset(ctx, name)
 	case "queues":
 		_, err = s.queue(ctx, name)
 	default:

@@ -240,9 +240,8 @@ func (s *Store) AdmitJob(ctx context.Context, queue string, limit int, change fu
 		ok bool
 	)
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		var status string
-		err := tx.QueryRowContext(ctx, `UPDATE queues SET version = version + 1 WHERE name = $1 RETURNING status`, queue).Scan(&status)
-		if err != nil || status != job.QueueActive {
+		q, err := scanQueue(tx.QueryRowContext(ctx, `UPDATE queues SET version = version + 1 WHERE name = $1 RETURNING `+queueColumns, queue))
+		if err != nil || q.Status != job.QueueActive {
 			return ignoreNoRows(err)
 		}
 		var events int64
@@ -251,12 +250,12 @@ func (s *Store) AdmitJob(ctx context.Context, queue string, limit int, change fu
 		if err != nil {
 			return ignoreNoRows(err)
 		}
-		var running int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM jobs WHERE queue = $1 AND status = 'PROGRESSING' AND priority >= $2`,
-			queue, j.Priority).Scan(&running); err != nil {
+		var running, before int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*), COALESCE(SUM(CASE WHEN priority >= $2 THEN 1 ELSE 0 END), 0)
+			FROM jobs WHERE queue = $1 AND status = 'PROGRESSING'`, queue, j.Priority).Scan(&running, &before); err != nil {
 			return err
 		}
-		if running >= limit {
+		if before >= limit || q.ConcurrentJobs > 0 && running >= q.ConcurrentJobs {
 			return nil
 		}
 		// A cancel that locks the job alone must not slip in between.

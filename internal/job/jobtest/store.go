@@ -52,6 +52,7 @@ func Store(t *testing.T, open func(t *testing.T) job.Store) {
 	with("admission", admission)
 	with("admission under concurrency", admissionRace)
 	with("a paused queue admits nothing", pausedQueue)
+	with("a queue admits as many jobs as it may", boundedQueue)
 	with("tasks, results and tallies", tasks)
 	with("a task waiting for its retry is not ready", retryNotReady)
 	with("errands", errands)
@@ -401,6 +402,25 @@ func pausedQueue(t *testing.T, s job.Store) {
 	}
 	if queues, err = s.Queues(t.Context()); err != nil || queues[1].Status != job.QueuePaused {
 		t.Errorf("EnsureQueue changed a queue: %+v, %v", queues, err)
+	}
+}
+
+func boundedQueue(t *testing.T, s job.Store) {
+	if err := s.EnsureQueue(t.Context(), job.Queue{Name: "bounded", Status: job.QueueActive, ConcurrentJobs: 1, Created: epoch}); err != nil {
+		t.Fatal(err)
+	}
+	for i, priority := range []int{0, 50} {
+		j := newJob(i)
+		j.Queue = "bounded"
+		j.Priority = priority
+		insert(t, s, j)
+		_, ok, err := s.AdmitJob(t.Context(), "bounded", 10, func(_ job.Tx, j *job.Job) error {
+			j.Status = job.Progressing
+			return nil
+		})
+		if ok != (i == 0) || err != nil {
+			t.Errorf("job %d: admitted %v, %v", i, ok, err)
+		}
 	}
 }
 

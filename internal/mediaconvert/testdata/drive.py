@@ -77,6 +77,79 @@ refused("NotFoundException", mc.get_job_template, Name="exported")
 assert mc.get_queue(Name="Default")["Queue"]["Status"] == "ACTIVE"
 assert [q["Name"] for q in mc.list_queues()["Queues"]] == ["Default"]
 
+# Queues: a paused one admits nothing until it is resumed.
+queue = mc.create_queue(Name="slow", Description="d", Status="PAUSED", ConcurrentJobs=1, Tags={"t": "1"})["Queue"]
+assert (queue["Status"], queue["PricingPlan"], queue["Type"], queue["ConcurrentJobs"]) == ("PAUSED", "ON_DEMAND", "CUSTOM", 1), queue
+refused("ConflictException", mc.create_queue, Name="slow")
+assert "RESERVED" in refused("BadRequestException", mc.create_queue, Name="r", PricingPlan="RESERVED",
+                             ReservationPlanSettings={"Commitment": "ONE_YEAR", "RenewalType": "EXPIRE", "ReservedSlots": 1})
+waiting = [mc.create_job(Role=role, Queue=q, Settings=endless)["Job"]["Id"] for q in ("slow", queue["Arn"])]
+assert mc.get_queue(Name="slow")["Queue"]["SubmittedJobsCount"] == 2
+refused("ConflictException", mc.delete_queue, Name="slow")
+mc.update_queue(Name="slow", Status="ACTIVE")
+wait(waiting[0], "PROGRESSING")
+assert mc.get_job(Id=waiting[1])["Job"]["Status"] == "SUBMITTED", "one at a time"
+mc.update_queue(Name="slow", ConcurrentJobs=2, Description="e")
+wait(waiting[1], "PROGRESSING")
+for i in waiting:
+    mc.cancel_job(Id=i)
+assert mc.list_tags_for_resource(Arn=queue["Arn"])["ResourceTags"]["Tags"] == {"t": "1"}
+assert [q["Name"] for q in mc.list_queues()["Queues"]] == ["Default", "slow"]
+mc.delete_queue(Name="slow")
+refused("NotFoundException", mc.get_queue, Name="slow")
+refused("NotFoundException", mc.create_job, Role=role, Queue="slow", Settings=ladder)
+refused("BadRequestException", mc.delete_queue, Name="Default")
+
+# Presets: below an output, whose own members win.
+output = copy.deepcopy(ladder["OutputGroups"][0]["Outputs"][1])
+modifier = output.pop("NameModifier")
+for name in list(output):
+    if name not in ("ContainerSettings", "VideoDescription", "AudioDescriptions"):
+        output.pop(name)
+preset = mc.create_preset(Name="p", Category="c", Settings=output, Tags={"t": "2"})["Preset"]
+refused("ConflictException", mc.create_preset, Name="p", Settings=output)
+refused("BadRequestException", mc.create_preset, Name="System-p", Settings=output)
+assert mc.get_preset(Name="p")["Preset"]["Settings"] == preset["Settings"] == output
+mc.update_preset(Name="p", Description="d")
+assert [p["Description"] for p in mc.list_presets(Category="c")["Presets"]] == ["d"]
+assert mc.list_tags_for_resource(Arn=preset["Arn"])["ResourceTags"]["Tags"] == {"t": "2"}
+short = copy.deepcopy(ladder)
+short["OutputGroups"][0]["Outputs"] = [
+    {"Preset": "p", "NameModifier": "_a"},
+    {"Preset": preset["Arn"], "NameModifier": "_b", "VideoDescription": {"Width": 320, "Height": 180}}]
+made = mc.create_job(Role=role, Settings=short)["Job"]["Settings"]["OutputGroups"][0]["Outputs"]
+assert made[0]["VideoDescription"] == output["VideoDescription"] and made[0]["Preset"] == "p"
+assert made[1]["VideoDescription"]["Width"] == 320
+assert made[1]["VideoDescription"]["CodecSettings"] == output["VideoDescription"]["CodecSettings"]
+mc.create_job_template(Name="of-presets", Settings={"OutputGroups": short["OutputGroups"]})
+made = mc.create_job(Role=role, JobTemplate="of-presets", Settings=own)["Job"]["Settings"]["OutputGroups"][0]["Outputs"]
+assert made[1]["VideoDescription"]["Width"] == 320 and made[1]["ContainerSettings"] == output["ContainerSettings"]
+mc.delete_job_template(Name="of-presets")
+mc.delete_preset(Name="p")
+refused("NotFoundException", mc.get_preset, Name="p")
+assert "presets/p" in refused("BadRequestException", mc.create_job, Role=role, Settings=short)
+short["OutputGroups"][0]["Outputs"][0]["Preset"] = "System-Generic_Hd_Mp4"
+assert "system preset" in refused("BadRequestException", mc.create_job, Role=role, Settings=short)
+
+# Searching.
+if hasattr(mc, "search_jobs"):
+    found = lambda **k: [j["Id"] for j in mc.search_jobs(**k)["Jobs"]]
+    assert found(InputFile="endless") == [waiting[1], waiting[0], running["Id"]]
+    assert found(InputFile="endless", Order="ASCENDING", Status="CANCELED", MaxResults=1) == [running["Id"]]
+    assert found(InputFile="nowhere") == [] and len(found()) > 3
+    page = mc.search_jobs(InputFile="endless", MaxResults=2)
+    assert found(InputFile="endless", NextToken=page["NextToken"]) == [running["Id"]]
+if hasattr(mc, "list_versions"):
+    assert len(mc.list_versions()["Versions"]) == 1
+
+# The input policy.
+assert mc.get_policy()["Policy"]["S3Inputs"] == "ALLOWED"
+assert mc.put_policy(Policy={"S3Inputs": "DISALLOWED", "HttpInputs": "ALLOWED", "HttpsInputs": "ALLOWED"})["Policy"]["S3Inputs"] == "DISALLOWED"
+assert "not allowed" in refused("BadRequestException", mc.create_job, Role=role, Settings=ladder)
+mc.delete_policy()
+mc.create_job(Role=role, Settings=ladder)
+refused("BadRequestException", mc.create_job, Role="not-a-role", Settings=ladder)
+
 mc.tag_resource(Arn=job["Arn"], Tags={"a": "1", "b": "2"})
 mc.untag_resource(Arn=job["Arn"], TagKeys=["a"])
 assert mc.list_tags_for_resource(Arn=job["Arn"])["ResourceTags"]["Tags"] == {"b": "2"}
@@ -91,11 +164,8 @@ assert text.split("\n") == [
 ], text
 
 unimplemented = {
-    "associate_certificate": {"Arn": "a"}, "disassociate_certificate": {"Arn": "a"}, "search_jobs": {},
-    "start_jobs_query": {}, "get_jobs_query_results": {"Id": "1"}, "create_preset": {"Name": "p", "Settings": {}},
-    "get_preset": {"Name": "p"}, "list_presets": {}, "update_preset": {"Name": "p"}, "delete_preset": {"Name": "p"},
-    "create_queue": {"Name": "q"}, "update_queue": {"Name": "q"}, "delete_queue": {"Name": "q"}, "probe": {},
-    "list_versions": {}, "get_policy": {}, "put_policy": {"Policy": {}}, "delete_policy": {},
+    "associate_certificate": {"Arn": "a"}, "disassociate_certificate": {"Arn": "a"},
+    "start_jobs_query": {}, "get_jobs_query_results": {"Id": "1"}, "probe": {},
     "create_resource_share": {"JobId": "1", "SupportCaseId": "1"},
 }
 for name, arguments in unimplemented.items():

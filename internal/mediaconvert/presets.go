@@ -1,0 +1,206 @@
+package mediaconvert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
+	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/job"
+)
+
+// checkName bounds the names of templates, presets and queues.
+func checkName(name string, f *Findings) {
+	if name == "" || len(name) > 256 || strings.HasPrefix(name, "arn:") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+		f.fault("/name", "Should have 1 to 256 printable characters and not be an ARN")
+	}
+}
+
+func (s *server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+func (s *server) createPreset(ctx context.Context, _ *apiserver.Call, in *mc.CreatePresetRequest) (*mc.CreatePresetResponse, error) {
+	var found Findings
+	checkName(value(in.Name), &found)
+	if strings.HasPrefix(value(in.Name), systemPreset) {
+		found.fault("/name", "Should not begin with %s", systemPreset)
+	}
+	checkTags(in.Tags, "/tags", &found)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
+	doc, err := json.Marshal(in.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("encode preset: %w", err)
+	}
+	now := s.now()
+	p := job.Preset{Name: value(in.Name), Description: value(in.Description), Category: value(in.Category), Settings: doc, Created: now, Updated: now}
+	if err := s.cfg.Records.CreatePreset(ctx, p, in.Tags); err != nil {
+		return nil, err
+	}
+	out, err := s.wirePreset(p)
+	return &mc.CreatePresetResponse{Preset: out}, err
+}
+
+func (s *server) getPreset(ctx context.Context, _ *apiserver.Call, in *mc.GetPresetRequest) (*mc.GetPresetResponse, error) {
+	p, err := s.cfg.Records.Preset(ctx, nameOf("presets", value(in.Name)))
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.wirePreset(p)
+	return &mc.GetPresetResponse{Preset: out}, err
+}
+
+func (s *server) listPresets(ctx context.Context, _ *apiserver.Call, in *mc.ListPresetsRequest) (*mc.ListPresetsResponse, error) {
+	out := &mc.ListPresetsResponse{Presets: []*mc.Preset{}}
+	if in.ListBy == mc.PresetListBySystem {
+		return out, nil // there are no presets of the system
+	}
+	limit := defaultPage
+	if in.MaxResults != nil {
+		limit = int(*in.MaxResults)
+	}
+	list, err := s.cfg.Records.Presets(ctx, job.TemplateFilter{
+		Category: value(in.Category), ByCreation: in.ListBy == mc.PresetListByCreation_Date,
+		Descending: in.Order == mc.OrderDescending, Limit: limit + 1, After: value(in.NextToken),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		out.NextToken = &list[limit-1].Name
+	}
+	for _, p := range list {
+		w, err := s.wirePreset(p)
+		if err != nil {
+			return nil, err
+		}
+		out.Presets = append(out.Presets, w)
+	}
+	return out, nil
+}
+
+// updatePreset replaces the members that are given, each whole.
+func (s *server) updatePreset(ctx context.Context, _ *apiserver.Call, in *mc.UpdatePresetRequest) (*mc.UpdatePresetResponse, error) {
+	p, err := s.cfg.Records.ChangePreset(ctx, nameOf("presets", value(in.Name)), func(p *job.Preset) error {
+		if in.Settings != nil {
+			doc, err := json.Marshal(in.Settings)
+			if err != nil {
+				return fmt.Errorf("encode preset: %w", err)
+			}
+			p.Settings = doc
+		}
+		if in.Description != nil {
+			p.Description = *in.Description
+		}
+		if in.Category != nil {
+			p.Category = *in.Category
+		}
+		p.Updated = s.now()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.wirePreset(p)
+	return &mc.UpdatePresetResponse{Preset: out}, err
+}
+
+func (s *server) deletePreset(ctx context.Context, _ *apiserver.Call, in *mc.DeletePresetRequest) (*mc.DeletePresetResponse, error) {
+	return &mc.DeletePresetResponse{}, s.cfg.Records.DeletePreset(ctx, nameOf("presets", value(in.Name)))
+}
+
+func (s *server) wirePreset(p job.Preset) (*mc.Preset, error) {
+	out := &mc.Preset{
+		Name: &p.Name, Arn: new(s.arn("presets/" + p.Name)), Type: mc.TypeCustom, Description: optional(p.Description), Category: optional(p.Category),
+		CreatedAt: awsapi.At(p.Created), LastUpdated: awsapi.At(p.Updated), Settings: new(mc.PresetSettings),
+	}
+	if err := json.Unmarshal(p.Settings, out.Settings); err != nil {
+		return nil, fmt.Errorf("read preset %q: %w", p.Name, err)
+	}
+	return out, nil
+}
+
+// systemPreset begins the names of the service's own presets, which are not here.
+const systemPreset = "System-"
+
+// applyPresets lays each output that names a preset over that preset, as
+// mergeSettings lays a job over its template: the output's own members win. The
+// names stay in the outputs. It changes settings, and reports presets that are
+// not there.
+func (s *server) applyPresets(ctx context.Context, settings *mc.JobSettings, found *Findings) error {
+	for i, g := range settings.OutputGroups {
+		if g == nil {
+			continue
+		}
+		for j, o := range g.Outputs {
+			if o == nil || o.Preset == nil || *o.Preset == "" {
+				continue
+			}
+			name := nameOf("presets", *o.Preset)
+			p, err := s.cfg.Records.Preset(ctx, name)
+			if fault.Is(err, fault.NotFound) {
+				at := fmt.Sprintf("/outputGroups/%d/outputs/%d/preset", i, j)
+				if strings.HasPrefix(name, systemPreset) {
+					found.fault(at, "the system preset %q is not here: export it from the service and create it under a name of your own, or put its settings into the output", name)
+				} else {
+					found.fault(at, "The specified preset was not found: presetArn=%s", s.arn("presets/"+name))
+				}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if g.Outputs[j], err = overPreset(p, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// overPreset lays an output over a preset.
+func overPreset(p job.Preset, o *mc.Output) (*mc.Output, error) {
+	var below any
+	if err := json.Unmarshal(p.Settings, &below); err != nil {
+		return nil, fmt.Errorf("read preset %q: %w", p.Name, err)
+	}
+	above, err := tree(o)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := json.Marshal(overlay(below, above))
+	if err != nil {
+		return nil, fmt.Errorf("encode output over preset %q: %w", p.Name, err)
+	}
+	out := new(mc.Output)
+	if err := json.Unmarshal(merged, out); err != nil {
+		return nil, fmt.Errorf("decode output over preset %q: %w", p.Name, err)
+	}
+	return out, nil
+}
+
+// resolved calls f with settings whose outputs name no presets, since these were
+// applied, and then gives the names back.
+func resolved(settings *mc.JobSettings, f func()) {
+	names := map[*mc.Output]*string{}
+	for _, g := range settings.OutputGroups {
+		if g == nil {
+			continue
+		}
+		for _, o := range g.Outputs {
+			if o != nil && o.Preset != nil {
+				names[o], o.Preset = o.Preset, nil
+			}
+		}
+	}
+	f()
+	for o, name := range names {
+		o.Preset = name
+	}
+}
