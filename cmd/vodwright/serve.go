@@ -32,6 +32,7 @@ import (
 	"vodwright.dev/vodwright/internal/queue"
 	"vodwright.dev/vodwright/internal/store"
 	"vodwright.dev/vodwright/internal/tlsca"
+	"vodwright.dev/vodwright/internal/waf"
 	"vodwright.dev/vodwright/internal/worker"
 )
 
@@ -163,9 +164,10 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 
 	accessLogs := accesslog.New(accesslog.Config{Dir: filepath.Join(data, "access-logs"), Bucket: logBuckets{buckets}, Logger: log})
 	defer closing(&err, accessLogs) // when the servers have ended
+	firewall := waf.New(waf.Config{Log: firewallLog{journal}, Logger: log})
 	cdn, err := edge.New(edge.Config{
 		Distributions: distributions{records}, Origin: bucketOrigin{buckets}, DomainSuffix: edgeDomain, TLSPort: portOf(secure), Logger: log,
-		TokenSecret: tokenSecret(key), AccessLogs: accessLogs,
+		TokenSecret: tokenSecret(key), AccessLogs: accessLogs, Firewall: firewall,
 	})
 	if err != nil {
 		return err
@@ -184,6 +186,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	group, ctx := errgroup.WithContext(p.ctx)
 	group.Go(func() error { return buckets.Run(ctx) })
 	group.Go(func() error { return accessLogs.Run(ctx) })
+	group.Go(func() error { return firewall.Run(ctx) })
 	group.Go(func() error { return jobs.Run(ctx) })
 	group.Go(func() error { return journal.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })

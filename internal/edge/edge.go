@@ -130,6 +130,7 @@ type Config struct {
 	// whether it is still the current one; 0 is 1 s, negative trusts lifetimes alone.
 	CheckEvery time.Duration
 	AccessLogs AccessLogs // of the distributions that have one; nil for none
+	Firewall   Firewall   // of the distributions that have one; without it they answer 500
 	// TokenSecret makes the tokens of signed playlists (Behavior.SignPlaylists); the
 	// same across restarts, and on every server of a distribution. Without it only
 	// what a custom policy covers is signed.

@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"internal/mediaconvert": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
-	"internal/event": 4, "internal/object": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4,
+	"internal/event": 4, "internal/object": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
 	"internal/ffmpeg": 2, "internal/awsapi/apiserver": 2,
@@ -75,6 +75,7 @@ var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2": {"internal/queue"},
 	"github.com/versity/versitygw":      {"internal/object/gateway"},
 	"github.com/Eyevinn/mp4ff":          {"internal/mp4"},
+	"github.com/corazawaf":              {"internal/waf"},
 }
 
 // floorOf gives a room's floor; a folder below a room is part of it unless the table says otherwise.

@@ -143,8 +143,10 @@ func TestAttacksAreBlockedAndLogged(t *testing.T) {
 			Action            string
 			TerminatingRuleID string
 			HTTPSourceID      string
-			RuleGroupList     []struct{ TerminatingRule struct{ RuleID, Action string } }
-			HTTPRequest       struct {
+			RuleGroupList     []struct {
+				TerminatingRule struct{ RuleID, Action string }
+			}
+			HTTPRequest struct {
 				ClientIP, URI, HTTPMethod, RequestID string
 				Headers                              []struct{ Name, Value string }
 			}
