@@ -38,6 +38,63 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
+// BenchmarkPolicies is a hit where a behavior has everything: five behaviors before
+// it, a cache key of headers, queries and cookies, compression, CORS and security headers.
+func BenchmarkPolicies(b *testing.B) {
+	s := newSite(b, nil)
+	s.origin.put(b, "v.m3u8", pattern(2<<10))
+	for _, p := range []string{"a/*", "b/*.ts", "*.mpd", "private/*/x", "?"} {
+		s.behave(p, func(*Behavior) {})
+	}
+	s.change(func(d *Distribution) {
+		b := &d.Behaviors[len(d.Behaviors)-1]
+		b.Compress, b.ResponseHeaders = true, simpleCORS()
+		b.ResponseHeaders.Security = []ResponseHeader{{"Strict-Transport-Security", "max-age=31536000", true}, {"X-Frame-Options", "DENY", false}}
+		b.Cache.Headers, b.Cache.QueryStrings, b.Cache.Cookies = Selector{Whitelist, []string{"Accept-Language"}}, Selector{Whitelist, []string{"v"}}, Selector{Whitelist, []string{"tier"}}
+	})
+	r := httptest.NewRequest("GET", "http://e1.cdn.localhost:8080/v.m3u8?v=1&utm=2", nil)
+	for name, value := range map[string]string{"Origin": "http://localhost:8080", "Accept-Encoding": "gzip, deflate, br", "Accept-Language": "de", "Cookie": "a=1; tier=2"} {
+		r.Header.Set(name, value)
+	}
+	w := &discard{h: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.h)
+		s.edge.ServeHTTP(w, r)
+	}
+}
+
+// BenchmarkOwns is what a request that is not the edge's pays for aliases.
+func BenchmarkOwns(b *testing.B) {
+	s := newSite(b, nil)
+	s.change(func(d *Distribution) { d.Aliases = []string{"video.example.com", "*.tv.example"} })
+	b.ReportAllocs()
+	for b.Loop() {
+		if s.edge.Owns("bucket.s3.us-east-1.amazonaws.com:8443") {
+			b.Fatal("it is not")
+		}
+	}
+}
+
+// A hit with the policies that videos have is to cost the collector next to nothing.
+func TestHitAllocatesLittle(t *testing.T) {
+	s := newSite(t, nil)
+	s.origin.put(t, "v.ts", pattern(2<<10))
+	s.change(func(d *Distribution) {
+		d.Behaviors[0].Compress, d.Behaviors[0].ResponseHeaders = true, simpleCORS()
+	})
+	r := httptest.NewRequest("GET", "http://e1.cdn.localhost:8080/v.ts", nil)
+	r.Header.Set("Origin", "http://localhost:8080")
+	r.Header.Set("Accept-Encoding", "gzip, br")
+	w := &discard{h: http.Header{}}
+	if n := testing.AllocsPerRun(1000, func() {
+		clear(w.h)
+		s.edge.ServeHTTP(w, r)
+	}); n > 2 { // the request's id; the headers' slices
+		t.Errorf("%v allocations a request, want 2", n)
+	}
+}
+
 // BenchmarkServe is a whole server on loopback, client and all, one connection a goroutine.
 func BenchmarkServe(b *testing.B) {
 	for _, kind := range []string{"http", "https"} {

@@ -293,7 +293,7 @@ func (e *Edge) Close() error {
 
 // ServeHTTP answers one viewer.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := viewer{edge: e, w: w, r: r, h: w.Header(), now: e.cfg.Clock()}
+	v := viewer{edge: e, w: w, r: r, h: w.Header(), now: e.cfg.Clock(), scratch: new(scratch)}
 	v.h["X-Amz-Cf-Pop"] = popHeader
 	v.h["Server"] = serverHeader
 	v.scratch.id[0] = requestID()

@@ -46,10 +46,13 @@ type viewer struct {
 	cut       bool // the body was not sent whole
 	firstByte time.Time
 
-	// scratch holds the one-element slices of headers that differ by request, so
-	// that they cost one allocation together.
-	scratch struct{ id, age, via, length, contentRange [1]string }
+	scratch *scratch
 }
+
+// scratch holds the one-element slices of headers that differ by request, so
+// that they cost one allocation together. It is apart from the viewer, which then
+// needs none.
+type scratch struct{ id, age, via, length, contentRange [1]string }
 
 // result is how a request was answered, as an access log tells it.
 type result string
