@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/tlsca"
+	"vodwright.dev/vodwright/internal/waf"
 )
 
 // folder is an origin over a folder, whose subfolders are buckets, and the
@@ -32,10 +34,15 @@ type folder string
 
 func (f folder) ByHost(_ context.Context, host string) (edge.Distribution, error) {
 	bucket, _, _ := strings.Cut(host, ".")
-	return edge.Distribution{
+	d := edge.Distribution{
 		ID: bucket, Enabled: bucket != "disabled", Origins: map[string]edge.OriginConfig{"o": {Bucket: bucket}},
 		Behaviors: []edge.Behavior{{Pattern: "*", Origin: "o", ViewerProtocolPolicy: edge.AllowAll, Cache: edge.CachingOptimized()}},
-	}, nil
+	}
+	if bucket == "signed" {
+		d.Behaviors[0].TrustedKeys, d.Behaviors[0].SignPlaylists = map[string]crypto.PublicKey{"K1": signingKey().Public()}, true
+		d.Firewall = edge.FirewallBlock
+	}
+	return d, nil
 }
 
 func (f folder) Aliases(context.Context) (map[string]string, error) { return nil, nil }
@@ -85,7 +92,7 @@ func newHouse(t *testing.T) house {
 	}
 	spki := ca.LeafSPKI()
 	h.spki = base64.StdEncoding.EncodeToString(spki[:])
-	e, err := edge.New(edge.Config{Distributions: folder(h.root), Origin: folder(h.root)})
+	e, err := edge.New(edge.Config{Distributions: folder(h.root), Origin: folder(h.root), TokenSecret: []byte("secret"), Firewall: waf.New(waf.Config{})})
 	if err != nil {
 		t.Fatal(err)
 	}
