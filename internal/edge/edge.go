@@ -3,25 +3,54 @@
 //
 // It knows HTTP, distributions and the origin through two small interfaces that
 // it declares itself ([Distributions], [Origin]); it knows no jobs, no plans and
-// no SQL, and writes no files. What a viewer sees follows Amazon CloudFront in
-// front of a private S3 origin, where that is what helps; the differences are
-// deliberate and listed here:
+// no SQL, and writes no files. A request passes, in this order: the distribution
+// (by host or alias), the firewall, the viewer protocol policy of the first
+// behavior whose pattern matches the path, its allowed methods, the path itself,
+// the signature, the cache, the origin's access policy, the object. Whichever
+// refuses is named in the header X-Vodwright-Why (see refusal.go), because a 403
+// looks the same whoever says it. The behavior's response headers policy is
+// applied to the answer alone, errors included, never to the cached object.
+//
+// What follows from a configuration is worked out when it is loaded, not with
+// each request. It is kept for a second and read again; [Edge.Forget] makes a
+// change act at once, [Edge.Invalidate] and [Edge.Purge] drop what is cached.
+//
+// What a viewer sees follows Amazon CloudFront in front of a private S3 origin,
+// where that is what helps; the differences are deliberate and listed here:
 //
 //   - A missing key is 404 NoSuchKey with a hint, not S3's 403 for callers that
-//     may not list. Error answers are never cached, so that a forgotten upload
-//     is there the moment it is made up for (CloudFront: 10 seconds).
+//     may not list. Errors are not cached, so that a forgotten upload is there the
+//     moment it is made up for (CloudFront: 10 seconds), but where a custom error
+//     response sets a minimum TTL for their status.
 //   - A cached object is compared with the origin at most every CheckEvery, by
 //     one Stat, whatever its lifetime: a republished video is seen within a second
-//     and old segments never mix with a new playlist, without an invalidation.
-//   - CORS: the bucket's rules are applied to the viewer's request, on the
-//     response alone, never in the cached object. A bucket without rules is
-//     readable by players of every origin, as with the SimpleCORS policy.
+//     and old segments never mix with a new playlist, without an invalidation; and
+//     a bucket policy that admits the distribution no longer acts within a second.
+//   - CORS, where no policy of the behavior says anything of it: the bucket's rules
+//     are applied to the viewer's request, and a bucket without rules is readable
+//     by players of every origin, as with the SimpleCORS policy. A response headers
+//     policy with CORS replaces that; a cache or origin request policy that takes
+//     the Origin header (CORS-S3Origin) has the bucket's rules decide alone.
+//     A preflight is answered here by the same rules, without a signature, where
+//     OPTIONS is allowed.
+//   - Patterns are matched with the decoded path that names the key, after the
+//     default root object: no spelling of a key reaches it by another behavior.
+//     (CloudFront matches the path as it was written.)
+//   - Encodings are made once an object, and share its entry in the cache: X-Cache
+//     says Hit for the first viewer who takes another one. A range is always of the
+//     object's own bytes.
+//   - The origin sees none of the query strings, cookies and headers that policies
+//     forward: a bucket's object does not depend on them. They are in the cache key
+//     as the cache policy says.
 //   - Several ranges in one request give the whole object (200), as CloudFront
 //     does for descending, overlapping and invalid ones.
+//   - Buckets are read, never written: where a behavior allows PUT, POST, PATCH and
+//     DELETE, they are 405.
 //   - Without Cache-Control metadata on the object, playlists are sent with
 //     no-cache (a player revalidates them by ETag, a 304) and everything else
 //     with a max-age of a tenth of the object's age, between a minute and a day:
 //     what was rewritten lately is likely to be rewritten again.
+//   - must-revalidate counts: such an object is not served stale.
 //
 // No bytes are kept on disk twice: an origin that hands out *os.File is read from
 // its file, over plain HTTP by sendfile. In memory, within MaxBytes, are small
@@ -29,6 +58,11 @@
 // again and again. Any number of requests for
 // a cold object open the origin once and are served as its bytes arrive; a viewer
 // who leaves stops none of the others.
+//
+// Files: distribution.go has what it is told, known.go what follows from it;
+// viewer.go a request's way, cache_key.go, fetch.go, object.go and cache.go how
+// objects are found and kept, respond.go, compress.go and response_headers.go how
+// they are sent, error_response.go and problem.go what is sent instead.
 //
 // Invariants: a key reaches the origin exactly as the viewer wrote it, percent
 // decoded once; a key with an empty, "." or ".." segment never does. A response
