@@ -9,6 +9,7 @@ import (
 
 	cf "vodwright.dev/vodwright/internal/awsapi/cloudfront"
 	"vodwright.dev/vodwright/internal/cloudfront"
+	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/iam"
 	"vodwright.dev/vodwright/internal/store"
@@ -50,6 +51,13 @@ func edgeDistribution(d cloudfront.Deployed) (edge.Distribution, error) {
 		out.ErrorResponses = append(out.ErrorResponses, edge.ErrorResponse{
 			Status: int(value(e.ErrorCode)), TTL: seconds(value(e.ErrorCachingMinTTL)), Path: value(e.ResponsePagePath), ResponseStatus: status,
 		})
+	}
+	if d.WebACL != nil {
+		mode, err := wafv2.Mode(d.WebACL)
+		if err != nil {
+			return out, err
+		}
+		out.Firewall = edge.FirewallMode(mode)
 	}
 	if d.LogBucket != "" {
 		out.AccessLog = &edge.AccessLog{Bucket: d.LogBucket, Prefix: value(d.Config.Logging.Prefix), Cookies: value(d.Config.Logging.IncludeCookies)}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/cloudfront"
+	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
 	"vodwright.dev/vodwright/internal/console"
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/edge/accesslog"
@@ -179,6 +180,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		Services: map[string]http.Handler{
 			"mediaconvert": mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
 			"logs":         logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
+			"wafv2":        wafv2.NewHandler(wafv2.Config{Store: records, Forget: cdn.Forget, Account: iam.AccountID, Authenticate: keys.authenticate, Logger: log}),
 			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: keys.authenticate, Logger: log}),
 		},
 	}
