@@ -53,6 +53,16 @@ type ObjectEvent struct {
 	// identity of the event.
 	Sequencer string
 	Time      time.Time // when it became visible, to the millisecond, UTC
+	Request   Request   // zero when no request from outside did it
+}
+
+// Request is what the event of an object tells of the request that made it.
+type Request struct {
+	ID        string `json:"id,omitempty"`        // x-amz-request-id
+	Requester string `json:"requester,omitempty"` // ARN
+	SourceIP  string `json:"sourceIp,omitempty"`
+	// Lineage is the X-Amzn-Trace-Id header: which functions led to the request.
+	Lineage string `json:"lineage,omitempty"`
 }
 
 // ObjectLog keeps what happened to objects. The writer (object) holds every

@@ -437,7 +437,8 @@ func (t *jobTx) Tally() ([]job.StageTally, error) {
 
 func (t *jobTx) Emit(e job.Event) error {
 	t.events++
-	if _, err := t.tx.ExecContext(t.ctx, `INSERT INTO job_events (job_id, number, at_ms, kind, detail) VALUES ($1,$2,$3,$4,$5)`,
+	if _, err := t.tx.ExecContext(t.ctx, `INSERT INTO job_events (job_id, number, at_ms, kind, detail, position)
+		VALUES ($1,$2,$3,$4,$5,(SELECT COALESCE(MAX(position), 0)+1 FROM job_events))`,
 		t.job, t.events, millis(e.At), e.Kind, string(e.Detail)); err != nil {
 		return fmt.Errorf("emit event %s: %w", e.Kind, err)
 	}

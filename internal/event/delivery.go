@@ -1,0 +1,117 @@
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Delivery is one event on its way to one target. It is made together with the
+// advance of the feed that told the event, and goes when the target has taken it
+// or it has been given up.
+type Delivery struct {
+	Position int64 // order of making; given by the store
+	// Queue holds the deliveries of one target, which no other waits for.
+	Queue string
+	// Lane is within the queue: deliveries of a lane go one after the other, in
+	// the order of their events (those of a job, of a key).
+	Lane string
+	Due  time.Time
+	// Tries is how many attempts failed.
+	Tries int
+	// Dead is set when the target was given up and the dead letter is to be
+	// written; Tries counts attempts of that then.
+	Dead bool
+	// Failure tells the last attempt that failed.
+	Failure Failure
+
+	Letter
+}
+
+// Letter is what does not change of a Delivery.
+type Letter struct {
+	Rule     string          `json:"rule,omitempty"`   // and
+	TargetID string          `json:"target,omitempty"` // of a rule's target, which is read when the attempt is made; or
+	Bucket   string          `json:"bucket,omitempty"` // and
+	Config   string          `json:"config,omitempty"` // and
+	Function string          `json:"function,omitempty"`
+	EventID  string          `json:"eventId"`
+	Subject  string          `json:"subject,omitempty"` // what it is about, for people: s3://bucket/key
+	Kind     string          `json:"kind"`              // detail-type or the name of the object's event
+	Lineage  string          `json:"lineage,omitempty"`
+	Created  time.Time       `json:"created"`
+	Body     json.RawMessage `json:"body"` // the event, or S3's message
+}
+
+// Failure is how an attempt failed.
+type Failure struct {
+	Code    string    `json:"code,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Tries   int       `json:"tries,omitempty"`  // of the target, when it was given up
+	Reason  string    `json:"reason,omitempty"` // why it was given up
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Outcome is what became of an attempt: the Delivery as it is now, or that it is done.
+type Outcome struct {
+	Delivery Delivery
+	Done     bool
+}
+
+// Fact is an Event as a feed tells it, or an event of an object.
+type Fact struct {
+	Event   Event
+	Object  *ObjectEvent
+	Subject string // events of one subject are delivered in order; empty: of no order
+	Lineage string
+}
+
+// Feed tells what happened, in order. Facts has at most limit facts after a
+// position, and the position after which to go on; what tells nothing is skipped.
+type Feed interface {
+	Facts(ctx context.Context, after int64, limit int) ([]Fact, int64, error)
+}
+
+// Store keeps deliveries, rules, and how far feeds are read. *store.Store is it.
+// A method that changes records returns after the change is on the disk.
+type Store interface {
+	// FeedPosition returns how far a feed was read; 0 is nothing.
+	FeedPosition(ctx context.Context, feed string) (int64, error)
+	// Advance stores deliveries and how far the feed was read, both or none. The
+	// deliveries of no feed ("") are stored alone.
+	Advance(ctx context.Context, feed string, position int64, deliveries []Delivery) error
+	// DeliveryQueues lists the queues that hold deliveries.
+	DeliveryQueues(ctx context.Context) ([]string, error)
+	// DueDeliveries returns up to limit deliveries of a queue that are due at now,
+	// the first of their lanes only, and when the next one after now is due (zero:
+	// none is).
+	DueDeliveries(ctx context.Context, queue string, now time.Time, limit int) ([]Delivery, time.Time, error)
+	// Settle stores outcomes, all or none.
+	SettleDeliveries(ctx context.Context, outcomes []Outcome) error
+
+	// RulesVersion changes with every change of a rule or a target.
+	RulesVersion(ctx context.Context) (int64, error)
+	Rules(ctx context.Context) ([]Rule, error)
+	// Rule is a fault.NotFound when it is not there.
+	Rule(ctx context.Context, name string) (Rule, error)
+}
+
+// The service's bounds of retries, and ours of the time between two.
+const (
+	defaultRetries = 185
+	defaultMaxAge  = 24 * time.Hour
+	firstBackoff   = time.Second
+	maxBackoff     = 10 * time.Minute
+	// buryFor is how long a dead letter that cannot be written is tried.
+	buryFor = 24 * time.Hour
+)
+
+// backoff returns how long to wait after so many failures (1 is the first):
+// doubled with each, then half to all of it as jitter goes from 0 to 1.
+func backoff(base time.Duration, failures int, jitter float64) time.Duration {
+	d := base
+	for i := 1; i < failures && d < maxBackoff; i++ {
+		d *= 2
+	}
+	return time.Duration(float64(min(d, maxBackoff)) * (0.5 + 0.5*jitter))
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"vodwright.dev/vodwright/internal/event"
+)
+
+var _ event.Store = (*Store)(nil)
+
+// FeedPosition implements event.Store.
+func (s *Store) FeedPosition(ctx context.Context, feed string) (int64, error) {
+	var position int64
+	err := s.read.QueryRowContext(ctx, `SELECT position FROM event_cursors WHERE feed = $1`, feed).Scan(&position)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read position of feed %q: %w", feed, err)
+	}
+	return position, nil
+}
+
+// Advance implements event.Store.
+func (s *Store) Advance(ctx context.Context, feed string, position int64, deliveries []event.Delivery) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if feed != "" {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO event_cursors (feed, position) VALUES ($1,$2)
+				ON CONFLICT (feed) DO UPDATE SET position = excluded.position`, feed, position); err != nil {
+				return err
+			}
+		}
+		if len(deliveries) == 0 {
+			return nil
+		}
+		var last int64
+		if err := tx.QueryRowContext(ctx, `UPDATE event_cursors SET position = position + $1 WHERE feed = 'deliveries' RETURNING position`,
+			len(deliveries)).Scan(&last); err != nil {
+			return err
+		}
+		for i, d := range deliveries {
+			letter, err := json.Marshal(d.Letter)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO event_deliveries (position, queue, lane, due_ms, tries, dead, failure, letter)
+				VALUES ($1,$2,$3,$4,0,0,'{}',$5)`,
+				last-int64(len(deliveries))+int64(i)+1, d.Queue, d.Lane, millis(d.Due), string(letter)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store %d deliveries of feed %q: %w", len(deliveries), feed, err)
+	}
+	return nil
+}
+
+// DeliveryQueues implements event.Store.
+func (s *Store) DeliveryQueues(ctx context.Context) ([]string, error) {
+	names, err := collect(ctx, s.read, func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },
+		`SELECT DISTINCT queue FROM event_deliveries`)
+	if err != nil {
+		return nil, fmt.Errorf("read queues of deliveries: %w", err)
+	}
+	return names, nil
+}
+
+// DueDeliveries implements event.Store.
+func (s *Store) DueDeliveries(ctx context.Context, queue string, now time.Time, limit int) ([]event.Delivery, time.Time, error) {
+	due, err := collect(ctx, s.read, func(r *sql.Rows) (event.Delivery, error) {
+		d := event.Delivery{Queue: queue}
+		var at int64
+		var failure, letter string
+		if err := r.Scan(&d.Position, &d.Lane, &at, &d.Tries, &d.Dead, &failure, &letter); err != nil {
+			return d, err
+		}
+		d.Due = instant(at)
+		return d, errors.Join(json.Unmarshal([]byte(failure), &d.Failure), json.Unmarshal([]byte(letter), &d.Letter))
+	}, `SELECT position, lane, due_ms, tries, dead, failure, letter FROM event_deliveries d
+		WHERE queue = $1 AND due_ms <= $2
+		AND NOT EXISTS (SELECT 1 FROM event_deliveries e WHERE e.lane = d.lane AND e.position < d.position)
+		ORDER BY due_ms, position LIMIT $3`, queue, millis(now), limit)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", queue, err)
+	}
+	var next sql.NullInt64
+	if err := s.read.QueryRowContext(ctx, `SELECT min(due_ms) FROM event_deliveries WHERE queue = $1 AND due_ms > $2`,
+		queue, millis(now)).Scan(&next); err != nil {
+		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", queue, err)
+	}
+	return due, instant(next.Int64), nil
+}
+
+// SettleDeliveries implements event.Store.
+func (s *Store) SettleDeliveries(ctx context.Context, outcomes []event.Outcome) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		for _, o := range outcomes {
+			d := o.Delivery
+			if o.Done {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM event_deliveries WHERE position = $1`, d.Position); err != nil {
+					return err
+				}
+				continue
+			}
+			failure, err := json.Marshal(d.Failure)
+			if err != nil {
+				return err
+			}
+			dead := 0
+			if d.Dead {
+				dead = 1
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE event_deliveries SET due_ms=$1, tries=$2, dead=$3, failure=$4 WHERE position=$5`,
+				millis(d.Due), d.Tries, dead, string(failure), d.Position); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store outcomes of %d deliveries: %w", len(outcomes), err)
+	}
+	return nil
+}
