@@ -21,7 +21,7 @@ const module = "vodwright.dev/vodwright/"
 var floor = map[string]int{
 	"cmd/vodwright": 6,
 
-	"internal/mediaconvert": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/edge": 5,
+	"internal/mediaconvert": 5, "internal/eventbridge": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
 	"internal/event": 4, "internal/object": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4,
@@ -59,7 +59,7 @@ var sameFloor = map[string][]string{
 // pure rooms take arguments and give results: no files, network, clock, context or log.
 var pure = []string{
 	"internal/policy", "internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip",
-	"internal/edge/viewersign",
+	"internal/edge/viewersign", "internal/event/pattern",
 	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront", "internal/awsapi/wafv2",
 	"internal/awsapi/iam", "internal/awsapi/sts", "internal/awsapi/lambda", "internal/awsapi/logs", "internal/awsapi/events",
 }
