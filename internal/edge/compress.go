@@ -3,9 +3,11 @@ package edge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -117,8 +119,12 @@ func (e *Edge) encodedFor(ctx context.Context, o *object, accepted encoding) (*e
 	select {
 	case <-have.done:
 	default:
+		late := time.NewTimer(encodeWait)
+		defer late.Stop()
 		select {
 		case <-have.done:
+		case <-late.C:
+			return nil, 0 // for this time
 		case <-ctx.Done():
 			return nil, 0
 		}
@@ -129,10 +135,17 @@ func (e *Edge) encodedFor(ctx context.Context, o *object, accepted encoding) (*e
 	return have, at
 }
 
-// encode makes one encoding of o, which it holds. What fails leaves the object as it is.
+// encodeWait is how long a viewer waits for an encoding before it gets the object
+// as it is: what the largest takes on an idle core, with some patience.
+const encodeWait = 2 * time.Second
+
+// encode makes one encoding of o, which it holds, when one of the places for such
+// work is free. What fails leaves the object as it is.
 func (e *Edge) encode(o *object, at int, into *encoded) {
 	defer e.cache.release(o)
 	defer close(into.done)
+	e.encoders <- struct{}{}
+	defer func() { <-e.encoders }()
 	var plain io.Reader
 	if o.bytes != nil {
 		plain = &blobReader{blob: o.bytes}
@@ -140,7 +153,7 @@ func (e *Edge) encode(o *object, at int, into *encoded) {
 		plain = io.NewSectionReader(o.file, 0, o.info.Size)
 	}
 	var out bytes.Buffer
-	if n, err := compress(&out, at, plain, o.info.Size); err != nil || n != o.info.Size || int64(out.Len()) >= o.info.Size {
+	if n, err := e.compress(&out, at, plain, o.info.Size); err != nil || n != o.info.Size || int64(out.Len()) >= o.info.Size {
 		return // whoever reads the object itself will say what is wrong with it
 	}
 	cost := int64(out.Len())
@@ -151,27 +164,34 @@ func (e *Edge) encode(o *object, at int, into *encoded) {
 	into.length = field(strconv.FormatInt(cost, 10))
 }
 
-// compress writes plain, which has size bytes, to out. Levels: what costs about
-// as much time for both, for bytes that are sent many times.
-func compress(out io.Writer, at int, plain io.Reader, size int64) (int64, error) {
-	var w io.WriteCloser
+// compress writes plain, which has size bytes, to out. Levels: what costs little
+// enough to wait for, for bytes that are sent many times.
+func (e *Edge) compress(out io.Writer, at int, plain io.Reader, size int64) (int64, error) {
 	if at == 0 {
-		window := 10
+		window := 10 // its memory and the time to make it grow with the window
 		for window < 22 && 1<<window < size {
 			window++
 		}
-		w = brotli.NewWriterOptions(out, brotli.WriterOptions{Quality: 5, LGWin: window})
-	} else {
-		var err error
-		if w, err = gzip.NewWriterLevel(out, 6); err != nil {
-			return 0, err
-		}
+		w := brotli.NewWriterOptions(out, brotli.WriterOptions{Quality: 5, LGWin: window})
+		n, err := io.Copy(w, plain)
+		return n, errors.Join(err, w.Close())
 	}
+	w := e.zips.Get().(*gzip.Writer) // new ones cost a megabyte
+	w.Reset(out)
 	n, err := io.Copy(w, plain)
+	err = errors.Join(err, w.Close())
+	w.Reset(io.Discard)
+	e.zips.Put(w)
+	return n, err
+}
+
+// newZip makes what Edge.zips holds.
+func newZip() any {
+	w, err := gzip.NewWriterLevel(io.Discard, 6)
 	if err != nil {
-		return n, err
+		panic(err) // its level is a valid one
 	}
-	return n, w.Close()
+	return w
 }
 
 // blobReader reads a blob that may still be filling.

@@ -81,6 +81,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -186,6 +187,9 @@ type Edge struct {
 	mu      sync.Mutex
 	flights map[cacheKey]*flight
 	errors  map[cacheKey]knownError
+
+	zips     sync.Pool     // of *gzip.Writer
+	encoders chan struct{} // holds a place for each encoding being made
 }
 
 // New returns an Edge, or an error that names every missing part of cfg. It starts nothing.
@@ -230,6 +234,8 @@ func New(cfg Config) (*Edge, error) {
 		cache:      newCache(cfg.MaxBytes, cfg.MaxOpenFiles),
 		flights:    map[cacheKey]*flight{},
 		errors:     map[cacheKey]knownError{},
+		zips:       sync.Pool{New: newZip},
+		encoders:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 		known:      configuration{distributions: map[string]*knownDistribution{}, cors: map[string]*knownCORS{}},
 		signatures: viewersign.New(cfg.TokenSecret),
 		buffers:    sync.Pool{New: func() any { return new([bufferBytes]byte) }},

@@ -64,9 +64,7 @@ func (v *viewer) respondSigned(o *object, how outcome) error {
 	h["X-Content-Type-Options"] = nosniffHeader
 	if zip {
 		var packed bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // its level is a valid one
-		_, _ = z.Write(text)                                 // memory does not fail
-		_ = z.Close()
+		_, _ = v.edge.compress(&packed, 1, bytes.NewReader(text), int64(len(text))) // memory does not fail
 		text = packed.Bytes()
 		h["Content-Encoding"] = gzipEncoding
 	}
