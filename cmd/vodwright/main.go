@@ -42,12 +42,13 @@ type program struct {
 type commandLine struct {
 	JSON bool `name:"json" help:"Print results as JSON, for scripts; progress goes to stderr as one JSON object a line."`
 
-	Serve   serveCmd   `cmd:"" help:"Run the server: buckets, jobs, distributions, player."`
-	Publish publishCmd `cmd:"" help:"Upload videos to a running server, encode them, print the stream URLs."`
-	Convert convertCmd `cmd:"" help:"Encode a file into a folder, without a server."`
-	Demo    demoCmd    `cmd:"" help:"Serve, and publish a generated clip or your own video."`
-	Env     envCmd     `cmd:"" help:"Print the AWS_… settings that point AWS tools at the server."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the server: buckets, jobs, distributions, player."`
+	Publish  publishCmd  `cmd:"" help:"Upload videos to a running server, encode them, print the stream URLs."`
+	Convert  convertCmd  `cmd:"" help:"Encode a file into a folder, without a server."`
+	Demo     demoCmd     `cmd:"" help:"Serve, and publish a generated clip or your own video."`
+	Template templateCmd `cmd:"" help:"Import and export job templates in the AWS console's form."`
+	Env      envCmd      `cmd:"" help:"Print the AWS_… settings that point AWS tools at the server."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 const description = `Vodwright turns video files into web streams: put a file in a bucket, get an

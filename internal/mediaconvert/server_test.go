@@ -1,11 +1,13 @@
 package mediaconvert_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -126,4 +128,24 @@ func sign(t *testing.T, r *http.Request, body []byte) {
 	if err := v4.NewSigner().SignHTTP(t.Context(), creds, r, hex.EncodeToString(sum[:]), "mediaconvert", "us-east-1", time.Now()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// request sends a signed request and returns the answer to it, which must be a good one.
+func request(t *testing.T, base, method, path string, body []byte) []byte {
+	t.Helper()
+	r, err := http.NewRequest(method, base+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign(t, r, body)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s %s %v", method, path, answer.Status, text, err)
+	}
+	return text
 }
