@@ -93,6 +93,34 @@ func TestAWSCLI(t *testing.T) {
 		t.Errorf("presigned URL gave %q", got)
 	}
 	cli.run("s3", "rm", "--recursive", "s3://cli-bucket")
+
+	// The configuration of the walkthrough and of Terraform's resources.
+	set := func(command string, args ...string) string {
+		return cli.run(append([]string{"s3api", command, "--bucket", "cli-bucket"}, args...)...)
+	}
+	distribution := `{"Version": "2012-10-17", "Statement": [{"Sid": "AllowCloudFrontServicePrincipal", "Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"},
+		"Action": "s3:GetObject", "Resource": "arn:aws:s3:::cli-bucket/*", "Condition": {"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/E1"}}}]}`
+	set("put-bucket-policy", "--policy", distribution)
+	set("put-public-access-block", "--public-access-block-configuration", "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true")
+	set("put-bucket-notification-configuration", "--skip-destination-validation", "--notification-configuration",
+		`{"LambdaFunctionConfigurations": [{"LambdaFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f", "Events": ["s3:ObjectCreated:*"]}], "EventBridgeConfiguration": {}}`)
+	set("put-bucket-encryption", "--server-side-encryption-configuration", `{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}`)
+	set("put-bucket-lifecycle-configuration", "--lifecycle-configuration", `{"Rules": [{"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 30}}]}`)
+	for command, want := range map[string]string{
+		"get-bucket-policy":                     "AllowCloudFrontServicePrincipal",
+		"get-bucket-policy-status":              `"IsPublic": false`,
+		"get-public-access-block":               `"RestrictPublicBuckets": true`,
+		"get-bucket-notification-configuration": "function:f",
+		"get-bucket-encryption":                 "AES256",
+		"get-bucket-lifecycle-configuration":    `"Prefix": "logs/"`,
+		"get-bucket-acl":                        "FULL_CONTROL",
+		"get-bucket-ownership-controls":         "BucketOwnerEnforced",
+		"get-bucket-request-payment":            "BucketOwner",
+	} {
+		if out := set(command); !strings.Contains(out, want) {
+			t.Errorf("%s gives %s, want %s", command, out, want)
+		}
+	}
 	cli.run("s3", "rb", "s3://cli-bucket")
 	checkEvents(t, h)
 }

@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/object"
+	"vodwright.dev/vodwright/internal/policy"
 	"vodwright.dev/vodwright/internal/store"
 )
 
@@ -34,22 +37,69 @@ func root() object.Credential {
 
 func config(dir string, db *store.Store) object.Config {
 	return object.Config{
-		Dir: filepath.Join(dir, "objects"), Root: root(), Credentials: others{}, Events: db,
+		Dir: filepath.Join(dir, "objects"), Root: root(), Credentials: others{}, Authority: authority{}, Functions: functions{}, Events: db,
 		VirtualHostDomains: []string{"localhost", "s3.test"},
 		Logger:             slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
 
-// others are the keys beside the root key: an administrator's session and a
-// stranger.
+// others are the keys beside the root key, by what authority lets them.
 type others struct{}
 
 func (others) Credential(_ context.Context, id string) (object.Credential, bool, error) {
 	c, ok := map[string]object.Credential{
-		"ASIASESSION": {AccessKeyID: "ASIASESSION", SecretAccessKey: "session", SessionToken: "the-token", Admin: true, PrincipalARN: "arn:aws:sts::000000000000:assumed-role/r/s"},
+		"ASIASESSION": {AccessKeyID: "ASIASESSION", SecretAccessKey: "session", SessionToken: "the-token", PrincipalARN: "arn:aws:sts::000000000000:assumed-role/r/s"},
+		"ASIAEXPIRED": {AccessKeyID: "ASIAEXPIRED", SecretAccessKey: "expired", SessionToken: "the-token", PrincipalARN: "arn:aws:sts::000000000000:assumed-role/r/s", Expires: time.Unix(1, 0)},
 		"AKIASTRANGE": {AccessKeyID: "AKIASTRANGE", SecretAccessKey: "stranger", PrincipalARN: "arn:aws:iam::000000000000:user/stranger"},
+		"AKIALIMITED": {AccessKeyID: "AKIALIMITED", SecretAccessKey: "limited", PrincipalARN: "arn:aws:iam::000000000000:user/limited"},
 	}[id]
 	return c, ok, nil
+}
+
+// authority decides with the policy room, by policies that it makes up: the
+// session may do everything, the stranger nothing, limited what it says.
+type authority struct{}
+
+func (authority) Decide(_ context.Context, q object.Question) error {
+	statement := map[string]string{
+		"arn:aws:sts::000000000000:assumed-role/r/s": `{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}`,
+		"arn:aws:iam::000000000000:root":             `{"Effect": "Allow", "Action": "*", "Resource": "*"}`,
+		"arn:aws:iam::000000000000:user/limited": `
+			{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "Resource": "arn:aws:s3:::*/in/*"},
+			{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": {"StringLike": {"s3:prefix": "in/*"}, "NumericLessThanEquals": {"s3:max-keys": "10"}}},
+			{"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::*/in/secret*"},
+			{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": {"s3:ExistingObjectTag/class": "secret"}}}`,
+	}[q.Who.ARN]
+	p := policy.Policies{Resource: q.Policy}
+	if statement != "" {
+		d, err := policy.Parse(`{"Version": "2012-10-17", "Statement": [`+statement+`]}`, policy.Identity)
+		if err != nil {
+			return err
+		}
+		p.Identity = append(p.Identity, d)
+	}
+	r := policy.Request{
+		Principal: policy.Principal{ARN: q.Who.ARN, Account: q.Who.Account, Service: q.Service},
+		Action:    q.Action, Resource: q.Resource, ResourceAccount: "000000000000", Keys: policy.Values(q.Keys),
+	}
+	if d := policy.Evaluate(&r, p); !d.Allowed {
+		return fault.New(fault.Denied, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %q %s", q.Who.ARN, q.Action, q.Resource, d.Reason(q.Action)).
+			WithHint("attach a policy that allows it")
+	}
+	return nil
+}
+
+// functions knows one function, which lets the bucket notified invoke it.
+type functions struct{}
+
+func (functions) PermitsInvoke(_ context.Context, functionARN, service, sourceARN, account string) error {
+	if functionARN != "arn:aws:lambda:us-east-1:000000000000:function:known" {
+		return fault.New(fault.NotFound, "ResourceNotFoundException", "Function not found: %s", functionARN)
+	}
+	if service != "s3.amazonaws.com" || sourceARN != "arn:aws:s3:::notified" || account != "000000000000" {
+		return fault.New(fault.Denied, "AccessDeniedException", "%s may not invoke it for %s", service, sourceARN)
+	}
+	return nil
 }
 
 func serveUntilKilled(dir string) error {

@@ -146,6 +146,9 @@ func TestTLSAndHTTP2(t *testing.T) {
 	if got, err := io.ReadAll(out.Body); err != nil || string(got) != body || out.Metadata["x"] != "y" {
 		t.Errorf("%d bytes, %v, %v", len(got), out.Metadata, err)
 	}
+	if _, err := c.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: bucket}, with); err != nil {
+		t.Fatal(err)
+	}
 	policy := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
 		"Resource": "arn:aws:s3:::secure/*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}]}`
 	if _, err := c.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &policy}, with); err != nil {

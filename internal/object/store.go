@@ -1,9 +1,10 @@
 // Package object is the house's buckets and objects.
 //
-// In: S3 requests of any client (Handler) and calls of other rooms (Go API,
-// without signatures: a caller inside the house is trusted). Out: objects, and
-// one event for each version that came to be. It touches its folder and nothing
-// else, and knows nothing of video.
+// In: S3 requests of any client (Handler), each decided by the Authority, and
+// calls of other rooms (Go API, without signatures: a caller inside the house is
+// trusted, and asks Authorise when it acts for somebody). Out: objects, and one
+// event for each version that came to be or went. It touches its folder and
+// nothing else, and knows nothing of video.
 //
 // The package is the seam: disk keeps the bytes and the promises about them,
 // gateway speaks S3 over it.
@@ -20,6 +21,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"vodwright.dev/vodwright/internal/event"
@@ -44,8 +46,13 @@ type Config struct {
 	Root Credential
 	// Credentials finds every other access key; nil when there is none.
 	Credentials Credentials
-	Events      event.ObjectLog // hears of every new version; nil for nobody
-	Logger      *slog.Logger    // nil discards
+	// Authority decides every request; without one only the root key may do
+	// anything.
+	Authority Authority
+	// Functions says which functions buckets may notify; nil when there is none.
+	Functions Functions
+	Events    event.ObjectLog // hears of every new version; nil for nobody
+	Logger    *slog.Logger    // nil discards
 	// VirtualHostDomains are the domains below which a host names a bucket:
 	// with "localhost", media.localhost is the bucket media. Without port.
 	VirtualHostDomains []string
@@ -55,6 +62,7 @@ type Config struct {
 type Store struct {
 	engine  *disk.Engine
 	gateway *gateway.Gateway
+	log     *slog.Logger
 }
 
 // Open opens the store and finishes what a killed process left half done. The
@@ -66,17 +74,26 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	g, err := gateway.New(gateway.Config{
 		Engine: engine, Region: cfg.Region, AccountID: cfg.AccountID, Root: cfg.Root,
-		Credentials: cfg.Credentials, VirtualHostDomains: cfg.VirtualHostDomains, Logger: cfg.Logger,
+		Credentials: cfg.Credentials, Authority: cfg.Authority, Functions: cfg.Functions, VirtualHostDomains: cfg.VirtualHostDomains, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
-	return &Store{engine: engine, gateway: g}, nil
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Store{engine: engine, gateway: g, log: log}, nil
 }
 
-// Run delivers events and tidies up until ctx ends. Without it objects are
-// safe, and events wait for the next Run, Close or Open.
-func (s *Store) Run(ctx context.Context) error { return s.engine.Run(ctx) }
+// Run delivers events, has lifecycle rules act and tidies up until ctx ends.
+// Without it objects are safe, and events wait for the next Run, Close or Open.
+func (s *Store) Run(ctx context.Context) error {
+	var sweeping sync.WaitGroup
+	defer sweeping.Wait()
+	sweeping.Go(func() { s.sweeps(ctx) })
+	return s.engine.Run(ctx)
+}
 
 // Close delivers the last events and closes the folder. It is called after Run
 // returned and requests ended.

@@ -321,15 +321,20 @@ func (e *Engine) eventOf(b *Bucket, p Publish, v Version) *event.ObjectEvent {
 // exist is deleted already. check, when set, sees the version that goes or is
 // hidden with the key locked; its error ends the deletion.
 func (e *Engine) Delete(bucket, key, version string, check func(*Version) error) (Deleted, error) {
-	return e.remove(bucket, key, version, event.ObjectRemovedDelete, event.ObjectRemovedDeleteMarkerCreated, check)
+	var sees func(*Version, bool) error
+	if check != nil {
+		sees = func(v *Version, _ bool) error { return check(v) }
+	}
+	return e.remove(bucket, key, version, event.ObjectRemovedDelete, event.ObjectRemovedDeleteMarkerCreated, sees)
 }
 
-// Expire is Delete by a rule of the bucket's lifecycle configuration.
-func (e *Engine) Expire(bucket, key, version string, check func(*Version) error) (Deleted, error) {
+// Expire is Delete by a rule of the bucket's lifecycle configuration; check also
+// sees whether the version is the key's newest.
+func (e *Engine) Expire(bucket, key, version string, check func(v *Version, latest bool) error) (Deleted, error) {
 	return e.remove(bucket, key, version, event.LifecycleExpirationDelete, event.LifecycleExpirationDeleteMarkerCreated, check)
 }
 
-func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, check func(*Version) error) (Deleted, error) {
+func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, check func(*Version, bool) error) (Deleted, error) {
 	var out Deleted
 	if err := CheckKey(key); err != nil {
 		return out, err
@@ -337,7 +342,7 @@ func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, ch
 	err := e.change(bucket, key, func(b *Bucket, en *entry) (*record, error) {
 		target := en.find(version)
 		if target != nil && check != nil {
-			if err := check(target); err != nil {
+			if err := check(target, target == en.find("")); err != nil {
 				return nil, err
 			}
 		}

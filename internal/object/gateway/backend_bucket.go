@@ -4,26 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 
+	"vodwright.dev/vodwright/internal/object/config"
 	"vodwright.dev/vodwright/internal/object/disk"
 )
 
 // Names of the configuration documents in disk.Bucket.Documents.
 const (
 	DocumentCORS      = "cors" // as the client sent it
-	documentACL       = "acl"  // versitygw's JSON
 	documentOwnership = "ownership"
-	documentPolicy    = "policy"
-	documentTags      = "tags" // a JSON object
+	documentPolicy    = "policy" // as the client sent it
+	documentTags      = "tags"   // a JSON object
+
+	// JSON of package config's shapes.
+	documentPublicAccess = "public-access-block"
+	documentNotification = "notification"
+	documentLifecycle    = "lifecycle"
+	documentEncryption   = "encryption"
 )
 
 // backEnd is versitygw's storage interface over the engine. What it does not
@@ -43,24 +47,29 @@ func (*backEnd) String() string { return "disk" }
 
 func (b *backEnd) fail(ctx context.Context, err error) error { return asS3(ctx, b.log, err) }
 
-// CreateBucket makes a private bucket owned by the account.
+// CreateBucket makes a bucket that is closed to the public.
 func (g *Gateway) CreateBucket(name string) error {
-	owner := g.cfg.AccountID
-	acl, err := json.Marshal(auth.ACL{Owner: owner, Grantees: []auth.Grantee{{Permission: auth.PermissionFullControl, Access: owner, Type: types.TypeCanonicalUser}}})
-	if err != nil {
-		return err
+	documents, err := newDocuments(types.ObjectOwnershipBucketOwnerEnforced)
+	if err == nil {
+		_, err = g.cfg.Engine.CreateBucket(name, "", documents)
 	}
-	_, err = g.cfg.Engine.CreateBucket(name, "", map[string][]byte{
-		documentACL: acl, documentOwnership: []byte(types.ObjectOwnershipBucketOwnerEnforced),
-	})
 	return err
 }
 
-func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
+// newDocuments is the configuration of a new bucket.
+func newDocuments(o types.ObjectOwnership) (map[string][]byte, error) {
+	block, err := json.Marshal(config.BlockAll())
+	return map[string][]byte{documentOwnership: []byte(o), documentPublicAccess: block}, err
+}
+
+func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, _ []byte) error {
 	if in.ObjectLockEnabledForBucket != nil && *in.ObjectLockEnabledForBucket {
 		return notImplemented("Object Lock")
 	}
-	documents := map[string][]byte{documentACL: acl, documentOwnership: []byte(in.ObjectOwnership)}
+	documents, err := newDocuments(in.ObjectOwnership)
+	if err != nil {
+		return err
+	}
 	if in.CreateBucketConfiguration != nil && len(in.CreateBucketConfiguration.Tags) > 0 {
 		tags, err := backend.ParseCreateBucketTags(in.CreateBucketConfiguration.Tags)
 		if err != nil {
@@ -70,7 +79,7 @@ func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, ac
 			return err
 		}
 	}
-	_, err := b.engine.CreateBucket(text(in.Bucket), "", documents)
+	_, err = b.engine.CreateBucket(text(in.Bucket), "", documents)
 	return b.fail(ctx, err)
 }
 
@@ -139,18 +148,6 @@ func (b *backEnd) setDocument(ctx context.Context, bucket, name string, d []byte
 	}))
 }
 
-func (b *backEnd) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) ([]byte, error) {
-	k, err := b.bucket(ctx, text(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	return k.Documents[documentACL], nil
-}
-
-func (b *backEnd) PutBucketAcl(ctx context.Context, bucket string, d []byte) error {
-	return b.setDocument(ctx, bucket, documentACL, d)
-}
-
 func (b *backEnd) GetBucketOwnershipControls(ctx context.Context, bucket string) (types.ObjectOwnership, error) {
 	d, err := b.document(ctx, bucket, documentOwnership, s3err.ErrOwnershipControlsNotFound)
 	return types.ObjectOwnership(d), err
@@ -178,23 +175,6 @@ func (b *backEnd) DeleteBucketCors(ctx context.Context, bucket string) error {
 
 func (b *backEnd) GetBucketPolicy(ctx context.Context, bucket string) ([]byte, error) {
 	return b.document(ctx, bucket, documentPolicy, s3err.ErrNoSuchBucketPolicy)
-}
-
-// PutBucketPolicy takes what versitygw's evaluator decides rightly. It ignores
-// the negated elements, which would open a bucket that they were to close.
-func (b *backEnd) PutBucketPolicy(ctx context.Context, bucket string, d []byte) error {
-	var p struct{ Statement []map[string]json.RawMessage }
-	if err := json.Unmarshal(d, &p); err != nil {
-		return s3err.APIError{Code: "MalformedPolicy", Description: err.Error(), HTTPStatusCode: http.StatusBadRequest}
-	}
-	for _, s := range p.Statement {
-		for name := range s {
-			if strings.HasPrefix(name, "Not") {
-				return notImplemented("The policy element " + name)
-			}
-		}
-	}
-	return b.setDocument(ctx, bucket, documentPolicy, d)
 }
 
 func (b *backEnd) DeleteBucketPolicy(ctx context.Context, bucket string) error {

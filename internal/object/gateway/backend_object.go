@@ -395,7 +395,20 @@ func (b *backEnd) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 	if _, err := b.bucket(ctx, text(in.Bucket)); err != nil {
 		return out, err
 	}
+	// Without a decision nothing is allowed.
+	allow, _ := ctx.Value(allowKey{}).(func(action, key string) error)
+	if allow == nil {
+		return out, s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
 	for _, o := range in.Delete.Objects {
+		action := "s3:DeleteObject"
+		if text(o.VersionId) != "" {
+			action = "s3:DeleteObjectVersion"
+		}
+		if err := allow(action, text(o.Key)); err != nil {
+			out.Error = append(out.Error, s3err.ObjectDeleteError(o.Key, o.VersionId, b.fail(ctx, err)))
+			continue
+		}
 		d, err := b.DeleteObject(ctx, &s3.DeleteObjectInput{
 			Bucket: in.Bucket, Key: o.Key, VersionId: o.VersionId,
 			IfMatch: o.ETag, IfMatchLastModifiedTime: o.LastModifiedTime, IfMatchSize: o.Size,

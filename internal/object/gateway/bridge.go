@@ -15,6 +15,7 @@ import (
 
 	"github.com/versity/versitygw/s3err"
 
+	"vodwright.dev/vodwright/internal/object/config"
 	"vodwright.dev/vodwright/internal/object/disk"
 )
 
@@ -35,12 +36,14 @@ func (g *Gateway) refuse(r *http.Request) error {
 			return err
 		}
 	}
-	for name := range r.Header {
-		if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption") {
-			return s3err.APIError{
-				Code: "NotImplemented", HTTPStatusCode: http.StatusNotImplemented,
-				Description: "Server-side encryption is not implemented: remove the header " + strings.ToLower(name),
+	for name, values := range r.Header {
+		switch {
+		case name == "X-Amz-Server-Side-Encryption":
+			if err := config.CheckEncryption(values[0]); err != nil {
+				return err
 			}
+		case strings.HasPrefix(name, "X-Amz-Server-Side-Encryption"), strings.HasPrefix(name, "X-Amz-Copy-Source-Server-Side-Encryption"):
+			return notImplemented("Server-side encryption with a key of one's own (" + strings.ToLower(name) + ")")
 		}
 	}
 	if g.isDocument(r) && r.ContentLength > maxDocumentBytes {
@@ -104,6 +107,9 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) {
 		conn = &tlsConnection{connection: conn.(*connection), state: *r.TLS}
 	}
 	c.Init2(conn, noLog{}, true)
+	if r.Context().Value(sigV2{}) != nil {
+		c.SetUserValue(sigV2{}, true)
+	}
 
 	// fasthttp parses the head itself: versitygw walks the raw header bytes for
 	// x-amz-meta-*, which headers set one by one do not have.

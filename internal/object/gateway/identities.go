@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"log/slog"
+	"net/http"
+	"time"
 
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/s3err"
@@ -23,15 +25,12 @@ var (
 	_ auth.IAMService         = (*identities)(nil)
 	_ auth.SigningKeyProvider = (*identities)(nil) // without it session keys are refused
 	_ auth.FixedBucketOwner   = (*identities)(nil)
-	_ auth.PolicyEvaluator    = (*identities)(nil)
 )
 
 // find returns the access key with that id.
 func (i *identities) find(id string) (Credential, error) {
 	if id == i.root.AccessKeyID {
-		c := i.root
-		c.Admin = true
-		return c, nil
+		return i.root, nil
 	}
 	if i.others != nil {
 		// versitygw passes no context here.
@@ -39,6 +38,9 @@ func (i *identities) find(id string) (Credential, error) {
 		if err != nil {
 			i.log.Error("look up access key", "id", id, "err", err)
 			return Credential{}, s3err.GetAPIError(s3err.ErrInternalError)
+		}
+		if found && !c.Expires.IsZero() && time.Now().After(c.Expires) {
+			return Credential{}, s3err.APIError{Code: "ExpiredToken", Description: "The provided token has expired.", HTTPStatusCode: http.StatusBadRequest}
 		}
 		if found {
 			return c, nil
@@ -48,11 +50,7 @@ func (i *identities) find(id string) (Credential, error) {
 }
 
 func accountOf(c Credential) auth.Account {
-	a := auth.Account{Access: c.AccessKeyID, Role: auth.RoleUser, SessionToken: c.SessionToken, IsSession: c.SessionToken != "", Arn: c.PrincipalARN}
-	if c.Admin {
-		a.Role = auth.RoleAdmin
-	}
-	return a
+	return auth.Account{Access: c.AccessKeyID, Role: auth.RoleUser, SessionToken: c.SessionToken, IsSession: c.SessionToken != "", Arn: c.PrincipalARN}
 }
 
 func sameToken(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -100,28 +98,9 @@ func (i *identities) ResolveAccounts(ids []string) ([]string, error) {
 	return missing, nil
 }
 
-// BucketOwner implements auth.FixedBucketOwner. The owner is the account, which
-// no access key is: versitygw lets an owner pass whatever policies say.
+// BucketOwner implements auth.FixedBucketOwner: the account owns all buckets.
 func (i *identities) BucketOwner() auth.Account {
 	return auth.Account{Access: i.account, Role: auth.RoleUser, Arn: "arn:aws:iam::" + i.account + ":root"}
-}
-
-// EvaluatePolicy implements auth.PolicyEvaluator. There are no identity policies
-// yet: nothing matches, so that bucket policy and ACL decide.
-func (i *identities) EvaluatePolicy(id, _ string, actions []auth.Action, resources []string, _ map[string][]string) (auth.PolicyEvaluation, error) {
-	var e auth.PolicyEvaluation
-	if c, err := i.find(id); err == nil {
-		e.PrincipalArn = c.PrincipalARN
-	}
-	addNoMatch(&e.Decisions, len(resources), len(actions))
-	return e, nil
-}
-
-// addNoMatch fills a matrix of an unexported type of auth: inferred, it needs no name.
-func addNoMatch[T ~int](to *[][]T, rows, columns int) {
-	for range rows {
-		*to = append(*to, make([]T, columns))
-	}
 }
 
 // Shutdown implements auth.IAMService.

@@ -23,6 +23,9 @@ import (
 // presigned one. Source: S3 developer guide, "Signing and authenticating REST
 // requests", query string alternative.
 
+// sigV2 marks the context of a request that was signed so: policies may ask.
+type sigV2 struct{}
+
 // isSubresource reports whether a query parameter is part of what SigV2 signs.
 func isSubresource(name string) bool {
 	switch name {
@@ -137,7 +140,7 @@ func (g *Gateway) upgradeSigV2(r *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := r.Clone(r.Context())
+	next := r.Clone(context.WithValue(r.Context(), sigV2{}, true))
 	next.URL.RawPath, next.URL.RawQuery = u.RawPath, to.RawQuery
 	next.RequestURI = u.RawPath + "?" + to.RawQuery
 	return next, nil

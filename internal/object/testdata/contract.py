@@ -410,30 +410,131 @@ def access(b):
     refused("SignatureDoesNotMatch", lambda: other(os.environ["AWS_ACCESS_KEY_ID"], "wrong").list_buckets(), 403)
     refused("InvalidAccessKeyId", lambda: other("AKIANOBODY", "x").list_buckets(), 403)
     same(other("ASIASESSION", "session", "the-token").get_object(Bucket=b, Key="k")["Body"].read(), b"private")
+    refused("ExpiredToken", lambda: other("ASIAEXPIRED", "expired", "the-token").get_object(Bucket=b, Key="k"), 400)
     refused("InvalidToken", lambda: other("ASIASESSION", "session", "wrong").get_object(Bucket=b, Key="k"))
     refused("InvalidToken", lambda: other("ASIASESSION", "session").get_object(Bucket=b, Key="k"))
     stranger = other("AKIASTRANGE", "stranger")
     refused("AccessDenied", lambda: stranger.get_object(Bucket=b, Key="k"), 403)
     refused("AccessDenied", lambda: stranger.create_bucket(Bucket="strange-bucket"), 403)
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{b}/*"}]}
+    refused("AccessDenied", lambda: s3.put_bucket_policy(Bucket=b, Policy=json.dumps(policy)), 403)
+    refused("NoSuchBucketPolicy", lambda: s3.get_bucket_policy(Bucket=b), 404)
+    s3.delete_public_access_block(Bucket=b)
+    refused("NoSuchPublicAccessBlockConfiguration", lambda: s3.get_public_access_block(Bucket=b), 404)
     s3.put_bucket_policy(Bucket=b, Policy=json.dumps(policy))
+    same(json.loads(s3.get_bucket_policy(Bucket=b)["Policy"]), policy)
+    same(s3.get_bucket_policy_status(Bucket=b)["PolicyStatus"], {"IsPublic": True})
     same(fetch(f"{ENDPOINT}/{b}/k")[:2], (200, b"private"))
     same(fetch(f"{ENDPOINT}/{b}/k", "DELETE")[0], 403)
+    same(fetch(f"{ENDPOINT}/{b}/none")[0], 403)  # who may not list learns no names
+    s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True})
+    same(s3.get_public_access_block(Bucket=b)["PublicAccessBlockConfiguration"],
+         {"BlockPublicAcls": False, "IgnorePublicAcls": False, "BlockPublicPolicy": False, "RestrictPublicBuckets": True})
+    same(fetch(f"{ENDPOINT}/{b}/k")[0], 403)
+    same(stranger.get_object(Bucket=b, Key="k")["Body"].read(), b"private")
     s3.delete_bucket_policy(Bucket=b)
     same(fetch(f"{ENDPOINT}/{b}/k")[0], 403)
-    policy["Statement"][0]["NotAction"] = policy["Statement"][0].pop("Action")
-    refused("NotImplemented", lambda: s3.put_bucket_policy(Bucket=b, Policy=json.dumps(policy)), 501)
+    # The negated elements decide, too.
+    s3.put_bucket_policy(Bucket=b, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:user/stranger"}, "NotAction": ["s3:DeleteObject", "s3:PutObject"], "Resource": [f"arn:aws:s3:::{b}", f"arn:aws:s3:::{b}/*"]},
+        {"Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::000000000000:user/stranger"}, "Action": "s3:GetObject", "NotResource": f"arn:aws:s3:::{b}/open/*"}]}))
+    same(s3.get_bucket_policy_status(Bucket=b)["PolicyStatus"], {"IsPublic": False})
+    same(stranger.get_object(Bucket=b, Key="k")["Body"].read(), b"private")
+    refused("AccessDenied", lambda: stranger.put_object(Bucket=b, Key="k", Body=b"x"), 403)
+    refused("AccessDenied", lambda: s3.get_object(Bucket=b, Key="k"), 403)  # root is denied like anybody
+    put(b, "open/k", b"open")
+    same(get(b, "open/k"), b"open")
+    for broken in ("", "{", "[]", '{"Version": "2012-10-17"}', json.dumps(dict(policy, Version="1")),
+                   json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Effect="Perhaps")]}),
+                   json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Resource="arn:aws:s3:::other/*")]}),
+                   json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Action="lambda:InvokeFunction")]})):
+        refused("MalformedPolicy", lambda: s3.put_bucket_policy(Bucket=b, Policy=broken), 400)
+    s3.delete_bucket_policy(Bucket=b)
+    same(get(b, "k"), b"private")
+    # ACLs are off.
+    for acl in ("public-read", "public-read-write", "authenticated-read", "private"):
+        refused("AccessControlListNotSupported", lambda: put(b, "k", b"x", ACL=acl), 400)
+        refused("AccessControlListNotSupported", lambda: s3.put_bucket_acl(Bucket=b, ACL=acl), 400)
+    refused("InvalidBucketAclWithObjectOwnership", lambda: s3.create_bucket(Bucket="open-bucket", ACL="public-read"), 400)
+    put(b, "k", b"mine", ACL="bucket-owner-full-control")
+    same([g["Permission"] for g in s3.get_bucket_acl(Bucket=b)["Grants"]], ["FULL_CONTROL"])
+    s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]})
+    s3.put_bucket_acl(Bucket=b, ACL="private")
+    refused("AccessControlListNotSupported", lambda: s3.put_bucket_acl(Bucket=b, ACL="public-read"), 400)
 
 
 @check
-def not_there(b):
-    refused("NotImplemented", lambda: s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:0:q", "Events": ["s3:ObjectCreated:*"]}]}), 501)
-    refused("NotImplemented", lambda: s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration={"BlockPublicAcls": True}), 501)
-    refused("NotImplemented", lambda: s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration={"Rules": [{"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}), 501)
-    refused("NotImplemented", lambda: s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}), 501)
-    refused("NotImplemented", lambda: put(b, "k", ServerSideEncryption="AES256"), 501)
+def notified(b):
+    def function(name="known", **kw):
+        return dict({"LambdaFunctionArn": f"arn:aws:lambda:us-east-1:000000000000:function:{name}", "Events": ["s3:ObjectCreated:*"]}, **kw)
+
+    def set_(**kw):
+        return s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=kw)
+    same(s3.get_bucket_notification_configuration(Bucket=b).get("LambdaFunctionConfigurations"), None)
+    mp4 = {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "in/"}, {"Name": "Suffix", "Value": ".mp4"}]}}
+    set_(LambdaFunctionConfigurations=[function(Id="one", Filter=mp4)], EventBridgeConfiguration={})
+    got = s3.get_bucket_notification_configuration(Bucket=b)
+    same(got["LambdaFunctionConfigurations"], [function(Id="one", Filter=mp4)])
+    same(got["EventBridgeConfiguration"], {})
+    refused("InvalidArgument", lambda: set_(LambdaFunctionConfigurations=[function("unknown")]), 400)
+    refused("InvalidArgument", lambda: set_(LambdaFunctionConfigurations=[function(), function(Filter=mp4)]), 400)
+    refused("InvalidArgument", lambda: set_(LambdaFunctionConfigurations=[function(Events=["s3:ObjectEaten:*"])]), 400)
+    refused("NotImplemented", lambda: set_(LambdaFunctionConfigurations=[function(Events=["s3:ObjectTagging:*"])]), 501)
+    refused("NotImplemented", lambda: set_(QueueConfigurations=[{"QueueArn": "arn:aws:sqs:us-east-1:0:q", "Events": ["s3:ObjectCreated:*"]}]), 501)
+    refused("NotImplemented", lambda: set_(TopicConfigurations=[{"TopicArn": "arn:aws:sns:us-east-1:0:t", "Events": ["s3:ObjectCreated:*"]}]), 501)
+    same(s3.get_bucket_notification_configuration(Bucket=b)["LambdaFunctionConfigurations"], [function(Id="one", Filter=mp4)])
+    set_()
+    same("LambdaFunctionConfigurations" in s3.get_bucket_notification_configuration(Bucket=b), False)
+
+
+@check
+def lifecycle(b):
+    refused("NoSuchLifecycleConfiguration", lambda: s3.get_bucket_lifecycle_configuration(Bucket=b), 404)
+    rules = [
+        {"ID": "logs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 7}},
+        {"ID": "old", "Status": "Disabled", "Filter": {"And": {"Prefix": "a", "Tags": [{"Key": "k", "Value": "v"}], "ObjectSizeGreaterThan": 5}}, "NoncurrentVersionExpiration": {"NoncurrentDays": 3, "NewerNoncurrentVersions": 2}},
+        {"ID": "parts", "Status": "Enabled", "Filter": {"Prefix": ""}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+    ]
+    s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration={"Rules": rules})
+    same(s3.get_bucket_lifecycle_configuration(Bucket=b)["Rules"], rules)
+    refused("NotImplemented", lambda: s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration={"Rules": [
+        {"ID": "cold", "Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}]}), 501)
+    refused("MalformedXML", lambda: s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration={"Rules": []}), 400)
+    same(s3.get_bucket_lifecycle_configuration(Bucket=b)["Rules"], rules)
+    s3.delete_bucket_lifecycle(Bucket=b)
+    refused("NoSuchLifecycleConfiguration", lambda: s3.get_bucket_lifecycle_configuration(Bucket=b), 404)
+
+
+@check
+def settings(b):
+    aes = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]}
+    same(s3.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"], aes)
+    s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration=aes)
+    refused("NotImplemented", lambda: s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}), 501)
+    same(put(b, "k", b"x", ServerSideEncryption="AES256")["ServerSideEncryption"], "AES256")
+    same(s3.head_object(Bucket=b, Key="k")["ServerSideEncryption"], "AES256")
+    refused("NotImplemented", lambda: put(b, "k", b"x", ServerSideEncryption="aws:kms"), 501)
+    refused("NotImplemented", lambda: put(b, "k", b"x", SSECustomerKey="0" * 32, SSECustomerAlgorithm="AES256"), 501)
+    s3.delete_bucket_encryption(Bucket=b)
+    same(s3.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"], aes)
+    same(s3.get_bucket_accelerate_configuration(Bucket=b).get("Status"), None)
+    same(s3.get_bucket_request_payment(Bucket=b)["Payer"], "BucketOwner")
+    s3.put_bucket_request_payment(Bucket=b, RequestPaymentConfiguration={"Payer": "BucketOwner"})
+    refused("NotImplemented", lambda: s3.put_bucket_request_payment(Bucket=b, RequestPaymentConfiguration={"Payer": "Requester"}), 501)
+    same(s3.get_bucket_logging(Bucket=b).get("LoggingEnabled"), None)
+    s3.put_bucket_logging(Bucket=b, BucketLoggingStatus={})
+    refused("NotImplemented", lambda: s3.put_bucket_logging(Bucket=b, BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": b, "TargetPrefix": ""}}), 501)
+    refused("ReplicationConfigurationNotFoundError", lambda: s3.get_bucket_replication(Bucket=b), 404)
+    refused("NoSuchWebsiteConfiguration", lambda: s3.get_bucket_website(Bucket=b), 404)
+    refused("ObjectLockConfigurationNotFoundError", lambda: s3.get_object_lock_configuration(Bucket=b), 404)
+    refused("NoSuchTagSet", lambda: s3.get_bucket_tagging(Bucket=b), 404)
+    same(s3.get_bucket_location(Bucket=b)["LocationConstraint"], None)
+    same(s3.get_bucket_ownership_controls(Bucket=b)["OwnershipControls"]["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
+    same("InventoryConfigurationList" in s3.list_bucket_inventory_configurations(Bucket=b), False)
+    refused("NoSuchConfiguration", lambda: s3.get_bucket_metrics_configuration(Bucket=b, Id="x"), 404)
     refused("NotImplemented", lambda: s3.create_bucket(Bucket="locked-bucket", ObjectLockEnabledForBucket=True), 501)
     refused("NotImplemented", lambda: s3.put_bucket_website(Bucket=b, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}}), 501)
+    refused("NoSuchBucket", lambda: s3.get_bucket_notification_configuration(Bucket="no-such-bucket"), 404)
 
 
 sys.exit(failures)

@@ -1,0 +1,435 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/s3api/middlewares"
+	"github.com/versity/versitygw/s3api/utils"
+	"github.com/versity/versitygw/s3err"
+
+	"vodwright.dev/vodwright/internal/awsapi/sigv4"
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/config"
+	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/policy"
+)
+
+// Question is what an Authority is asked: may this caller do that?
+type Question struct {
+	// Who is zero for an anonymous caller and for a service.
+	Who sigv4.Identity
+	// Service is an AWS service that calls for somebody: "cloudfront.amazonaws.com".
+	Service          string
+	Action, Resource string              // "s3:GetObject", "arn:aws:s3:::bucket/key"
+	Keys             map[string][]string // condition keys, names in lower case
+	Policy           *policy.Document    // of the bucket; nil for none
+}
+
+// Authority decides what callers may do. It is safe for concurrent use.
+type Authority interface {
+	// Decide returns nil when the caller may, else a Denied fault in AWS's words.
+	Decide(ctx context.Context, q Question) error
+}
+
+// need is one thing that a request does.
+type need struct{ action, bucket, key string }
+
+func (n need) resource() string {
+	switch {
+	case n.bucket == "":
+		return "*"
+	case n.key == "":
+		return "arn:aws:s3:::" + n.bucket
+	}
+	return "arn:aws:s3:::" + n.bucket + "/" + n.key
+}
+
+// subject returns the bucket that a request is about, nil for one that is none yet.
+func (g *Gateway) subject(r *call, l level) (*disk.Bucket, error) {
+	if l == onService || r.op.name == "CreateBucket" {
+		return nil, nil
+	}
+	b, err := g.cfg.Engine.Bucket(r.bucket)
+	if err != nil {
+		return nil, s3err.GetBucketErr(s3err.ErrNoSuchBucket, r.bucket)
+	}
+	if owner := r.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != g.cfg.AccountID {
+		return nil, s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
+	return b, nil
+}
+
+// authorise returns nil when the caller may do all that the request does.
+func (g *Gateway) authorise(r *call, b *disk.Bucket) error {
+	needs, err := g.needs(r)
+	if err != nil {
+		return err
+	}
+	for _, n := range needs {
+		on := b
+		if n.bucket != r.bucket {
+			if on, err = g.cfg.Engine.Bucket(n.bucket); err != nil {
+				return s3err.GetBucketErr(s3err.ErrNoSuchBucket, n.bucket)
+			}
+		}
+		if err := g.allow(r, on, n); err != nil {
+			return err
+		}
+	}
+	if r.op.name == "DeleteObjects" {
+		// Each key is decided on its own, when the back end has them.
+		r.RequestCtx().SetUserValue(allowKey{}, func(action, key string) error { return g.allow(r, b, need{action, r.bucket, key}) })
+	}
+	return g.checkACL(r, b)
+}
+
+// allowKey finds the decision on a key in the context of a DeleteObjects.
+type allowKey struct{}
+
+// needs lists what a request does.
+func (g *Gateway) needs(r *call) ([]need, error) {
+	action, version := r.op.action, r.Query("versionId") != ""
+	if version && r.op.version != "" {
+		action = r.op.version
+	}
+	key := r.key
+	switch r.op.name {
+	case "DeleteObjects":
+		return nil, nil
+	case "PostObject":
+		form := utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult)
+		needs := []need{{"s3:PutObject", r.bucket, form.Fields["key"]}}
+		if form.Fields["tagging"] != "" {
+			needs = append(needs, need{"s3:PutObjectTagging", r.bucket, form.Fields["key"]})
+		}
+		return needs, nil
+	}
+	needs := []need{{action, r.bucket, key}}
+	also := func(action string) { needs = append(needs, need{action, r.bucket, key}) }
+	switch r.op.name {
+	case "GetObjectAttributes":
+		if also("s3:GetObject"); version {
+			needs[1].action = "s3:GetObjectVersion"
+		}
+	case "PutObject", "CreateMultipartUpload", "CopyObject", "UploadPartCopy":
+		if r.Get("X-Amz-Tagging") != "" {
+			also("s3:PutObjectTagging")
+		}
+		if givesACL(r) {
+			also("s3:PutObjectAcl")
+		}
+	}
+	if r.op.name == "CopyObject" || r.op.name == "UploadPartCopy" {
+		source := strings.TrimPrefix(r.Get("X-Amz-Copy-Source"), "/")
+		if err := utils.ValidateCopySource(source); err != nil {
+			return nil, err
+		}
+		from, fromKey, fromVersion, err := backend.ParseCopySource(source)
+		if err != nil {
+			return nil, err
+		}
+		read, tags := "s3:GetObject", "s3:GetObjectTagging"
+		if fromVersion != "" {
+			read, tags = "s3:GetObjectVersion", "s3:GetObjectVersionTagging"
+		}
+		needs = append(needs, need{read, from, fromKey})
+		if v, err := g.cfg.Engine.Stat(from, fromKey, fromVersion); err == nil && len(v.Properties.Tags) > 0 &&
+			r.op.name == "CopyObject" && r.Get("X-Amz-Tagging-Directive") != "REPLACE" {
+			needs = append(needs, need{tags, from, fromKey})
+			also("s3:PutObjectTagging")
+		}
+	}
+	return needs, nil
+}
+
+func (g *Gateway) isRoot(who sigv4.Identity) bool {
+	return who.AccessKeyID != "" && who.AccessKeyID == g.cfg.Root.AccessKeyID
+}
+
+// allow decides one need. Only the root key is not asked about, where no bucket
+// policy could deny it something.
+func (g *Gateway) allow(r *call, b *disk.Bucket, n need) error {
+	if g.isRoot(r.who) && (b == nil || b.Documents[documentPolicy] == nil || strings.HasSuffix(n.action, "BucketPolicy")) {
+		return nil
+	}
+	if r.keys == nil {
+		r.keys = g.conditionKeys(r)
+	}
+	keys := r.keys
+	// The caller's own policies may ask for the object's tags, too.
+	if b != nil && n.key != "" && (r.who.AccessKeyID != "" || g.asksForTags(b)) {
+		keys = g.withTags(keys, n, r.Query("versionId"))
+	}
+	return g.decide(r.RequestCtx(), b, Question{Who: r.who, Action: n.action, Resource: n.resource(), Keys: keys})
+}
+
+// decide asks the authority, with the bucket's policy and its block of the public.
+func (g *Gateway) decide(ctx context.Context, b *disk.Bucket, q Question) error {
+	anonymous := q.Who.AccessKeyID == "" && q.Who.ARN == "" && q.Service == ""
+	if b != nil {
+		p, err := g.policyOf(b)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			q.Policy = p.document
+			if anonymous && p.public && g.publicAccess(b).RestrictPublicBuckets {
+				return s3err.GetAPIError(s3err.ErrAccessDenied)
+			}
+		}
+	}
+	if g.cfg.Authority == nil {
+		return s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
+	err := g.cfg.Authority.Decide(ctx, q)
+	if err == nil {
+		return nil
+	}
+	e := fault.Of(err)
+	if e.Kind != fault.Denied {
+		return err
+	}
+	if anonymous {
+		return s3err.GetAPIError(s3err.ErrAccessDenied) // nothing is told to nobody
+	}
+	return fault.New(fault.Denied, "AccessDenied", "%s", e.Message).WithHint("%s", e.Hint)
+}
+
+// Caller is who acts without a request: somebody, or a service for a resource.
+type Caller struct {
+	Who                sigv4.Identity
+	Service, SourceARN string
+}
+
+// Authorise decides an action on a key, or on the bucket with key "", for a
+// caller inside the house.
+func (g *Gateway) Authorise(ctx context.Context, c Caller, action, bucket, key string) error {
+	b, err := g.cfg.Engine.Bucket(bucket)
+	if err != nil {
+		return err
+	}
+	if g.isRoot(c.Who) {
+		if b.Documents[documentPolicy] == nil {
+			return nil
+		}
+		c.Who.ARN, c.Who.Account = "arn:aws:iam::"+g.cfg.AccountID+":root", g.cfg.AccountID
+	}
+	now := time.Now().UTC()
+	keys := map[string][]string{
+		"aws:currenttime": {now.Format(time.RFC3339)}, "aws:epochtime": {strconv.FormatInt(now.Unix(), 10)},
+		"aws:securetransport": {"true"}, // it does not leave the process
+		"aws:requestedregion": {g.cfg.Region}, "s3:resourceaccount": {g.cfg.AccountID},
+	}
+	if c.Service != "" {
+		keys["aws:principalisawsservice"], keys["aws:principalservicename"] = []string{"true"}, []string{c.Service}
+		keys["aws:sourcearn"], keys["aws:sourceaccount"] = []string{c.SourceARN}, []string{g.cfg.AccountID}
+	}
+	n := need{action, bucket, key}
+	if key != "" && (c.Who.AccessKeyID != "" || g.asksForTags(b)) {
+		keys = g.withTags(keys, n, "")
+	}
+	err = g.decide(ctx, b, Question{Who: c.Who, Service: c.Service, Action: action, Resource: n.resource(), Keys: keys})
+	var known s3err.S3Error
+	if errors.As(err, &known) { // in the house's words
+		return fault.New(fault.Denied, known.BaseError().Code, "%s", known.BaseError().Description)
+	}
+	return err
+}
+
+// parsed is a bucket's policy as it is decided with.
+type parsed struct {
+	of       *disk.Bucket // the record it was read from; a change makes another
+	document *policy.Document
+	public   bool
+	tags     bool // a condition asks for the object's tags
+}
+
+// policyOf returns a bucket's policy, nil when it has none.
+func (g *Gateway) policyOf(b *disk.Bucket) (*parsed, error) {
+	doc := b.Documents[documentPolicy]
+	if doc == nil {
+		return nil, nil
+	}
+	if p, ok := g.policies.Load(b.Name); ok && p.(*parsed).of == b {
+		return p.(*parsed), nil
+	}
+	d, err := policy.Parse(string(doc), policy.Resource)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "InternalError", "the policy of bucket %q can not be read: %w", b.Name, err)
+	}
+	p := &parsed{of: b, document: d, public: config.IsPublic(doc)}
+	for _, k := range d.Keys() {
+		p.tags = p.tags || strings.HasPrefix(k, "s3:existingobjecttag/")
+	}
+	g.policies.Store(b.Name, p)
+	return p, nil
+}
+
+func (g *Gateway) asksForTags(b *disk.Bucket) bool {
+	p, err := g.policyOf(b)
+	return err == nil && p != nil && p.tags
+}
+
+// withTags adds s3:ExistingObjectTag/<key> of the object that is asked for.
+func (g *Gateway) withTags(keys map[string][]string, n need, version string) map[string][]string {
+	v, err := g.cfg.Engine.Stat(n.bucket, n.key, version)
+	if err != nil || len(v.Properties.Tags) == 0 {
+		return keys
+	}
+	out := make(map[string][]string, len(keys)+len(v.Properties.Tags))
+	for k, values := range keys {
+		out[k] = values
+	}
+	for k, value := range v.Properties.Tags {
+		out["s3:existingobjecttag/"+strings.ToLower(k)] = []string{value}
+	}
+	return out
+}
+
+// conditionKeys returns what policies can ask about a request. Source: "Actions,
+// resources, and condition keys for Amazon S3", and IAM's global keys.
+func (g *Gateway) conditionKeys(r *call) map[string][]string {
+	now := time.Now().UTC()
+	keys := map[string][]string{
+		"aws:currenttime":     {now.Format(time.RFC3339)},
+		"aws:epochtime":       {strconv.FormatInt(now.Unix(), 10)},
+		"aws:securetransport": {strconv.FormatBool(r.Secure())},
+		"aws:requestedregion": {g.cfg.Region},
+		"s3:resourceaccount":  {g.cfg.AccountID},
+	}
+	set := func(name, value string) {
+		if value != "" {
+			keys[name] = []string{strings.Clone(value)} // fiber uses its memory again
+		}
+	}
+	set("aws:sourceip", r.IP())
+	set("aws:useragent", r.Get("User-Agent"))
+	set("aws:referer", r.Get("Referer"))
+	set("s3:authtype", r.authType)
+	old := r.RequestCtx().UserValue(sigV2{}) != nil // the query's date is ours
+	switch {
+	case old:
+		set("s3:signatureversion", "AWS")
+	case r.authType != "":
+		set("s3:signatureversion", "AWS4-HMAC-SHA256")
+	}
+	if r.authType == "REST-QUERY-STRING" && !old {
+		if at, err := time.Parse("20060102T150405Z", r.Query("X-Amz-Date")); err == nil {
+			set("s3:signatureage", strconv.FormatInt(now.Sub(at).Milliseconds(), 10))
+		}
+	}
+	query := r.Request().URI().QueryArgs()
+	for _, name := range []string{"prefix", "delimiter", "max-keys", "versionId"} {
+		if query.Has(name) {
+			keys["s3:"+strings.ToLower(name)] = []string{string(query.Peek(name))}
+		}
+	}
+	for _, name := range []string{
+		"acl", "content-sha256", "copy-source", "grant-full-control", "grant-read", "grant-read-acp", "grant-write", "grant-write-acp",
+		"metadata-directive", "server-side-encryption", "storage-class", "website-redirect-location",
+	} {
+		set("s3:x-amz-"+name, r.Get("X-Amz-"+name))
+	}
+	if r.op.name == "PostObject" {
+		form := utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult)
+		set("s3:x-amz-acl", form.Fields["acl"])
+	}
+	set("s3:if-none-match", r.Get("If-None-Match"))
+	set("s3:if-match", r.Get("If-Match"))
+	if tags, err := url.ParseQuery(r.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
+		for k, v := range tags {
+			set("s3:requestobjecttag/"+strings.ToLower(k), v[0])
+			keys["s3:requestobjecttagkeys"] = append(keys["s3:requestobjecttagkeys"], strings.Clone(k))
+		}
+	}
+	return keys
+}
+
+// missing words the error of a key that is not there: who may not list the
+// bucket does not learn which keys it has.
+func (g *Gateway) missing(r *call, b *disk.Bucket, err error) error {
+	known := asS3(r.RequestCtx(), g.log, err)
+	var s s3err.S3Error
+	if !errors.As(known, &s) || s.BaseError().Code != "NoSuchKey" {
+		return err
+	}
+	on := b
+	if source := r.Get("X-Amz-Copy-Source"); source != "" {
+		if from, _, _, perr := backend.ParseCopySource(strings.TrimPrefix(source, "/")); perr == nil {
+			if on, perr = g.cfg.Engine.Bucket(from); perr != nil {
+				return err
+			}
+		}
+	}
+	if denied := g.allow(r, on, need{"s3:ListBucket", on.Name, ""}); denied != nil {
+		return denied
+	}
+	return err
+}
+
+// grants lists the headers that give an ACL beside X-Amz-Acl.
+func grants() []string {
+	return []string{"X-Amz-Grant-Full-Control", "X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write", "X-Amz-Grant-Write-Acp"}
+}
+
+func givesACL(r *call) bool {
+	if r.Get("X-Amz-Acl") != "" {
+		return true
+	}
+	for _, h := range grants() {
+		if r.Get(h) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// aclNotSupported is S3's answer where ACLs are off, as they are on new buckets.
+func aclNotSupported() error {
+	return s3err.APIError{
+		Code: "AccessControlListNotSupported", HTTPStatusCode: http.StatusBadRequest,
+		Description: "The bucket does not allow ACLs: say who may in the bucket's policy",
+	}
+}
+
+// checkACL refuses ACLs that would give something to anybody. All objects belong
+// to one account, so that an ACL that gives them to their owner says nothing new.
+func (g *Gateway) checkACL(r *call, b *disk.Bucket) error {
+	acl := r.Get("X-Amz-Acl")
+	switch r.op.name {
+	case "PostObject":
+		form := utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult)
+		if acl = form.Fields["acl"]; acl == "" {
+			return nil
+		}
+	case "PutObject", "CopyObject", "CreateMultipartUpload", "PutBucketAcl", "PutObjectAcl":
+		if !givesACL(r) {
+			return nil
+		}
+	case "CreateBucket":
+		if o := r.Get("X-Amz-Object-Ownership"); givesACL(r) && acl != "private" && o != "" && o != "BucketOwnerEnforced" {
+			return s3err.APIError{
+				Code: "InvalidBucketAclWithBlockPublicAccessError", HTTPStatusCode: http.StatusBadRequest,
+				Description: "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+			}
+		}
+		return nil
+	default:
+		return nil
+	}
+	enforced := string(b.Documents[documentOwnership]) == "BucketOwnerEnforced" || b.Documents[documentOwnership] == nil
+	switch {
+	case acl == "bucket-owner-full-control" && r.op.name != "PutBucketAcl" && r.op.name != "PutObjectAcl":
+		return nil
+	case !enforced && (acl == "private" || acl == "bucket-owner-full-control" || acl == "bucket-owner-read"):
+		return nil
+	}
+	return aclNotSupported()
+}
