@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/edge/accesslog"
+	"vodwright.dev/vodwright/internal/edge/field"
 )
 
 // AccessLogs takes what is told about requests (accesslog.Log). Note must not
@@ -60,7 +61,7 @@ func (e *Edge) note(rec record) {
 	}
 	if rec.status != 0 {
 		entry.SentBytes += int64(len("HTTP/1.1 200 OK\r\n\r\n")) + headerBytes(rec.header)
-		if n, ok := parseDigits(first(rec.header, "Content-Length")); ok {
+		if n, ok := field.Digits(first(rec.header, "Content-Length")); ok {
 			entry.ContentLength = n
 		}
 		if rec.status == http.StatusPartialContent {
@@ -94,8 +95,8 @@ func headerBytes(h http.Header) (n int64) {
 func sentRange(v string) (from, to int64) {
 	bare, _, _ := strings.Cut(strings.TrimPrefix(v, "bytes "), "/")
 	a, b, _ := strings.Cut(bare, "-")
-	from, _ = parseDigits(a)
-	to, ok := parseDigits(b)
+	from, _ = field.Digits(a)
+	to, ok := field.Digits(b)
 	if !ok {
 		return 0, -1
 	}

@@ -6,19 +6,12 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
-)
 
-// encoding is a content encoding that the edge makes; a set of them is a sum.
-type encoding uint8
-
-const (
-	encodingBrotli encoding = 1 << iota // preferred where a viewer takes both
-	encodingGzip
+	"vodwright.dev/vodwright/internal/edge/field"
 )
 
 // Objects between these sizes are compressed (CloudFront Developer Guide, "Serve compressed files").
@@ -37,73 +30,19 @@ var (
 )
 
 // compressible reports whether CloudFront would compress an object of this kind.
-func compressible(info *Info, said *directives) bool {
-	return info.ContentEncoding == "" && info.Size >= minCompressed && info.Size <= maxCompressed && !said.noTransform && compressibleType(info.ContentType)
-}
-
-// compressibleType is CloudFront's list ("File types that CloudFront compresses").
-func compressibleType(contentType string) bool {
-	t, _, _ := strings.Cut(contentType, ";")
-	switch strings.ToLower(strings.TrimSpace(t)) {
-	case "application/dash+xml", "application/eot", "application/font", "application/font-sfnt", "application/javascript",
-		"application/json", "application/opentype", "application/otf", "application/pdf", "application/pkcs7-mime",
-		"application/protobuf", "application/rss+xml", "application/truetype", "application/ttf", "application/vnd.apple.mpegurl",
-		"application/vnd.mapbox-vector-tile", "application/vnd.ms-fontobject", "application/wasm", "application/xhtml+xml",
-		"application/xml", "application/x-font-opentype", "application/x-font-truetype", "application/x-font-ttf",
-		"application/x-httpd-cgi", "application/x-javascript", "application/x-mpegurl", "application/x-opentype",
-		"application/x-otf", "application/x-perl", "application/x-ttf", "font/eot", "font/opentype", "font/otf", "font/ttf",
-		"image/svg+xml", "text/css", "text/csv", "text/html", "text/javascript", "text/js", "text/plain", "text/richtext",
-		"text/tab-separated-values", "text/vtt", "text/xml", "text/x-component", "text/x-java-source", "text/x-script",
-		"vnd.apple.mpegurl":
-		return true
-	}
-	return false
-}
-
-// acceptedEncodings reads Accept-Encoding (RFC 9110 §12.5.3): what is named, or
-// covered by "*", with a weight above 0.
-func acceptedEncodings(fields []string) encoding {
-	var named, accepted, rest encoding
-	for _, list := range fields {
-		for list != "" {
-			var item string
-			item, list, _ = strings.Cut(list, ",")
-			name, params, _ := strings.Cut(item, ";")
-			which := encoding(0)
-			switch name = strings.TrimSpace(name); {
-			case strings.EqualFold(name, "br"):
-				which = encodingBrotli
-			case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
-				which = encodingGzip
-			case name == "*":
-				if !zeroWeight(params) {
-					rest = encodingBrotli | encodingGzip
-				}
-				continue
-			}
-			named |= which
-			if !zeroWeight(params) {
-				accepted |= which
-			}
-		}
-	}
-	return accepted | rest&^named
-}
-
-func zeroWeight(params string) bool {
-	name, value, _ := strings.Cut(strings.TrimSpace(params), "=")
-	return strings.EqualFold(strings.TrimSpace(name), "q") && strings.Trim(strings.TrimSpace(value), "0.") == ""
+func compressible(info *Info, said *field.Directives) bool {
+	return info.ContentEncoding == "" && info.Size >= minCompressed && info.Size <= maxCompressed && !said.NoTransform && field.CompressibleType(info.ContentType)
 }
 
 // encodedFor returns o in the encoding that suits a viewer who takes any of
 // accepted, with its index in encodingNames; nil for the object as it is. The
 // first who asks has it made, for all who come after.
-func (e *Edge) encodedFor(ctx context.Context, o *object, accepted encoding) (*encoded, int) {
+func (e *Edge) encodedFor(ctx context.Context, o *object, accepted field.Encoding) (*encoded, int) {
 	if accepted == 0 || !o.compressible || o.uncached || o.bytes == nil && o.file == nil {
 		return nil, 0
 	}
 	at := 0
-	if accepted&encodingBrotli == 0 {
+	if accepted&field.Brotli == 0 {
 		at = 1
 	}
 	have := o.encoded[at].Load()
@@ -161,7 +100,7 @@ func (e *Edge) encode(o *object, at int, into *encoded) {
 		return
 	}
 	into.bytes = fullBlob(bytes.Clone(out.Bytes()))
-	into.length = field(strconv.FormatInt(cost, 10))
+	into.length = oneValue(strconv.FormatInt(cost, 10))
 }
 
 // compress writes plain, which has size bytes, to out. Levels: what costs little

@@ -37,22 +37,6 @@ func decoded(t testing.TB, a answer) string {
 	return string(body)
 }
 
-func TestAcceptedEncodings(t *testing.T) {
-	const both = encodingBrotli | encodingGzip
-	for header, want := range map[string]encoding{
-		"": 0, "identity": 0, "gzip": encodingGzip, "br": encodingBrotli, "gzip, deflate, br": both, "GZIP;q=0.5 , BR;q=1": both,
-		"gzip;q=0, br": encodingBrotli, "br;q=0.000, gzip": encodingGzip, "gzip;q=0.001": encodingGzip, "*": both, "*;q=0": 0,
-		"*, br;q=0": encodingGzip, "gzip;q=0, *": encodingBrotli, "x-gzip": encodingGzip, "zstd": 0, ",,": 0, "brx, xgzip": 0, "gzip;q=0;x": 0,
-	} {
-		if got := acceptedEncodings([]string{header}); got != want && header != "gzip;q=0;x" {
-			t.Errorf("%q: %b, want %b", header, got, want)
-		}
-	}
-	if got := acceptedEncodings([]string{"gzip", "br"}); got != both {
-		t.Errorf("two lines: %b", got)
-	}
-}
-
 func TestWhatIsCompressed(t *testing.T) {
 	text := func(n int) []byte { return []byte(strings.Repeat("#EXTINF:6.000,\nv_00001.ts\n", n/26+1)[:n]) }
 	noise := make([]byte, 5000)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/field"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -168,7 +169,7 @@ func matchRule(rules []CORSRule, origin, method, headers string) (rule *CORSRule
 		if !slices.Contains(r.AllowedMethods, method) {
 			continue
 		}
-		at := slices.IndexFunc(r.AllowedOrigins, func(p string) bool { return matchWildcard(p, origin) })
+		at := slices.IndexFunc(r.AllowedOrigins, func(p string) bool { return field.MatchWildcard(p, origin) })
 		if at >= 0 && allowsHeaders(lower(r.AllowedHeaders), headers) {
 			return r, r.AllowedOrigins[at]
 		}
@@ -180,7 +181,7 @@ func matchRule(rules []CORSRule, origin, method, headers string) (rule *CORSRule
 func allowsHeaders(patterns []string, headers string) bool {
 	for name := range strings.SplitSeq(headers, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if name != "" && !slices.ContainsFunc(patterns, func(p string) bool { return matchWildcard(p, name) }) {
+		if name != "" && !slices.ContainsFunc(patterns, func(p string) bool { return field.MatchWildcard(p, name) }) {
 			return false
 		}
 	}
@@ -193,14 +194,4 @@ func lower(names []string) []string {
 		out[i] = strings.ToLower(name)
 	}
 	return out
-}
-
-// matchWildcard matches s against a pattern with at most one "*", which stands
-// for any characters, none included.
-func matchWildcard(pattern, s string) bool {
-	before, after, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return pattern == s
-	}
-	return len(s) >= len(before)+len(after) && strings.HasPrefix(s, before) && strings.HasSuffix(s, after)
 }

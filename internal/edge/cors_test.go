@@ -83,24 +83,3 @@ func TestCORS(t *testing.T) {
 		s.get("/v.ts", "Origin", "https://evil").want(t, 200, "Access-Control-Allow-Origin", "*")
 	})
 }
-
-func TestMatchWildcard(t *testing.T) {
-	tests := []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"*", "", true},
-		{"*", "https://a", true},
-		{"https://a", "https://a", true},
-		{"https://a", "https://ab", false},
-		{"https://*.b", "https://a.b", true},
-		{"https://*.b", "https://.b", true},
-		{"ab*ba", "aba", false},
-		{"", "", true},
-	}
-	for _, tt := range tests {
-		if got := matchWildcard(tt.pattern, tt.s); got != tt.want {
-			t.Errorf("%q, %q: %v", tt.pattern, tt.s, got)
-		}
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/field"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -86,14 +87,14 @@ func TestTypesAndStoredMetadata(t *testing.T) {
 		s.get("/x.m3u8").want(t, 200, "Content-Type", want, "Cache-Control", "max-age=7",
 			"Content-Encoding", "br", "Content-Disposition", "attachment", "Content-Language", "de")
 	}
-	if got := contentType("text/vnd.trolltech.linguist", "v_00001.ts"); got != "video/mp2t" {
+	if got := field.ContentType("text/vnd.trolltech.linguist", "v_00001.ts"); got != "video/mp2t" {
 		t.Errorf("a segment uploaded by the aws CLI: %s", got)
 	}
 	for name, want := range map[string]string{
 		"a.TS": "video/mp2t", "a.m4s": "video/iso.segment", "a.jpg": "image/jpeg", "a.0000001.JPEG": "image/jpeg", "a.vtt": "text/vtt", "a.mpd": "application/dash+xml",
 		"a": "application/octet-stream", "a.unknown": "application/octet-stream", "dir.mp4/a": "application/octet-stream",
 	} {
-		if got := contentType("", name); got != want {
+		if got := field.ContentType("", name); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
@@ -311,7 +312,7 @@ func TestEdgeLifetime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		info := Info{CacheControl: tt.cacheControl, Expires: tt.expires}
-		said := parseCacheControl(tt.cacheControl)
+		said := field.ParseCacheControl(tt.cacheControl)
 		if got := edgeLifetime(&info, &said, tt.playlist, tt.ttl, now); got != tt.want {
 			t.Errorf("%+v: %v", tt, got)
 		}

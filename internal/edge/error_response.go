@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/field"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -63,7 +64,7 @@ func (v *viewer) errorPage(status int) bool {
 	defer v.edge.cache.release(o)
 	length, size := o.headers.length, o.info.Size
 	var source body
-	if other, at := v.edge.encodedFor(v.r.Context(), o, b.encodings&acceptedEncodings(v.r.Header["Accept-Encoding"])); other != nil {
+	if other, at := v.edge.encodedFor(v.r.Context(), o, b.encodings&field.AcceptedEncodings(v.r.Header["Accept-Encoding"])); other != nil {
 		source = body{bytes: other.bytes, close: func() {}}
 		length, size = other.length, int64(len(other.bytes.data))
 		v.h["Content-Encoding"] = encodingNames[at]

@@ -115,7 +115,7 @@ func (e *Edge) check(ctx context.Context, b *knownBehavior, o *object) (how outc
 	if now.UnixNano() < due || !o.nextCheck.CompareAndSwap(due, now.Add(time.Second).UnixNano()) {
 		return hit, true, nil
 	}
-	if expires := o.fresh.Load().expires; !now.Before(expires) && now.Before(expires.Add(o.said.whileRevalidate)) {
+	if expires := o.fresh.Load().expires; !now.Before(expires) && now.Before(expires.Add(o.said.WhileRevalidate)) {
 		e.cache.hold(o)
 		go func() {
 			defer e.cache.release(o)
@@ -181,7 +181,7 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight)
 	o := newObject(k, b.origin, info)
 	now := e.cfg.Clock()
 	o.confirm(now, now, b.Cache.TTL, e.cfg.CheckEvery)
-	o.uncached = o.said.noStore && !now.Before(o.fresh.Load().expires) // a minimum lifetime overrides it
+	o.uncached = o.said.NoStore && !now.Before(o.fresh.Load().expires) // a minimum lifetime overrides it
 	file, isFile := body.(*os.File)
 	cost := int64(objectOverhead + len(k.path) + len(k.variant))
 	inMemory := info.Size <= e.cfg.MaxBytes/8 && (!isFile || info.Size <= inlineBytes)

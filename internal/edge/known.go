@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/field"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -32,7 +33,7 @@ type knownBehavior struct {
 	store          string // names bucket and origin path in cache keys
 	key            keyPlan
 	uncached       bool // every request goes to the origin
-	encodings      encoding
+	encodings      field.Encoding
 	allow          string     // the allowed methods, as in the header
 	reply          *replyPlan // nil: no response headers policy
 	forwardsOrigin bool       // the bucket is told who asks: its CORS rules decide alone
@@ -74,10 +75,10 @@ func (d *knownDistribution) learn(b *Behavior) *knownBehavior {
 	}
 	if b.Compress && !known.uncached {
 		if b.Cache.Gzip {
-			known.encodings |= encodingGzip
+			known.encodings |= field.Gzip
 		}
 		if b.Cache.Brotli {
-			known.encodings |= encodingBrotli
+			known.encodings |= field.Brotli
 		}
 	}
 	known.forwardsOrigin = b.Cache.Headers.header("Origin") || b.OriginRequest != nil && b.OriginRequest.Headers.header("Origin")
@@ -117,7 +118,7 @@ func (b *knownBehavior) allows(method string) bool {
 func (d *knownDistribution) behavior(path string) *knownBehavior {
 	last := len(d.behaviors) - 1
 	for _, b := range d.behaviors[:last] {
-		if matchPattern(b.pattern, path) {
+		if field.MatchPattern(b.pattern, path) {
 			return b
 		}
 	}

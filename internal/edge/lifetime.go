@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"vodwright.dev/vodwright/internal/edge/field"
 )
 
 // edgeLifetime returns how long an object counts as fresh at the edge: what its
@@ -11,11 +13,11 @@ import (
 // (CloudFront Developer Guide, "Managing how long content stays in the cache").
 // A playlist without either counts for the least time there is: it is the one
 // thing that is rewritten under its name as a matter of course.
-func edgeLifetime(info *Info, said *directives, playlist bool, ttl TTL, now time.Time) time.Duration {
+func edgeLifetime(info *Info, said *field.Directives, playlist bool, ttl TTL, now time.Time) time.Duration {
 	d := ttl.Default
 	switch {
-	case said.hasLifetime:
-		d = said.lifetime
+	case said.HasLifetime:
+		d = said.Lifetime
 	case info.Expires != "":
 		d = 0 // RFC 9111 §5.3: an invalid date is in the past
 		if t, err := http.ParseTime(info.Expires); err == nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"vodwright.dev/vodwright/internal/edge/field"
 )
 
 // object is one version of an object as the edge has it. Where its bytes are:
@@ -22,7 +24,7 @@ type object struct {
 	key          cacheKey
 	from         OriginRef
 	info         Info
-	said         directives // by info.CacheControl
+	said         field.Directives // by info.CacheControl
 	playlist     bool
 	compressible bool
 	headers      headers
@@ -65,21 +67,21 @@ type freshness struct {
 const objectOverhead = 2 << 10
 
 func newObject(k cacheKey, from OriginRef, info Info) *object {
-	info.ContentType = contentType(info.ContentType, k.path)
-	o := &object{key: k, from: from, info: info, said: parseCacheControl(info.CacheControl), playlist: isPlaylist(info.ContentType)}
+	info.ContentType = field.ContentType(info.ContentType, k.path)
+	o := &object{key: k, from: from, info: info, said: field.ParseCacheControl(info.CacheControl), playlist: field.IsPlaylist(info.ContentType)}
 	o.compressible = compressible(&o.info, &o.said)
 	o.headers = headers{
-		etag:               field(info.ETag),
-		weakETag:           field(weak(info.ETag)),
-		contentType:        field(info.ContentType),
-		length:             field(strconv.FormatInt(info.Size, 10)),
-		contentEncoding:    field(info.ContentEncoding),
-		contentDisposition: field(info.ContentDisposition),
-		contentLanguage:    field(info.ContentLanguage),
-		expires:            field(info.Expires),
+		etag:               oneValue(info.ETag),
+		weakETag:           oneValue(weak(info.ETag)),
+		contentType:        oneValue(info.ContentType),
+		length:             oneValue(strconv.FormatInt(info.Size, 10)),
+		contentEncoding:    oneValue(info.ContentEncoding),
+		contentDisposition: oneValue(info.ContentDisposition),
+		contentLanguage:    oneValue(info.ContentLanguage),
+		expires:            oneValue(info.Expires),
 	}
 	if !info.LastModified.IsZero() {
-		o.headers.lastModified = field(info.LastModified.UTC().Format(http.TimeFormat))
+		o.headers.lastModified = oneValue(info.LastModified.UTC().Format(http.TimeFormat))
 	}
 	return o
 }
@@ -98,7 +100,7 @@ func (o *object) originKey() string {
 	return key
 }
 
-func field(v string) []string {
+func oneValue(v string) []string {
 	if v == "" {
 		return nil
 	}
@@ -130,10 +132,10 @@ func (o *object) mayBeStale(now time.Time) bool {
 	switch {
 	case now.Before(expires):
 		return true
-	case o.said.ifError >= 0:
-		return now.Before(expires.Add(o.said.ifError))
+	case o.said.IfError >= 0:
+		return now.Before(expires.Add(o.said.IfError))
 	}
-	return !o.said.mustRevalidate
+	return !o.said.MustRevalidate
 }
 
 // is reports whether info describes this very version.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/field"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -14,7 +15,7 @@ import (
 func (v *viewer) respond(o *object, how outcome) error {
 	h := v.h
 	v.describe(o, how)
-	ranged := v.r.Method == http.MethodGet && v.r.Header.Get("Range") != "" && rangeApplies(v.r.Header, o.info.ETag, o.info.LastModified)
+	ranged := v.r.Method == http.MethodGet && v.r.Header.Get("Range") != "" && field.RangeApplies(v.r.Header, o.info.ETag, o.info.LastModified)
 	var other *encoded // nil: the object as it is
 	length := o.headers.length
 	set(h, "Etag", o.headers.etag)
@@ -22,19 +23,19 @@ func (v *viewer) respond(o *object, how outcome) error {
 		addVary(h, "Accept-Encoding")
 		if !ranged { // the bytes of a range are the object's own
 			var at int
-			if other, at = v.edge.encodedFor(v.r.Context(), o, v.behavior.encodings&acceptedEncodings(v.r.Header["Accept-Encoding"])); other != nil {
+			if other, at = v.edge.encodedFor(v.r.Context(), o, v.behavior.encodings&field.AcceptedEncodings(v.r.Header["Accept-Encoding"])); other != nil {
 				set(h, "Etag", o.headers.weakETag)
 				h["Content-Encoding"], length = encodingNames[at], other.length
 			}
 		}
 	}
 
-	switch evaluate(v.r.Header, o.info.ETag, o.info.LastModified) {
-	case notModified:
+	switch field.Evaluate(v.r.Header, o.info.ETag, o.info.LastModified) {
+	case field.NotModified:
 		delete(h, "Content-Encoding")
 		v.writeHeader(http.StatusNotModified)
 		return nil
-	case preconditionFailed:
+	case field.PreconditionFailed:
 		return errPrecondition()
 	}
 
@@ -57,11 +58,11 @@ func (v *viewer) respond(o *object, how outcome) error {
 		v.transmit(o, body{bytes: other.bytes}, 0, int64(len(other.bytes.data)))
 		return nil
 	}
-	kind, first, n := rangeWhole, int64(0), o.info.Size
+	kind, first, n := field.Whole, int64(0), o.info.Size
 	if ranged {
-		kind, first, n = parseRange(v.r.Header.Get("Range"), o.info.Size)
+		kind, first, n = field.ParseRange(v.r.Header.Get("Range"), o.info.Size)
 	}
-	if kind == rangeUnsatisfiable {
+	if kind == field.Unsatisfiable {
 		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(o.info.Size, 10)}
 		return refuse(layerRequest, fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable: the object has %d bytes", o.info.Size))
 	}
@@ -72,7 +73,7 @@ func (v *viewer) respond(o *object, how outcome) error {
 		return originFault(err, v.r.URL.Path)
 	}
 	defer source.close()
-	if kind == rangePart {
+	if kind == field.Part {
 		v.scratch.length[0] = strconv.FormatInt(n, 10)
 		v.scratch.contentRange[0] = contentRange(first, n, o.info.Size)
 		h["Content-Length"] = v.scratch.length[:]

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vodwright.dev/vodwright/internal/edge/field"
 )
 
 // replyPlan is a response headers policy, ready to be applied to answers.
@@ -43,15 +45,15 @@ func planReply(p *ResponseHeadersPolicy) *replyPlan {
 		}
 	}
 	for _, h := range slices.Concat(p.Security, p.Custom) {
-		field := headerField{http.CanonicalHeaderKey(h.Name), []string{h.Value}}
+		added := headerField{http.CanonicalHeaderKey(h.Name), []string{h.Value}}
 		switch {
-		case framing(field.name):
+		case framing(added.name):
 		case h.Override:
-			plan.set = append(plan.set, field)
+			plan.set = append(plan.set, added)
 		default:
-			plan.fill = append(plan.fill, field)
+			plan.fill = append(plan.fill, added)
 		}
-		plan.cacheControl = plan.cacheControl || field.name == "Cache-Control"
+		plan.cacheControl = plan.cacheControl || added.name == "Cache-Control"
 	}
 	plan.cacheControl = plan.cacheControl || slices.Contains(plan.remove, "Cache-Control")
 	if c := p.CORS; c != nil {
@@ -66,10 +68,10 @@ func planReply(p *ResponseHeadersPolicy) *replyPlan {
 		if plan.cors.anyMethod {
 			methods = []string{"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"}
 		}
-		plan.cors.allowMethods = field(strings.Join(methods, ", "))
-		plan.cors.expose = field(strings.Join(c.ExposeHeaders, ", "))
+		plan.cors.allowMethods = oneValue(strings.Join(methods, ", "))
+		plan.cors.expose = oneValue(strings.Join(c.ExposeHeaders, ", "))
 		if c.MaxAgeSeconds > 0 {
-			plan.cors.maxAge = field(strconv.Itoa(c.MaxAgeSeconds))
+			plan.cors.maxAge = oneValue(strconv.Itoa(c.MaxAgeSeconds))
 		}
 	}
 	return plan
@@ -147,7 +149,7 @@ func (c *corsPlan) allow(h http.Header, origin string) {
 }
 
 func (c *corsPlan) allowsOrigin(origin string) bool {
-	return c.anyOrigin || slices.ContainsFunc(c.origins, func(p string) bool { return matchPattern(p, origin) })
+	return c.anyOrigin || slices.ContainsFunc(c.origins, func(p string) bool { return field.MatchPattern(p, origin) })
 }
 
 // allows reports whether the policy lets a page on origin send method with headers.

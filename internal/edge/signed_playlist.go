@@ -13,6 +13,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 
+	"vodwright.dev/vodwright/internal/edge/field"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -22,7 +23,7 @@ const maxSignedPlaylist = 32 << 20
 
 // isHLS reports whether a type is a playlist of HLS: the ones that can be signed.
 func isHLS(contentType string) bool {
-	return isPlaylist(contentType) && !strings.HasPrefix(strings.ToLower(contentType), "application/dash+xml")
+	return field.IsPlaylist(contentType) && !strings.HasPrefix(strings.ToLower(contentType), "application/dash+xml")
 }
 
 // Headers of signed playlists that are always the same.
@@ -44,17 +45,17 @@ func (v *viewer) respondSigned(o *object, how outcome) error {
 	}
 	text = v.edge.signatures.Playlist(v.signed, v.grant, text)
 	h := v.h
-	zip := len(text) >= minCompressed && acceptedEncodings(v.r.Header["Accept-Encoding"])&encodingGzip != 0
+	zip := len(text) >= minCompressed && field.AcceptedEncodings(v.r.Header["Accept-Encoding"])&field.Gzip != 0
 	tag := signedTag(o.info.ETag, v.grant.KeyPairID+v.grant.Query+v.grant.IP.String()+v.grant.Expires.String(), zip)
 	v.found(how)
-	set(h, "Etag", field(tag))
+	set(h, "Etag", oneValue(tag))
 	h["Cache-Control"] = privateCache
 	addVary(h, "Accept-Encoding")
-	switch evaluate(v.r.Header, tag, time.Time{}) {
-	case notModified:
+	switch field.Evaluate(v.r.Header, tag, time.Time{}) {
+	case field.NotModified:
 		v.writeHeader(http.StatusNotModified)
 		return nil
-	case preconditionFailed:
+	case field.PreconditionFailed:
 		return errPrecondition()
 	}
 	set(h, "Content-Type", o.headers.contentType)

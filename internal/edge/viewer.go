@@ -107,7 +107,7 @@ func (v *viewer) serve() error {
 	case method == http.MethodOptions:
 		return refuse(layerCORS, v.preflight(b))
 	default:
-		v.h["Allow"] = field(b.allow)
+		v.h["Allow"] = oneValue(b.allow)
 		return refuse(layerMethod, fault.New(fault.Invalid, "MethodNotAllowed", "The method %s is allowed here, but the edge only reads from buckets", method).
 			WithHint("write to the bucket through the S3 API, not through the distribution"))
 	}
@@ -142,7 +142,7 @@ func (v *viewer) methodRefused(method string) error {
 		return fault.New(fault.Denied, "AccessDenied", "This distribution is not configured to allow the HTTP request method that was used for this request. The distribution supports only cachable requests").
 			WithHint("this path allows %s; write to the bucket through the S3 API, not through the distribution", v.behavior.allow)
 	}
-	v.h["Allow"] = field(v.behavior.allow)
+	v.h["Allow"] = oneValue(v.behavior.allow)
 	return fault.New(fault.Invalid, "MethodNotAllowed", "The method %.20q is not allowed here", method)
 }
 

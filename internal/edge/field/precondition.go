@@ -1,4 +1,4 @@
-package edge
+package field
 
 import (
 	"net/http"
@@ -6,41 +6,42 @@ import (
 	"time"
 )
 
-// verdict is the outcome of a request's preconditions.
-type verdict uint8
+// Verdict is the outcome of a request's preconditions.
+type Verdict uint8
 
+// The verdicts: serve it, 304, 412.
 const (
-	proceed verdict = iota
-	notModified
-	preconditionFailed
+	Proceed Verdict = iota
+	NotModified
+	PreconditionFailed
 )
 
-// evaluate applies the preconditions of a GET or HEAD to an object, in the order
+// Evaluate applies the preconditions of a GET or HEAD to an object, in the order
 // of RFC 9110 §13.2.2.
-func evaluate(h http.Header, etag string, modified time.Time) verdict {
+func Evaluate(h http.Header, etag string, modified time.Time) Verdict {
 	if v := h["If-Match"]; v != nil {
 		if !matchesAny(v, etag, strongEqual) {
-			return preconditionFailed
+			return PreconditionFailed
 		}
 	} else if t, ok := date(h.Get("If-Unmodified-Since")); ok && !modified.IsZero() {
 		if modified.Truncate(time.Second).After(t) {
-			return preconditionFailed
+			return PreconditionFailed
 		}
 	}
 	if v := h["If-None-Match"]; v != nil {
 		if matchesAny(v, etag, weakEqual) {
-			return notModified
+			return NotModified
 		}
 	} else if t, ok := date(h.Get("If-Modified-Since")); ok && !modified.IsZero() {
 		if !modified.Truncate(time.Second).After(t) {
-			return notModified
+			return NotModified
 		}
 	}
-	return proceed
+	return Proceed
 }
 
-// rangeApplies reports whether a Range header counts, given If-Range (RFC 9110 §13.1.5).
-func rangeApplies(h http.Header, etag string, modified time.Time) bool {
+// RangeApplies reports whether a Range header counts, given If-Range (RFC 9110 §13.1.5).
+func RangeApplies(h http.Header, etag string, modified time.Time) bool {
 	v := strings.TrimSpace(h.Get("If-Range"))
 	switch {
 	case v == "":

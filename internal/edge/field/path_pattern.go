@@ -1,13 +1,13 @@
-package edge
+package field
 
 import "strings"
 
-// matchPattern reports whether a path pattern of a behavior matches path, both
+// MatchPattern reports whether a path pattern of a behavior matches path, both
 // without a leading slash: "*" stands for any characters, slashes and none
 // included, "?" for exactly one (CloudFront Developer Guide, "Path pattern").
 // The path is the decoded one that names the key, so that no spelling of a key
 // reaches it through another behavior.
-func matchPattern(pattern, path string) bool {
+func MatchPattern(pattern, path string) bool {
 	star, resume := -1, 0 // the last "*" seen, and the end of what it stands for so far
 	p, s := 0, 0
 	for s < len(path) {
@@ -42,4 +42,14 @@ func runeLen(b byte) int {
 		return 3
 	}
 	return 4
+}
+
+// MatchWildcard matches s against a pattern with at most one "*", which stands
+// for any characters, none included.
+func MatchWildcard(pattern, s string) bool {
+	before, after, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return pattern == s
+	}
+	return len(s) >= len(before)+len(after) && strings.HasPrefix(s, before) && strings.HasSuffix(s, after)
 }

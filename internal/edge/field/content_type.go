@@ -1,12 +1,12 @@
-package edge
+package field
 
 import "strings"
 
-// contentType returns the type to send for a key: the stored one, unless it says
+// ContentType returns the type to send for a key: the stored one, unless it says
 // nothing. Uploads without a type are binary/octet-stream in S3, and players
 // refuse playlists under that name. Uploaders that ask the system's table (the
 // aws CLI does) call every .ts a translation of Qt's.
-func contentType(stored, key string) string {
+func ContentType(stored, key string) string {
 	switch strings.ToLower(stored) {
 	case "", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded", "text/vnd.trolltech.linguist":
 	default:
@@ -89,8 +89,8 @@ func typeOfExtension(ext string) string {
 	return ""
 }
 
-// isPlaylist reports whether an object changes while its stream lives, by its type.
-func isPlaylist(contentType string) bool {
+// IsPlaylist reports whether an object changes while its stream lives, by its type.
+func IsPlaylist(contentType string) bool {
 	t, _, _ := strings.Cut(contentType, ";")
 	switch strings.ToLower(strings.TrimSpace(t)) {
 	case "application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl", "application/dash+xml":
