@@ -22,7 +22,7 @@ func (b bucketObjects) Snapshot(ctx context.Context, bucket, key, dst string) (s
 	return info.VersionID, err
 }
 
-func (b bucketObjects) Writable(ctx context.Context, bucket string) error {
+func (b bucketObjects) Writable(ctx context.Context, bucket, _ string) error {
 	return b.store.HeadBucket(ctx, bucket)
 }
 

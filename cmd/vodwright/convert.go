@@ -185,7 +185,7 @@ func (f folderObjects) Snapshot(_ context.Context, _, _, dst string) (string, er
 }
 
 // Writable reports nothing: Run made the folder.
-func (f folderObjects) Writable(context.Context, string) error { return nil }
+func (f folderObjects) Writable(context.Context, string, string) error { return nil }
 
 // Publish moves a finished file to its place.
 func (f folderObjects) Publish(_ context.Context, out worker.Upload) error {

@@ -34,7 +34,11 @@ func (w *Worker) finish(ctx context.Context, task job.Task, p *probed, report fu
 		return job.Result{}, err
 	}
 	defer os.RemoveAll(dir)
-	f := &finisher{w: w, job: task.Job, plan: &p.Plan, dir: dir, report: report}
+	objects, err := w.objects(ctx, task.Job, p.Role)
+	if err != nil {
+		return job.Result{}, err
+	}
+	f := &finisher{w: w, objects: objects, job: task.Job, plan: &p.Plan, dir: dir, report: report}
 	f.total.Store(2 * int64(countFiles(&p.Plan)))
 	var details Details
 	for _, group := range p.Plan.Groups {
@@ -76,11 +80,12 @@ const (
 
 // finisher is one run of a finish task.
 type finisher struct {
-	w      *Worker
-	job    string
-	plan   *plan.Plan
-	dir    string
-	report func(job.Progress)
+	w       *Worker
+	objects Objects
+	job     string
+	plan    *plan.Plan
+	dir     string
+	report  func(job.Progress)
 
 	done, total atomic.Int64
 	mu          sync.Mutex
@@ -309,8 +314,8 @@ func (f *finisher) publish(ctx context.Context) error {
 				if pctx.Err() != nil {
 					return context.Cause(pctx)
 				}
-				if err := f.w.cfg.Objects.Publish(pctx, u); err != nil {
-					return fmt.Errorf("publish %s: %w", uri(u.Bucket, u.Key), err)
+				if err := f.objects.Publish(pctx, u); err != nil {
+					return fmt.Errorf("publish %s: %w", uri(u.Bucket, u.Key), destinationFault(err, u.Bucket))
 				}
 				f.step()
 				return nil

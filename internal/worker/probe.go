@@ -31,7 +31,11 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 		return job.Result{}, fault.New(fault.Invalid, "1040", "/inputs/0/fileInput: the job has no input")
 	}
 	input := settings.Inputs[0].FileInput
-	path, err := w.source(ctx, task.Job, input, report)
+	objects, err := w.objects(ctx, task.Job, first.Role)
+	if err != nil {
+		return job.Result{}, err
+	}
+	path, err := w.source(ctx, task.Job, input, func() (Objects, error) { return objects, nil }, report)
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -53,11 +57,11 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 		return job.Result{}, err
 	}
 	for _, group := range planned.Groups {
-		if err := w.cfg.Objects.Writable(ctx, group.Bucket); err != nil {
+		if err := objects.Writable(ctx, group.Bucket, firstKey(group)); err != nil {
 			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
-	output, err := json.Marshal(probed{Input: input, Plan: *planned})
+	output, err := json.Marshal(probed{Input: input, Role: first.Role, Plan: *planned})
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode plan: %w", err)
 	}
@@ -71,6 +75,14 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	}
 	report(job.Progress{Done: 1, Total: 1})
 	return result, nil
+}
+
+// firstKey is an object that a group will publish.
+func firstKey(group plan.OutputGroup) string {
+	if group.HLS != nil {
+		return group.HLS.MultivariantKey
+	}
+	return group.Outputs[0].Key
 }
 
 // stages lists the work that a plan asks for. Audio goes first: it is one long

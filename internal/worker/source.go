@@ -13,9 +13,9 @@ import (
 )
 
 // source returns the local path of a job's source, getting it first if this
-// work folder does not have it. The file never changes under a running job: an
+// work folder does not have it, by what bind returns. The file never changes under a running job: an
 // object is a snapshot of one version, a download is complete before it gets its name.
-func (w *Worker) source(ctx context.Context, id, input string, report func(job.Progress)) (string, error) {
+func (w *Worker) source(ctx context.Context, id, input string, bind func() (Objects, error), report func(job.Progress)) (string, error) {
 	path := filepath.Join(w.folder(id), "source")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -35,7 +35,11 @@ func (w *Worker) source(ctx context.Context, id, input string, report func(job.P
 	case "s3":
 		// S3 keys are taken as they are: "?", "#" and "%" are ordinary characters in them.
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(input, "s3://"), "/")
-		if _, err := w.cfg.Objects.Snapshot(ctx, bucket, key, part); err != nil {
+		objects, err := bind()
+		if err != nil {
+			return "", err
+		}
+		if _, err := objects.Snapshot(ctx, bucket, key, part); err != nil {
 			return "", sourceFault(err, input)
 		}
 	case "http", "https":
@@ -59,6 +63,27 @@ func (w *Worker) source(ctx context.Context, id, input string, report func(job.P
 	return path, nil
 }
 
+// objects returns the buckets as a job's role may use them.
+func (w *Worker) objects(ctx context.Context, id, role string) (Objects, error) {
+	if w.cfg.Roles == nil || role == "" {
+		return w.cfg.Objects, nil
+	}
+	objects, err := w.cfg.Roles.Objects(ctx, role, id)
+	switch {
+	case err == nil:
+		return objects, nil
+	case fault.Is(err, fault.NotFound):
+		return nil, fault.New(fault.Invalid, "1433", "the role %q does not exist: %w", role, err).
+			WithHint("make it with: aws iam create-role")
+	case fault.Is(err, fault.Denied):
+		return nil, fault.New(fault.Denied, "1434", "the role %q cannot be assumed: %w", role, err).
+			WithHint("its trust policy must let mediaconvert.amazonaws.com do sts:AssumeRole")
+	case fault.Is(err, fault.Invalid):
+		return nil, fault.New(fault.Invalid, "1515", "%q is not a role's ARN: %w", role, err)
+	}
+	return nil, fmt.Errorf("assume role %q: %w", role, err)
+}
+
 // sourceFault gives a bucket's error the service's job error code.
 func sourceFault(err error, input string) error {
 	f := fault.Of(err)
@@ -67,7 +92,8 @@ func sourceFault(err error, input string) error {
 		return fault.New(fault.Invalid, "1404", "the input %q does not exist: %w", input, err).
 			WithHint("list what is there with: aws s3 ls s3://BUCKET/ (keys are exact to the character)")
 	case fault.Denied:
-		return fault.New(fault.Denied, "1401", "the input %q may not be read: %w", input, err)
+		return fault.New(fault.Denied, "1401", "the input %q may not be read: %w", input, err).
+			WithHint("the job's role needs s3:GetObject on it, and the bucket's policy must not deny it")
 	}
 	return err
 }
@@ -79,7 +105,8 @@ func destinationFault(err error, bucket string) error {
 		return fault.New(fault.Invalid, "1404", "the destination bucket %q does not exist: %w", bucket, err).
 			WithHint("make it with: aws s3 mb s3://%s", bucket)
 	case fault.Denied:
-		return fault.New(fault.Denied, "1401", "the destination bucket %q may not be written to: %w", bucket, err)
+		return fault.New(fault.Denied, "1401", "the destination bucket %q may not be written to: %w", bucket, err).
+			WithHint("the job's role needs s3:PutObject on the destination, and the bucket's policy must not deny it")
 	}
 	return err
 }

@@ -36,13 +36,23 @@ type Objects interface {
 	// Snapshot makes dst, which does not exist, a local copy of an object that
 	// later writes to the object do not change, and returns its version.
 	Snapshot(ctx context.Context, bucket, key, dst string) (version string, err error)
-	// Writable returns an error if outputs cannot be published to bucket.
-	Writable(ctx context.Context, bucket string) error
+	// Writable returns an error if an output cannot be published to bucket as key.
+	Writable(ctx context.Context, bucket, key string) error
 	// Publish stores one output durably. Publishing the same output of the same
 	// job again changes nothing.
 	Publish(ctx context.Context, out Upload) error
 	// Withdraw removes the object if job published what it holds now.
 	Withdraw(ctx context.Context, job, bucket, key string) error
+}
+
+// Roles gives jobs the rights of their roles, and nothing more.
+type Roles interface {
+	// Objects returns the buckets as a role may use them on behalf of a job, with a
+	// session that is new and is renewed for as long as they are in use. A role that
+	// is not there is a fault.NotFound, one that does not trust the service a
+	// fault.Denied, what is no role's ARN a fault.Invalid. What the role may not do
+	// is a fault.Denied of the method that would do it.
+	Objects(ctx context.Context, role, job string) (Objects, error)
 }
 
 // Upload is one output object.
@@ -59,7 +69,8 @@ type Config struct {
 	FFmpeg  *ffmpeg.Runner
 	Probe   *probe.Prober
 	Fetch   *fetch.Fetcher
-	Objects Objects
+	Objects Objects      // with the rights of the house: to withdraw, and for all where there are no Roles
+	Roles   Roles        // nil where jobs have no roles: without a server
 	Slots   int          // how many tasks the caller runs at once; finish packs with as many goroutines
 	Logger  *slog.Logger // nil discards
 }
@@ -83,6 +94,7 @@ func New(cfg Config) *Worker {
 // probed is the Output of the probe task: all that later tasks know of the job.
 type probed struct {
 	Input string    `json:"input"` // the source's URI, for a worker that must get it again
+	Role  string    `json:"role,omitempty"`
 	Plan  plan.Plan `json:"plan"`
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/fetch"
 	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/probe"
 )
@@ -38,7 +40,7 @@ func (f *folder) Snapshot(_ context.Context, _, key, dst string) (string, error)
 	return "1", os.Link(f.source, dst)
 }
 
-func (f *folder) Writable(_ context.Context, bucket string) error {
+func (f *folder) Writable(_ context.Context, bucket, _ string) error {
 	if bucket != "out" {
 		return fault.New(fault.NotFound, "NoSuchBucket", "no bucket %q", bucket)
 	}
@@ -212,5 +214,110 @@ func TestDamagedSourceIsToldAndPlays(t *testing.T) {
 	}
 	if n != 150 {
 		t.Errorf("%d frames, the source's index has 150", n)
+	}
+}
+
+// roles gives every role all rights but to what is denied, and remembers who asked.
+type roles struct {
+	objects *folder
+	mu      sync.Mutex
+	asked   []string
+}
+
+func (r *roles) Objects(_ context.Context, role, job string) (Objects, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, role+" "+job)
+	switch role {
+	case "missing":
+		return nil, fault.New(fault.NotFound, "NoSuchEntity", "no role")
+	case "stranger":
+		return nil, fault.New(fault.Denied, "AccessDenied", "not trusted")
+	case "malformed":
+		return nil, fault.New(fault.Invalid, "ValidationError", "no ARN")
+	}
+	return boundFolder{r.objects, role}, nil
+}
+
+type boundFolder struct {
+	*folder
+	role string
+}
+
+func (b boundFolder) may(what string) error {
+	if b.role == "no "+what {
+		return fault.New(fault.Denied, "AccessDenied", "%s is not allowed", what)
+	}
+	return nil
+}
+
+func (b boundFolder) Snapshot(ctx context.Context, bucket, key, dst string) (string, error) {
+	if err := b.may("read"); err != nil {
+		return "", err
+	}
+	return b.folder.Snapshot(ctx, bucket, key, dst)
+}
+
+func (b boundFolder) Writable(ctx context.Context, bucket, key string) error {
+	if key != "a/b.m3u8" {
+		return fmt.Errorf("asked about %q", key)
+	}
+	return errors.Join(b.may("write"), b.folder.Writable(ctx, bucket, key))
+}
+
+func (b boundFolder) Publish(ctx context.Context, up Upload) error {
+	if strings.HasSuffix(up.Key, ".m3u8") {
+		if err := b.may("playlists"); err != nil {
+			return err
+		}
+	}
+	return b.folder.Publish(ctx, up)
+}
+
+func TestAJobHasTheRightsOfItsRole(t *testing.T) {
+	source := makeClip(t)
+	for role, code := range map[string]string{
+		"missing": "1433", "stranger": "1434", "malformed": "1515", "no read": "1401", "no write": "1401", "no playlists": "1401", "good": "",
+	} {
+		t.Run(role, func(t *testing.T) {
+			f := &folder{source: source, root: t.TempDir(), owner: map[string]string{}}
+			r := &roles{objects: f}
+			w := newWorker(t, f)
+			w.cfg.Roles = r
+			first, err := json.Marshal(job.FirstTask{Job: "j", Role: role, Request: fmt.Appendf(nil, request, filepath.Base(source), "out"), Started: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outputs := map[string]json.RawMessage{}
+			stages := [][]job.Task{{{Job: "j", Name: "probe", Payload: first}}}
+			for i := 0; i < len(stages) && err == nil; i++ {
+				for _, task := range stages[i] {
+					var result job.Result
+					result, err = w.Run(t.Context(), task, func(_ context.Context, name string) (json.RawMessage, error) { return outputs[name], nil }, func(job.Progress) {})
+					if err != nil {
+						break
+					}
+					outputs[task.Name] = result.Output
+					stages = append(stages, result.Next...)
+				}
+			}
+			outcome := job.Complete
+			if code == "" {
+				if err != nil || len(f.order) != 5 || len(r.asked) != 2 {
+					t.Errorf("published %v, asked %v, %v", f.order, r.asked, err)
+				}
+			} else {
+				outcome = job.Error
+				if err == nil || fault.Of(err).Code != code || fault.KindOf(err).Retryable() {
+					t.Errorf("got %v, want an error %s that is not tried again", err, code)
+				}
+			}
+			if err := w.Discard(t.Context(), "j", outcome); err != nil {
+				t.Error(err)
+			}
+			if left := files(t, f.root); outcome == job.Error && len(left) > 0 {
+				t.Errorf("left %v", left)
+			}
+		})
 	}
 }
