@@ -2,6 +2,7 @@ package cloudfront_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,8 +20,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	"github.com/aws/smithy-go"
 
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/cloudfront"
+	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
+	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/store"
 )
 
@@ -30,29 +35,54 @@ const (
 
 func serve(t *testing.T) (string, *store.Store) {
 	t.Helper()
+	base, records, _ := serveFor(t, nil)
+	return base, records
+}
+
+// serveFor starts the APIs as the front door has them, over real records.
+func serveFor(t *testing.T, authorize apiserver.Authorize) (string, *store.Store, *told) {
+	t.Helper()
 	records, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "records.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: &told{}, Authenticate: func(r *http.Request, _ string) (sigv4.Identity, error) {
+	authenticate := func(r *http.Request, _ string) (sigv4.Identity, error) {
 		return sigv4.Verify(r, time.Now(), func(id string) (sigv4.Credential, bool) {
 			return sigv4.Credential{Secret: secret}, id == keyID
 		})
-	}}))
+	}
+	edge := &told{}
+	web := httptest.NewServer(&front.Door{Services: map[string]http.Handler{
+		"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: edge, Authenticate: authenticate, Authorize: authorize}),
+		"wafv2":      wafv2.NewHandler(wafv2.Config{Store: records, Forget: edge.Forget, Authenticate: authenticate, Authorize: authorize}),
+	}, S3: http.NotFoundHandler(), Edge: http.NotFoundHandler(), IsEdge: func(string) bool { return false }, Console: http.NotFoundHandler()})
 	t.Cleanup(func() {
 		web.Close()
 		if err := records.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return web.URL, records
+	return web.URL, records, edge
 }
 
 // told notes what the edge is told.
-type told struct{ invalidated []string }
+type told struct {
+	mu          sync.Mutex
+	invalidated []string
+	forgotten   []string
+}
 
-func (e *told) Invalidate(id string, paths []string) { e.invalidated = append(e.invalidated, paths...) }
-func (e *told) Forget(string)                        {}
+func (e *told) Invalidate(id string, paths []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.invalidated = append(e.invalidated, paths...)
+}
+
+func (e *told) Forget(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forgotten = append(e.forgotten, id)
+}
 
 func client(base string) *sdk.Client {
 	return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &base, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -182,12 +212,22 @@ func TestListsInPages(t *testing.T) {
 	}
 }
 
+func environment(base string) []string {
+	var env []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "AWS_") && !strings.HasPrefix(e, "TF_") {
+			env = append(env, e)
+		}
+	}
+	return append(env, "AWS_ACCESS_KEY_ID="+keyID, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_DEFAULT_REGION=us-east-1", "AWS_ENDPOINT_URL="+base,
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1")
+}
+
 func TestCLIMakesADistribution(t *testing.T) {
 	base, _ := serve(t)
 	run := func(args ...string) (string, error) {
-		cmd := exec.Command("aws", append([]string{"--endpoint-url", base, "--output", "text", "cloudfront"}, args...)...)
-		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+keyID, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_DEFAULT_REGION=us-east-1",
-			"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_PAGER=")
+		cmd := exec.Command("aws", append([]string{"--output", "text", "cloudfront"}, args...)...)
+		cmd.Env = environment(base)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
@@ -200,6 +240,45 @@ func TestCLIMakesADistribution(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	if out, err := run("list-distributions", "--query", "DistributionList.Items[].Id"); err != nil || out != id {
+		t.Errorf("%v: %s", err, out)
+	}
+	// An invalidation, and the waiter that waits for it.
+	made, err := run("create-invalidation", "--distribution-id", id, "--paths", "/index.html", "/assets/*", "--query", "Invalidation.Id")
+	if err != nil || !strings.HasPrefix(made, "I") {
+		t.Fatalf("%v: %s", err, made)
+	}
+	if out, err := run("wait", "invalidation-completed", "--distribution-id", id, "--id", made); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := run("list-invalidations", "--distribution-id", id, "--query", "InvalidationList.Items[].Id"); err != nil || out != made {
+		t.Errorf("%v: %s", err, out)
+	}
+	// Disabled, deployed, deleted.
+	read, err := run("get-distribution-config", "--id", id, "--query", "DistributionConfig", "--output", "json")
+	if err != nil {
+		t.Fatalf("%v: %s", err, read)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(read), &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc["Enabled"] = false
+	text, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := run("get-distribution", "--id", id, "--query", "ETag")
+	if err != nil {
+		t.Fatalf("%v: %s", err, was)
+	}
+	etag, err := run("update-distribution", "--id", id, "--if-match", was, "--distribution-config", string(text), "--query", "ETag")
+	if err != nil {
+		t.Fatalf("%v: %s", err, etag)
+	}
+	if out, err := run("wait", "distribution-deployed", "--id", id); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := run("delete-distribution", "--id", id, "--if-match", etag); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }

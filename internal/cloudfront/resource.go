@@ -175,6 +175,7 @@ func (k kindOf[C]) update(ctx context.Context, s *server, call *apiserver.Call, 
 	if err != nil {
 		return item[C]{}, err
 	}
+	s.told("") // whichever distributions refer to it
 	return k.read(r)
 }
 
