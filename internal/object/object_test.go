@@ -92,7 +92,7 @@ func (authority) Decide(_ context.Context, q object.Question) error {
 // functions knows one function, which lets the bucket notified invoke it.
 type functions struct{}
 
-func (functions) PermitsInvoke(_ context.Context, functionARN, service, sourceARN, account string) error {
+func (functions) Permitted(_ context.Context, functionARN, sourceARN, account, service string) error {
 	if functionARN != "arn:aws:lambda:us-east-1:000000000000:function:known" {
 		return fault.New(fault.NotFound, "ResourceNotFoundException", "Function not found: %s", functionARN)
 	}

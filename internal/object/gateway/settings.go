@@ -23,9 +23,9 @@ import (
 
 // Functions says which functions a bucket may notify. It is safe for concurrent use.
 type Functions interface {
-	// PermitsInvoke returns nil when the function exists and its own policy lets
-	// the service invoke it for that source, a bucket's ARN, of that account.
-	PermitsInvoke(ctx context.Context, functionARN, service, sourceARN, sourceAccount string) error
+	// Permitted returns nil when the function exists and its own policy lets the
+	// service invoke it for that source, a bucket's ARN, of that account.
+	Permitted(ctx context.Context, functionARN, sourceARN, sourceAccount, servicePrincipal string) error
 }
 
 // documentOf reads one of a bucket's documents into v; found is false when it has none.
@@ -161,7 +161,7 @@ func (g *Gateway) keepNone(c fiber.Ctx, name string) (*controllers.Response, err
 func (g *Gateway) checkDestination(ctx context.Context, bucket, function string) error {
 	why := "no function can be notified by this server"
 	if g.cfg.Functions != nil {
-		err := g.cfg.Functions.PermitsInvoke(ctx, function, "s3.amazonaws.com", "arn:aws:s3:::"+bucket, g.cfg.AccountID)
+		err := g.cfg.Functions.Permitted(ctx, function, "arn:aws:s3:::"+bucket, g.cfg.AccountID, "s3.amazonaws.com")
 		if err == nil {
 			return nil
 		}
