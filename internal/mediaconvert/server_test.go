@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
@@ -67,6 +68,12 @@ func (runner) Discard(context.Context, string, job.Status) error { return nil }
 // serve starts the API over the real records and queue, and returns its base URL.
 func serve(t *testing.T) string {
 	t.Helper()
+	return serveTo(t, nil)
+}
+
+// serveTo is serve for callers of whom authorize says what they may do.
+func serveTo(t *testing.T, authorize apiserver.Authorize) string {
+	t.Helper()
 	dir := t.TempDir()
 	records, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "records.db")})
 	if err != nil {
@@ -83,7 +90,7 @@ func serve(t *testing.T) string {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- jobs.Run(ctx) }()
-	web := httptest.NewServer(mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Authenticate: authenticate}))
+	web := httptest.NewServer(mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Authenticate: authenticate, Authorize: authorize}))
 	t.Cleanup(func() {
 		web.Close()
 		stop()
