@@ -1,21 +1,28 @@
 package main
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"net/http"
-	"time"
 
-	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/iam"
+	"vodwright.dev/vodwright/internal/object"
 )
 
-// rootKeys authenticates requests by the one key there is.
-type rootKeys struct{ root iam.Key }
+// bucketKeys implements object.Credentials.
+type bucketKeys struct{ authority *iam.Authority }
 
-func (k rootKeys) authenticate(r *http.Request, _ string) (sigv4.Identity, error) {
-	return sigv4.Verify(r, time.Now(), func(id string) (sigv4.Credential, bool) {
-		return sigv4.Credential{Secret: k.root.Secret, ARN: "arn:aws:iam::" + iam.AccountID + ":root", Account: iam.AccountID}, id == k.root.ID
+func (k bucketKeys) Credential(ctx context.Context, accessKeyID string) (object.Credential, bool, error) {
+	c, ok, err := k.authority.Credential(ctx, accessKeyID)
+	return object.Credential{AccessKeyID: accessKeyID, SecretAccessKey: c.Secret, SessionToken: c.SessionToken, Expires: c.Expires, PrincipalARN: c.ARN}, ok, err
+}
+
+// bucketRights implements object.Authority.
+type bucketRights struct{ authority *iam.Authority }
+
+func (r bucketRights) Decide(ctx context.Context, q object.Question) error {
+	return r.authority.Decide(ctx, iam.Question{
+		Who: q.Who, Service: q.Service, Action: q.Action, Resource: q.Resource, Keys: q.Keys, ResourcePolicy: q.Policy,
 	})
 }
 

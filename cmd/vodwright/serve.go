@@ -115,9 +115,14 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		return err
 	}
 	defer closing(&err, records)
+	authority, err := iam.Open(p.ctx, iam.Config{Store: records, Root: key, Logger: log})
+	if err != nil {
+		return err
+	}
 	buckets, err := object.Open(p.ctx, object.Config{
 		Dir: filepath.Join(data, "buckets"), Region: region, AccountID: iam.AccountID,
-		Root:   object.Credential{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
+		Root:        object.Credential{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
+		Credentials: bucketKeys{authority}, Authority: bucketRights{authority},
 		Events: records, Logger: log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
 	})
 	if err != nil {
@@ -174,18 +179,18 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		return err
 	}
 	defer closing(&err, cdn)
-	keys := rootKeys{key}
 	door := &front.Door{
 		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: console.Handler(),
 		Services: map[string]http.Handler{
-			"mediaconvert": mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
-			"logs":         logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: keys.authenticate, Logger: log}),
-			"wafv2":        wafv2.NewHandler(wafv2.Config{Store: records, Forget: cdn.Forget, Account: iam.AccountID, Authenticate: keys.authenticate, Logger: log}),
-			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: keys.authenticate, Logger: log}),
+			"mediaconvert": mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"logs":         logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"wafv2":        wafv2.NewHandler(wafv2.Config{Store: records, Forget: cdn.Forget, Account: iam.AccountID, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
 		},
 	}
 
 	group, ctx := errgroup.WithContext(p.ctx)
+	group.Go(func() error { return authority.Run(ctx) })
 	group.Go(func() error { return buckets.Run(ctx) })
 	group.Go(func() error { return accessLogs.Run(ctx) })
 	group.Go(func() error { return firewall.Run(ctx) })

@@ -1,8 +1,15 @@
-// Package iam holds who may call: today the root access key, made on the first
-// start and kept in the data folder. Users, roles and policies get their place
-// here; deciding what a caller may do is the policy room's.
+// Package iam is who there is and what they may do: the root key, users and
+// their access keys, roles and who may assume them, managed policies, sessions.
 //
-// It touches its file in the data folder and nothing else.
+// Requests flow in; who signed them flows out (Authenticate), and whether they may
+// (Authorize, Decide, PassRole), as package policy decides. Services of the house
+// take on roles here (AssumeForService). The APIs of IAM and STS, in the folder
+// api, change the records; a change acts on the next request.
+//
+// The room touches its Store, the root key's file, and an injected clock.
+// Invariants: what changed is kept before it acts; a session of a principal that
+// was deleted, or made anew under the same name, may do nothing; the root key may
+// do everything.
 package iam
 
 import (

@@ -24,6 +24,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ const readers = 4
 
 // Config says where the records are.
 type Config struct {
-	Path   string       // the SQLite file; made, with the file mode of the process's umask, when it does not exist
+	Path   string       // the SQLite file, its owner's alone; made when it does not exist
 	Logger *slog.Logger // nil discards
 }
 
@@ -75,6 +76,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open records %q: %w", cfg.Path, err)
 	}
+	if err := private(path); err != nil {
+		return nil, fmt.Errorf("open records %q: %w", path, err)
+	}
 	s := &Store{log: log}
 	if s.write, err = openSQLite(path, 1, ""); err != nil {
 		return nil, fmt.Errorf("open records %q: %w", path, err)
@@ -91,6 +95,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // Close ends all connections; the write-ahead log is folded into the database.
 func (s *Store) Close() error {
 	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// private makes the file if need be and keeps others from reading it: secrets of
+// access keys are in it. SQLite gives the files beside it the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 func openSQLite(path string, conns int, extra string) (*sql.DB, error) {

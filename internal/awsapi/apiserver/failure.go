@@ -10,8 +10,9 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// jsonCodes are the names that the services of the JSON protocols give to the faults of signatures.
+// jsonCodes are the names that the services of the JSON protocols give to the faults of signatures and rights.
 var jsonCodes = map[string]string{
+	"AccessDenied":       "AccessDeniedException",
 	sigv4.CodeMissing:    "MissingAuthenticationTokenException",
 	sigv4.CodeIncomplete: "IncompleteSignatureException",
 	sigv4.CodeUnknownKey: "UnrecognizedClientException",
