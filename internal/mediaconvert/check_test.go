@@ -85,6 +85,14 @@ whole is one line. Names are the wire's; ` + "`[]`" + ` is an item of a list, ` 
 Rules between members (what is required with what, names that would meet) are in
 ` + "`rules.go` and `names.go`" + `.
 
+A job made from a template is laid over it, and an output that names a preset is
+laid over that: what the upper one gives wins, structures merge member by member,
+lists of structures (inputs, output groups, outputs, audio descriptions) item by
+item by their place; an output group of another type replaces the one below. What
+is checked, shown by GetJob and encoded is the result; an output keeps the name of
+its preset. The system presets of the service are not here: export them there and
+create them under a name of your own.
+
 | member | acts | warns | refused |
 |---|---|---|---|
 `
