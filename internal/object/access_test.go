@@ -118,7 +118,7 @@ func TestIdentityPoliciesDecide(t *testing.T) {
 	err = get("out/a")
 	for _, part := range []string{
 		`User: arn:aws:iam::000000000000:user/limited is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::limits/out/a" because no identity-based policy allows the s3:GetObject action`,
-		"attach a policy",
+		"allow it in a policy of the caller or of the bucket",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)

@@ -83,8 +83,7 @@ func (authority) Decide(_ context.Context, q object.Question) error {
 		Action:    q.Action, Resource: q.Resource, ResourceAccount: "000000000000", Keys: policy.Values(q.Keys),
 	}
 	if d := policy.Evaluate(&r, p); !d.Allowed {
-		return fault.New(fault.Denied, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %q %s", q.Who.ARN, q.Action, q.Resource, d.Reason(q.Action)).
-			WithHint("attach a policy that allows it")
+		return fault.New(fault.Denied, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %q %s", q.Who.ARN, q.Action, q.Resource, d.Reason(q.Action))
 	}
 	return nil
 }

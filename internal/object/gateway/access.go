@@ -199,7 +199,14 @@ func (g *Gateway) decide(ctx context.Context, b *disk.Bucket, q Question) error 
 	if anonymous {
 		return s3err.GetAPIError(s3err.ErrAccessDenied) // nothing is told to nobody
 	}
-	return fault.New(fault.Denied, "AccessDenied", "%s", e.Message).WithHint("%s", e.Hint)
+	if e.Hint != "" || e.Code != "AccessDenied" {
+		return err
+	}
+	hint := "allow it in a policy of the caller or of the bucket"
+	if strings.Contains(e.Message, "explicit deny") {
+		hint = "a statement with the effect Deny has to go or to except it"
+	}
+	return fault.New(fault.Denied, e.Code, "%w", err).WithHint("%s", hint)
 }
 
 // Caller is who acts without a request: somebody, or a service for a resource.
@@ -405,8 +412,11 @@ func (g *Gateway) checkACL(r *call, b *disk.Bucket) error {
 	acl := r.Get("X-Amz-Acl")
 	switch r.op.name {
 	case "PostObject":
-		form := utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult)
-		if acl = form.Fields["acl"]; acl == "" {
+		fields := utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult).Fields
+		if err := checkHeaders(func(name string) string { return fields[strings.ToLower(name)] }); err != nil {
+			return err
+		}
+		if acl = fields["acl"]; acl == "" {
 			return nil
 		}
 	case "PutObject", "CopyObject", "CreateMultipartUpload", "PutBucketAcl", "PutObjectAcl":

@@ -36,21 +36,37 @@ func (g *Gateway) refuse(r *http.Request) error {
 			return err
 		}
 	}
-	for name, values := range r.Header {
-		switch {
-		case name == "X-Amz-Server-Side-Encryption":
-			if err := config.CheckEncryption(values[0]); err != nil {
-				return err
-			}
-		case strings.HasPrefix(name, "X-Amz-Server-Side-Encryption"), strings.HasPrefix(name, "X-Amz-Copy-Source-Server-Side-Encryption"):
-			return notImplemented("Server-side encryption with a key of one's own (" + strings.ToLower(name) + ")")
-		}
+	if err := checkHeaders(r.Header.Get); err != nil {
+		return err
 	}
 	if g.isDocument(r) && r.ContentLength > maxDocumentBytes {
 		return s3err.APIError{
 			Code: "MaxMessageLengthExceeded", HTTPStatusCode: http.StatusBadRequest,
 			Description: "Your request was too big: a document may have 4194304 bytes",
 		}
+	}
+	return nil
+}
+
+// checkHeaders refuses what would be passed over: get gives a header, or the field
+// of a form.
+func checkHeaders(get func(name string) string) error {
+	if algorithm := get("X-Amz-Server-Side-Encryption"); algorithm != "" {
+		if err := config.CheckEncryption(algorithm); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{
+		"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Amz-Server-Side-Encryption-Context", "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled",
+		"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Server-Side-Encryption-Customer-Key",
+		"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
+	} {
+		if v := get(name); v != "" && v != "false" {
+			return notImplemented("Server-side encryption with a key of one's own (" + strings.ToLower(name) + ")")
+		}
+	}
+	if class := get("X-Amz-Storage-Class"); class != "" && class != "STANDARD" {
+		return notImplemented("The storage class " + class)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (g *Gateway) route(ctrl controllers.S3ApiController) {
 		{"GET", onBucket, "ownershipControls"}:    {name: "GetBucketOwnershipControls", action: "s3:GetBucketOwnershipControls", run: ctrl.GetBucketOwnershipControls, signed: true},
 		{"DELETE", onBucket, "ownershipControls"}: {name: "DeleteBucketOwnershipControls", action: "s3:PutBucketOwnershipControls", run: ctrl.DeleteBucketOwnershipControls, signed: true},
 
-		{"PUT", onBucket, "versioning"}: {name: "PutBucketVersioning", action: "s3:PutBucketVersioning", run: ctrl.PutBucketVersioning, checks: document},
+		{"PUT", onBucket, "versioning"}: {name: "PutBucketVersioning", action: "s3:PutBucketVersioning", run: g.putVersioning(ctrl.PutBucketVersioning), checks: document},
 		{"GET", onBucket, "versioning"}: {name: "GetBucketVersioning", action: "s3:GetBucketVersioning", run: ctrl.GetBucketVersioning},
 
 		{"PUT", onBucket, "cors"}:    {name: "PutBucketCors", action: "s3:PutBucketCORS", run: ctrl.PutBucketCors, checks: digested},

@@ -199,6 +199,17 @@ func (g *Gateway) Notifications(bucket string) ([]event.Notification, error) {
 	return n.Notifications(), nil
 }
 
+// putVersioning refuses what versitygw would pass over.
+func (g *Gateway) putVersioning(put controllers.Controller) controllers.Controller {
+	return func(c fiber.Ctx) (*controllers.Response, error) {
+		var doc struct{ MfaDelete string }
+		if xml.Unmarshal(c.BodyRaw(), &doc) == nil && doc.MfaDelete == "Enabled" {
+			return nil, notImplemented("MFA delete")
+		}
+		return put(c)
+	}
+}
+
 const minimumSizeHeader = "x-amz-transition-default-minimum-object-size"
 
 func (g *Gateway) putLifecycle(c fiber.Ctx) (*controllers.Response, error) {

@@ -515,6 +515,8 @@ def settings(b):
     same(s3.head_object(Bucket=b, Key="k")["ServerSideEncryption"], "AES256")
     refused("NotImplemented", lambda: put(b, "k", b"x", ServerSideEncryption="aws:kms"), 501)
     refused("NotImplemented", lambda: put(b, "k", b"x", SSECustomerKey="0" * 32, SSECustomerAlgorithm="AES256"), 501)
+    refused("NotImplemented", lambda: put(b, "k", b"x", StorageClass="GLACIER"), 501)
+    refused("NotImplemented", lambda: s3.put_bucket_versioning(Bucket=b, MFA="x", VersioningConfiguration={"Status": "Enabled", "MFADelete": "Enabled"}), 501)
     s3.delete_bucket_encryption(Bucket=b)
     same(s3.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"], aes)
     same(s3.get_bucket_accelerate_configuration(Bucket=b).get("Status"), None)
