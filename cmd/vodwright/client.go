@@ -87,13 +87,20 @@ func (c *client) unreachable(err error) error {
 // call sends a signed request and returns the answer's body and headers. A
 // status of 400 or more is a *fault.Error with the server's code and message.
 func (c *client) call(ctx context.Context, service, method, path, contentType string, body []byte) ([]byte, http.Header, error) {
+	header := http.Header{}
+	if len(body) > 0 {
+		header.Set("Content-Type", contentType)
+	}
+	return c.send(ctx, service, method, path, header, body)
+}
+
+// send is call with headers of the caller's.
+func (c *client) send(ctx context.Context, service, method, path string, header http.Header, body []byte) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.endpoint+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", contentType)
-	}
+	req.Header = header
 	sum := sha256.Sum256(body)
 	if err := v4.NewSigner().SignHTTP(ctx, c.key, req, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
 		return nil, nil, fmt.Errorf("sign request: %w", err)
@@ -166,4 +173,29 @@ func (c *client) jobsCall(ctx context.Context, method, path string, in, out any)
 		return fmt.Errorf("decode answer of %s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+// eventsCall calls an operation of the event API with in and out as JSON documents; out may be nil.
+func (c *client) eventsCall(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"AWSEvents." + operation}}
+	answer, _, err := c.send(ctx, "events", http.MethodPost, "/", header, body)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("decode answer of %s: %w", operation, err)
+	}
+	return nil
+}
+
+// iamCall calls an operation of IAM; what is answered is not read.
+func (c *client) iamCall(ctx context.Context, operation string, fields url.Values) error {
+	fields.Set("Action", operation)
+	fields.Set("Version", "2010-05-08")
+	_, _, err := c.call(ctx, "iam", http.MethodPost, "/", "application/x-www-form-urlencoded", []byte(fields.Encode()))
+	return err
 }

@@ -44,6 +44,7 @@ type commandLine struct {
 
 	Serve    serveCmd    `cmd:"" help:"Run the server: buckets, jobs, distributions, player."`
 	Publish  publishCmd  `cmd:"" help:"Upload videos to a running server, encode them, print the stream URLs."`
+	Automate automateCmd `cmd:"" help:"Turn every video put in a bucket into a job."`
 	Convert  convertCmd  `cmd:"" help:"Encode a file into a folder, without a server."`
 	Demo     demoCmd     `cmd:"" help:"Serve, and publish a generated clip or your own video."`
 	Template templateCmd `cmd:"" help:"Import and export job templates in the AWS console's form."`
@@ -59,6 +60,8 @@ Examples:
   vodwright serve                         run the server in ./vodwright-data
   eval "$(vodwright env)"                 point aws, boto3, SDKs and Terraform at it
   vodwright publish holiday.mp4           upload, encode, print the player's URL
+  vodwright automate --source in --template ladder --destination out
+                                          every video put in a bucket becomes a stream
   vodwright convert talk.mov -o stream/   just encode, into a folder
 
 Exit codes: 0 done; 1 internal error; 2 wrong usage or input; 3 not found;

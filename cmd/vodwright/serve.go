@@ -20,6 +20,9 @@ import (
 	"vodwright.dev/vodwright/internal/console"
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/edge/accesslog"
+	"vodwright.dev/vodwright/internal/event"
+	"vodwright.dev/vodwright/internal/event/webhook"
+	"vodwright.dev/vodwright/internal/eventbridge"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/fetch"
 	"vodwright.dev/vodwright/internal/ffmpeg"
@@ -47,11 +50,12 @@ const (
 
 type serveCmd struct {
 	dataFlag
-	Listen       string `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	TLSListen    string `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
-	Workers      int    `help:"Encoder processes side by side." default:"${cores}"`
-	PrivateInput bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
-	Verbose      bool   `short:"v" help:"Log debug messages."`
+	Listen          string `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	TLSListen       string `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
+	Workers         int    `help:"Encoder processes side by side." default:"${cores}"`
+	PrivateInput    bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
+	PrivateWebhooks bool   `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
+	Verbose         bool   `short:"v" help:"Log debug messages."`
 	sandboxFlags
 }
 
@@ -115,6 +119,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		return err
 	}
 	defer closing(&err, records)
+	facts := &eventRecords{Store: records}
 	authority, err := iam.Open(p.ctx, iam.Config{Store: records, Root: key, Logger: log})
 	if err != nil {
 		return err
@@ -123,7 +128,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		Dir: filepath.Join(data, "buckets"), Region: region, AccountID: iam.AccountID,
 		Root:        object.Credential{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
 		Credentials: bucketKeys{authority}, Authority: bucketRights{authority},
-		Events: records, Logger: log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
+		Events: facts, Logger: log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
 	})
 	if err != nil {
 		return err
@@ -139,12 +144,13 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	if err != nil {
 		return err
 	}
+	prober := probe.New(runner)
 	carrier := worker.New(worker.Config{
-		Dir: filepath.Join(data, "work"), FFmpeg: runner, Probe: probe.New(runner),
+		Dir: filepath.Join(data, "work"), FFmpeg: runner, Probe: prober,
 		Fetch:   fetch.New(fetch.Config{AllowPrivate: c.PrivateInput, Logger: log}),
 		Objects: bucketObjects{buckets}, Slots: c.Workers, Logger: log,
 	})
-	jobs, err := job.New(job.Config{Store: records, Tasks: tasks, Runner: carrier, Slots: c.Workers, Logger: log})
+	jobs, err := job.New(job.Config{Store: facts, Tasks: tasks, Runner: carrier, Slots: c.Workers, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -179,13 +185,29 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		return err
 	}
 	defer closing(&err, cdn)
+	jobAPI := mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log})
+	roles := &roleSessions{authority: authority}
+	webhooks := webhook.New(webhook.Config{Records: records, AllowPrivate: c.PrivateWebhooks, AllowLoopback: onlyLoopback(listener, secure)})
+	bus, err := event.NewBus(event.Config{
+		Store: records, Feeds: map[string]event.Feed{feedObjects: objectFeed{records}, feedJobs: jobFeed{records}},
+		Buckets: bucketEvents{buckets}, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
+		Jobs:    newAutomation(data, buckets, prober, jobsAPI{jobAPI, roles.assume, records}),
+		Account: iam.AccountID, Region: region, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	facts.bus.Store(bus)
 	door := &front.Door{
 		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: console.Handler(),
 		Services: map[string]http.Handler{
-			"mediaconvert": mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-			"logs":         logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-			"wafv2":        wafv2.NewHandler(wafv2.Config{Store: records, Forget: cdn.Forget, Account: iam.AccountID, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-			"cloudfront":   cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"mediaconvert": jobAPI,
+			"events": eventbridge.NewHandler(eventbridge.Config{
+				Records: records, Bus: bus, CheckEndpoint: webhooks.Check, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log,
+			}),
+			"logs":       logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"wafv2":      wafv2.NewHandler(wafv2.Config{Store: records, Forget: cdn.Forget, Account: iam.AccountID, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
 		},
 	}
 
@@ -195,6 +217,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	group.Go(func() error { return accessLogs.Run(ctx) })
 	group.Go(func() error { return firewall.Run(ctx) })
 	group.Go(func() error { return jobs.Run(ctx) })
+	group.Go(func() error { return bus.Run(ctx) })
 	group.Go(func() error { return journal.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })
 	servers := []*http.Server{httpServer(door, log)}

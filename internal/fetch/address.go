@@ -27,6 +27,10 @@ var (
 	v4Compat  = netip.MustParsePrefix("::/96")        // the last 4 bytes
 )
 
+// Public reports whether an address is one that strangers may make us connect
+// to: of the public Internet, not of this machine or a private network.
+func Public(to netip.AddrPort) bool { return public(to) }
+
 // public says whether an address is one of the public Internet: not of this
 // machine, a private network, a link, or a block with a special purpose.
 func public(to netip.AddrPort) bool {

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,14 +26,11 @@ func (w *Worker) source(ctx context.Context, id, input string, bind func() (Obje
 	defer os.RemoveAll(try)
 	part := filepath.Join(try, "source")
 
-	u, err := url.Parse(input)
-	if err != nil {
-		return "", fault.New(fault.Invalid, "1040", "/inputs/0/fileInput: %q is not a URL", input)
-	}
-	switch u.Scheme {
+	scheme, rest, _ := strings.Cut(input, "://")
+	switch scheme {
 	case "s3":
 		// S3 keys are taken as they are: "?", "#" and "%" are ordinary characters in them.
-		bucket, key, _ := strings.Cut(strings.TrimPrefix(input, "s3://"), "/")
+		bucket, key, _ := strings.Cut(rest, "/")
 		objects, err := bind()
 		if err != nil {
 			return "", err
