@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/event/automation"
 	"vodwright.dev/vodwright/internal/fault"
@@ -161,24 +159,23 @@ func (o automationObjects) Snapshot(ctx context.Context, bucket, key, dst string
 	return err
 }
 
-// roleKeys gives the credentials with which a service acts in a role.
-type roleKeys func(ctx context.Context, roleARN, service, session string) (aws.Credentials, error)
-
 // jobsAPI implements automation.API: requests of the job API, signed with the
 // role's credentials and answered by its handler, as if they had come from outside.
 type jobsAPI struct {
 	handler http.Handler
-	keys    roleKeys
+	roles   *roleSessions
 	records *store.Store
 }
 
+// eventsPrincipal is the service that makes jobs of events.
+const eventsPrincipal = "events.amazonaws.com"
+
 func (a jobsAPI) call(ctx context.Context, roleARN, method, path string, body []byte, out any) error {
-	key, err := a.keys(ctx, roleARN, "events.amazonaws.com", "events")
-	if err != nil {
-		return fmt.Errorf("assume role %s: %w", roleARN, err)
+	answer, err := a.try(ctx, roleARN, method, path, body)
+	if fault.Is(err, fault.Denied) { // the role may have been made anew
+		a.roles.forget(roleARN, eventsPrincipal)
+		answer, err = a.try(ctx, roleARN, method, path, body)
 	}
-	inside := &client{endpoint: "http://events.internal", key: key, http: &http.Client{Transport: handlerTransport{a.handler}}}
-	answer, _, err := inside.call(ctx, "mediaconvert", method, jobsPath+path, "application/json", body)
 	if err != nil {
 		return err
 	}
@@ -186,6 +183,16 @@ func (a jobsAPI) call(ctx context.Context, roleARN, method, path string, body []
 		return fmt.Errorf("decode answer of %s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+func (a jobsAPI) try(ctx context.Context, roleARN, method, path string, body []byte) ([]byte, error) {
+	key, err := a.roles.assume(ctx, roleARN, eventsPrincipal, "events")
+	if err != nil {
+		return nil, err
+	}
+	inside := &client{endpoint: "http://events.internal", key: key, http: &http.Client{Transport: handlerTransport{a.handler}}}
+	answer, _, err := inside.call(ctx, "mediaconvert", method, jobsPath+path, "application/json", body)
+	return answer, err
 }
 
 func (a jobsAPI) Template(ctx context.Context, roleARN, name string) (automation.Template, error) {
@@ -255,16 +262,6 @@ type answerBuffer struct {
 func (w *answerBuffer) Header() http.Header         { return w.header }
 func (w *answerBuffer) WriteHeader(status int)      { w.status = status }
 func (w *answerBuffer) Write(p []byte) (int, error) { return w.body.Write(p) }
-
-// bucketEvents implements event.Buckets.
-type bucketEvents struct{ store *object.Store }
-
-func (b bucketEvents) Notifications(ctx context.Context, bucket string) ([]event.Notification, error) {
-	if s, ok := any(b.store).(event.Buckets); ok {
-		return s.Notifications(ctx, bucket)
-	}
-	return []event.Notification{{EventBridge: true}}, nil // until buckets keep notification configurations
-}
 
 // newAutomation makes what turns created objects into jobs.
 func newAutomation(data string, buckets *object.Store, prober *probe.Prober, api automation.API) *automation.Starter {

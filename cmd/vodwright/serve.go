@@ -186,12 +186,12 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	}
 	defer closing(&err, cdn)
 	jobAPI := mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log})
-	roles := &roleSessions{authority: authority}
+	roles := &roleSessions{authority: authority, root: key}
 	webhooks := webhook.New(webhook.Config{Records: records, AllowPrivate: c.PrivateWebhooks, AllowLoopback: onlyLoopback(listener, secure)})
 	bus, err := event.NewBus(event.Config{
 		Store: records, Feeds: map[string]event.Feed{feedObjects: objectFeed{records}, feedJobs: jobFeed{records}},
-		Buckets: bucketEvents{buckets}, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
-		Jobs:    newAutomation(data, buckets, prober, jobsAPI{jobAPI, roles.assume, records}),
+		Buckets: buckets, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
+		Jobs:    newAutomation(data, buckets, prober, jobsAPI{jobAPI, roles, records}),
 		Account: iam.AccountID, Region: region, Logger: log,
 	})
 	if err != nil {
