@@ -62,6 +62,10 @@ func (h *Host) newEnvironment(ctx context.Context, s *Spec) (*environment, error
 		e.out.closePipe()
 		return nil, err
 	}
+	if !h.admit(e) {
+		e.end()
+		return nil, shuttingDown()
+	}
 	h.log.Debug("execution environment started", "function", s.Name, "version", s.Version, "pid", e.process.cmd.Process.Pid, "stream", stream)
 	return e, nil
 }

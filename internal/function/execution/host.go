@@ -36,9 +36,11 @@ type Host struct {
 	log            *slog.Logger
 
 	mu      sync.Mutex
-	closed  bool
+	closed  bool // nothing new is started
+	ended   bool // and nothing goes on
 	running int
 	idle    map[string][]*environment // by key, the last used last
+	active  map[*environment]bool     // that carry an invocation
 	retired map[string]bool           // keys that were replaced
 	ending  sync.WaitGroup
 }
@@ -46,7 +48,7 @@ type Host struct {
 // New finds the programs and writes the bootstraps; it starts nothing. A missing
 // bubblewrap is an error of every Invoke instead, so that a server can start and say so.
 func New(cfg Config) (*Host, error) {
-	h := &Host{cfg: cfg, log: cfg.Logger, idle: map[string][]*environment{}, retired: map[string]bool{}}
+	h := &Host{cfg: cfg, log: cfg.Logger, idle: map[string][]*environment{}, retired: map[string]bool{}, active: map[*environment]bool{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -83,6 +85,9 @@ func New(cfg Config) (*Host, error) {
 	return h, h.prepare()
 }
 
+// grace is what invocations that run have when the server ends.
+const grace = 2 * time.Second
+
 // Run ends every environment when ctx ends, and returns when they are gone.
 func (h *Host) Run(ctx context.Context) error {
 	<-ctx.Done()
@@ -97,7 +102,22 @@ func (h *Host) Run(ctx context.Context) error {
 	for _, e := range all {
 		h.retire(e)
 	}
-	h.ending.Wait()
+	gone := make(chan struct{})
+	go func() {
+		h.ending.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-time.After(grace):
+		h.mu.Lock()
+		h.ended = true
+		for e := range h.active {
+			e.process.kill()
+		}
+		h.mu.Unlock()
+		<-gone
+	}
 	return ctx.Err()
 }
 
@@ -139,6 +159,29 @@ func (h *Host) retire(e *environment) {
 	}()
 }
 
+func shuttingDown() error {
+	return fault.New(fault.Unavailable, "ServiceException", "the server is shutting down")
+}
+
+// admit takes note of a started environment, unless everything has ended.
+func (h *Host) admit(e *environment) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return false
+	}
+	h.active[e] = true
+	return true
+}
+
+// dismiss retires an environment that carries an invocation.
+func (h *Host) dismiss(e *environment) {
+	h.mu.Lock()
+	delete(h.active, e)
+	h.mu.Unlock()
+	h.retire(e)
+}
+
 // acquire returns a warm environment, or nil when one has to be started; the
 // place is the caller's either way, until release.
 func (h *Host) acquire(s *Spec) (*environment, error) {
@@ -148,7 +191,7 @@ func (h *Host) acquire(s *Spec) (*environment, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, fault.New(fault.Unavailable, "ServiceException", "the server is shutting down")
+		return nil, shuttingDown()
 	}
 	if h.running >= h.cfg.MaxEnvironments {
 		return nil, fault.New(fault.Unavailable, CodeThrottled, "Rate Exceeded.").WithHint("%d invocations run at once on this server", h.running)
@@ -161,6 +204,7 @@ func (h *Host) acquire(s *Spec) (*environment, error) {
 		h.idle[s.Key] = list
 		e.idle.Stop()
 		if e.alive() && (e.expires.IsZero() || time.Until(e.expires) > s.Timeout+time.Minute) {
+			h.active[e] = true
 			return e, nil
 		}
 		h.retire(e)
@@ -188,6 +232,7 @@ func (h *Host) makeRoom() {
 func (h *Host) release(s *Spec, e *environment) {
 	h.mu.Lock()
 	h.running--
+	delete(h.active, e)
 	keep := e != nil && e.alive() && !h.closed && !h.retired[s.Key]
 	if keep {
 		e.idle = time.AfterFunc(h.cfg.Idle, func() { h.expire(e) })
@@ -241,7 +286,7 @@ func (h *Host) Invoke(ctx context.Context, s *Spec, in Invocation) (Result, erro
 		if result, ok := r.carry(e); ok {
 			return result, nil
 		}
-		h.retire(e) // it ended while it was idle
+		h.dismiss(e) // it ended while it was idle
 		e = nil
 	}
 }
@@ -274,7 +319,7 @@ func (r *run) start(ctx context.Context, h *Host) (e *environment, failed *Resul
 			<-e.process.exited
 			e.out.catchUp()
 			e.out.add(fmt.Sprintf("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: timeout", ms(took)))
-			h.retire(e)
+			h.dismiss(e)
 		default:
 			result := r.failedInit(e, err, took, phase)
 			return e, &result, nil

@@ -1,0 +1,109 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// page is how many events are read at once.
+const page = 100
+
+// lookAgain bounds how long the dispatcher waits when the store fails.
+const lookAgain = 5 * time.Second
+
+// dispatcher hands events to goroutines: as many of one function side by side as
+// its share, so that a slow function does not hold up the others.
+type dispatcher struct {
+	f    *Functions
+	mu   sync.Mutex
+	busy map[string]bool // events, by id
+	side map[string]int  // by function
+	wg   sync.WaitGroup
+}
+
+// dispatch handles events as they become due, until ctx ends and those that are
+// handled have stopped.
+func (f *Functions) dispatch(ctx context.Context) error {
+	d := &dispatcher{f: f, busy: map[string]bool{}, side: map[string]int{}}
+	defer d.wg.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.wake:
+		case <-timer.C:
+		}
+		wait, err := d.startDue(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			f.log.WarnContext(ctx, "events of functions wait", "err", err)
+			wait = lookAgain
+		}
+		timer.Reset(wait)
+	}
+}
+
+// startDue starts what is due and has a place, and returns how long nothing else will be.
+func (d *dispatcher) startDue(ctx context.Context) (time.Duration, error) {
+	d.mu.Lock()
+	var full []string
+	for name, n := range d.side {
+		if n >= d.f.cfg.Side {
+			full = append(full, name)
+		}
+	}
+	limit := page + len(d.busy)
+	d.mu.Unlock()
+	now := d.f.cfg.Now()
+	events, err := d.f.cfg.Queue.DueEvents(ctx, now, limit, full)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range events {
+		d.start(ctx, e)
+	}
+	if len(events) == limit { // there may be more, of other functions
+		d.f.look()
+	}
+	next, err := d.f.cfg.Queue.NextEvent(ctx, now)
+	if err != nil {
+		return 0, err
+	}
+	if next.IsZero() {
+		return time.Hour, nil // a new event wakes us
+	}
+	return max(next.Sub(d.f.cfg.Now()), time.Millisecond), nil
+}
+
+func (d *dispatcher) start(ctx context.Context, e Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.busy[e.ID] || d.side[e.Function] >= d.f.cfg.Side {
+		return
+	}
+	d.busy[e.ID] = true
+	d.side[e.Function]++
+	d.wg.Go(func() {
+		err := d.f.handle(ctx, e)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			d.f.log.ErrorContext(ctx, "an event of a function is kept and tried again", "function", e.Function, "request", e.ID, "err", err)
+			select { // the store is in trouble: not at once
+			case <-ctx.Done():
+			case <-time.After(lookAgain):
+			}
+		}
+		d.mu.Lock()
+		delete(d.busy, e.ID)
+		if d.side[e.Function]--; d.side[e.Function] == 0 {
+			delete(d.side, e.Function)
+		}
+		d.mu.Unlock()
+		d.f.look()
+	})
+}
