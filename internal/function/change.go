@@ -32,7 +32,7 @@ func (f *Functions) Create(ctx context.Context, d Definition, zip []byte) (Funct
 	if err := d.Version.check(); err != nil {
 		return Function{}, Version{}, err
 	}
-	p, err := f.cfg.Code.Put(zip)
+	p, err := f.keep(ctx, zip)
 	if err != nil {
 		return Function{}, Version{}, err
 	}
@@ -56,6 +56,18 @@ func (f *Functions) Create(ctx context.Context, d Definition, zip []byte) (Funct
 
 func exists(name string) error {
 	return fault.New(fault.Conflict, CodeConflict, "Function already exist: %s", name)
+}
+
+// keep keeps a package that there is room for.
+func (f *Functions) keep(ctx context.Context, zip []byte) (code.Package, error) {
+	u, err := f.Usage(ctx)
+	if err != nil {
+		return code.Package{}, err
+	}
+	if u.CodeSize+int64(len(zip)) > MaxCode {
+		return code.Package{}, fault.New(fault.Limit, "CodeStorageExceededException", "Code storage limit exceeded.").WithHint("delete functions or old versions of them")
+	}
+	return f.cfg.Code.Put(zip)
 }
 
 func (v *Version) take(p code.Package) {
@@ -164,7 +176,7 @@ func (f *Functions) UpdateCode(ctx context.Context, name string, c CodeChange) (
 		apply(&fn.Latest, p)
 		return fn, fn.Latest, err
 	}
-	p, err := f.cfg.Code.Put(c.Zip)
+	p, err := f.keep(ctx, c.Zip)
 	if err != nil {
 		return fn, Version{}, err
 	}
@@ -243,6 +255,36 @@ func (f *Functions) Delete(ctx context.Context, name, qualifier string) error {
 		f.cfg.Host.Retire(v.Key)
 	}
 	return err
+}
+
+// Reserve gives a function concurrency of its own, 0 stops it; nil takes it back.
+func (f *Functions) Reserve(ctx context.Context, name string, want *int) (Function, error) {
+	if want != nil {
+		fn, _, err := f.Get(ctx, name, "")
+		if err != nil {
+			return fn, err
+		}
+		u, err := f.Usage(ctx)
+		if err != nil {
+			return fn, err
+		}
+		if left := u.Unreserved + value(fn.Reserved); *want > left {
+			return fn, invalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [0].")
+		}
+	}
+	fn, err := f.Change(ctx, name, func(fn *Function) error {
+		fn.Reserved = want
+		return nil
+	})
+	f.look()
+	return fn, err
+}
+
+func value(p *int) int {
+	if p == nil {
+		return 0
+	}
+	return *p
 }
 
 // Package opens the package of a version.

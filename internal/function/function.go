@@ -86,6 +86,9 @@ const (
 	maxEnvironment = 4096 // bytes, of names and values
 )
 
+// MaxCode bounds the packages of all functions, in bytes, as in AWS.
+const MaxCode = 75 << 30
+
 // Codes of errors, as the Lambda API has them.
 const (
 	CodeInvalid      = "InvalidParameterValueException"
@@ -162,7 +165,7 @@ func (v *Version) check() error {
 		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit.")
 	}
 	if v.DeadLetter != "" {
-		return checkTarget(v.DeadLetter)
+		return CheckTarget(v.DeadLetter)
 	}
 	return nil
 }
@@ -218,6 +221,9 @@ func (f *Function) AsyncOf(qualifier string) (Async, bool) {
 	a, ok := f.Async[qualifier]
 	return a, ok
 }
+
+// AsyncQualifiers lists the qualifiers with a configuration for events.
+func (f *Function) AsyncQualifiers() []string { return sortedNames(f.Async) }
 
 func sortedNames[V any](m map[string]V) []string {
 	names := make([]string, 0, len(m))

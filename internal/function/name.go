@@ -82,8 +82,8 @@ func target(arn string) (kind, name string) {
 	}
 }
 
-// checkTarget refuses a destination that cannot be delivered to.
-func checkTarget(arn string) error {
+// CheckTarget refuses a destination that cannot be delivered to.
+func CheckTarget(arn string) error {
 	switch kind, name := target(arn); {
 	case kind == "sqs" || kind == "sns":
 		return invalid("The destination ARN %s is of a service that Vodwright does not have", arn).
