@@ -29,6 +29,7 @@ import (
 	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/iam"
 	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/lambda"
 	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 	"vodwright.dev/vodwright/internal/object"
@@ -124,10 +125,11 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	if err != nil {
 		return err
 	}
+	notified := &notifiedFunctions{} // which exist after the buckets do
 	buckets, err := object.Open(p.ctx, object.Config{
 		Dir: filepath.Join(data, "buckets"), Region: region, AccountID: iam.AccountID,
 		Root:        object.Credential{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
-		Credentials: bucketKeys{authority}, Authority: bucketRights{authority},
+		Credentials: bucketKeys{authority}, Authority: bucketRights{authority}, Functions: notified,
 		Events: facts, Logger: log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
 	})
 	if err != nil {
@@ -174,6 +176,17 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		s.HTTPS, s.CAFile = "https://"+secure.Addr().String(), ca.CertPEMPath()
 	}
 
+	fns, host, err := openFunctions(functionRooms{
+		data: data, endpoint: loopback(listener), unsandboxed: c.Unsandboxed, records: records, journal: journal, authority: authority, buckets: buckets, bus: &facts.bus, log: log,
+	})
+	if err != nil {
+		return err
+	}
+	notified.Functions = fns
+	lambdaAPI := lambda.New(lambda.Config{
+		Functions: fns, Buckets: functionPackages{buckets}, Authenticate: authority.Authenticate, Authorize: authority.Authorize,
+		PassRole: functionRoles{authority}.passRole, Account: iam.AccountID, Region: region, Logger: log,
+	})
 	accessLogs := accesslog.New(accesslog.Config{Dir: filepath.Join(data, "access-logs"), Bucket: logBuckets{buckets}, Logger: log})
 	defer closing(&err, accessLogs) // when the servers have ended
 	firewall := waf.New(waf.Config{Log: firewallLog{journal}, Logger: log})
@@ -190,7 +203,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	webhooks := webhook.New(webhook.Config{Records: records, AllowPrivate: c.PrivateWebhooks, AllowLoopback: onlyLoopback(listener, secure)})
 	bus, err := event.NewBus(event.Config{
 		Store: records, Feeds: map[string]event.Feed{feedObjects: objectFeed{records}, feedJobs: jobFeed{records}},
-		Buckets: buckets, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
+		Buckets: buckets, Functions: fns, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
 		Jobs:    newAutomation(data, buckets, prober, jobsAPI{jobAPI, roles, records}),
 		Account: iam.AccountID, Region: region, Logger: log,
 	})
@@ -199,12 +212,13 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	}
 	facts.bus.Store(bus)
 	door := &front.Door{
-		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: console.Handler(),
+		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: below(lambda.DownloadPath, lambdaAPI.Downloads(), console.Handler()),
 		Services: map[string]http.Handler{
 			"mediaconvert": jobAPI,
 			"events": eventbridge.NewHandler(eventbridge.Config{
 				Records: records, Bus: bus, CheckEndpoint: webhooks.Check, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log,
 			}),
+			"lambda":     lambdaAPI,
 			"logs":       logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
 			"wafv2":      wafv2.NewHandler(wafv2.Config{Store: records, Forget: cdn.Forget, Account: iam.AccountID, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
 			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
@@ -219,6 +233,8 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	group.Go(func() error { return jobs.Run(ctx) })
 	group.Go(func() error { return bus.Run(ctx) })
 	group.Go(func() error { return journal.Run(ctx) })
+	group.Go(func() error { return host.Run(ctx) })
+	group.Go(func() error { return fns.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })
 	servers := []*http.Server{httpServer(door, log)}
 	group.Go(func() error { return untilShutdown(servers[0].Serve(listener)) })

@@ -123,8 +123,8 @@ func (f *Functions) InvokeAsync(ctx context.Context, functionARN string, body []
 	return err
 }
 
-// Permitted says what InvokeAsync would: whether a service may invoke a function
-// for a source. A bucket's notification configuration is checked so.
+// Permitted says what InvokeAsync would: whether a service may invoke a
+// function for a source. A bucket's notification configuration is checked so.
 func (f *Functions) Permitted(ctx context.Context, functionARN, sourceARN, sourceAccount, servicePrincipal string) error {
 	name, qualifier, err := f.Parse(functionARN, "")
 	if err != nil {

@@ -56,8 +56,16 @@ type Policies interface {
 type Targets interface {
 	// MayInvoke is nil when the role may invoke the function.
 	MayInvoke(ctx context.Context, role, functionARN string) error
-	PutObject(ctx context.Context, role, bucket, key string, body []byte) error
-	PutEvent(ctx context.Context, role, bus, source, detailType string, resources []string, detail json.RawMessage) error
+	PutObject(ctx context.Context, role, bucket, key string, body []byte, lineage string) error
+	PutEvent(ctx context.Context, role string, e BusEvent) error
+}
+
+// BusEvent is a record on its way to an event bus.
+type BusEvent struct {
+	ID, Bus, Source, DetailType string
+	Resources                   []string
+	Detail                      json.RawMessage
+	Lineage                     string // X-Amzn-Trace-Id of what follows from it
 }
 
 // Config is what Functions are made of. Records, Queue, Code, Host, Policies,

@@ -120,6 +120,7 @@ func (f *Functions) deliver(ctx context.Context, e Event) error {
 
 func (f *Functions) deliverTo(ctx context.Context, e Event, arn string) error {
 	o := e.Outcome
+	lineage := readLineage(e.Trace).next(f.ARN(e.Function, "")).String()
 	switch kind, name := target(arn); kind {
 	case "lambda":
 		to, qualifier, err := f.Parse(name, "")
@@ -133,17 +134,20 @@ func (f *Functions) deliverTo(ctx context.Context, e Event, arn string) error {
 			return err
 		}
 		// The same id each time: delivered twice, it is queued once.
-		_, err = f.enqueue(ctx, Request{Name: to, Qualifier: qualifier, Payload: o.Record, RequestID: derived(e.ID + arn), Trace: readLineage(e.Trace).next(f.ARN(e.Function, "")).String()})
+		_, err = f.enqueue(ctx, Request{Name: to, Qualifier: qualifier, Payload: o.Record, RequestID: derived(e.ID + arn), Trace: lineage})
 		return err
 	case "s3":
 		key := fmt.Sprintf("aws/lambda/async/%s/%s/%s-%s", e.Function, o.At.Format("2006/01/02"), o.At.Format("2006-01-02T15.04.05"), derived(e.ID+arn))
-		return f.cfg.Targets.PutObject(ctx, o.Role, name, key, o.Record)
+		return f.cfg.Targets.PutObject(ctx, o.Role, name, key, o.Record, lineage)
 	case "events":
 		result := "Failure"
 		if o.Condition == conditionSuccess {
 			result = "Success"
 		}
-		return f.cfg.Targets.PutEvent(ctx, o.Role, name, "lambda", "Lambda Function Invocation Result - "+result, []string{arn, o.ARN}, o.Record)
+		return f.cfg.Targets.PutEvent(ctx, o.Role, BusEvent{
+			ID: derived(e.ID + arn), Bus: name, Source: "lambda", DetailType: "Lambda Function Invocation Result - " + result,
+			Resources: []string{arn, o.ARN}, Detail: o.Record, Lineage: lineage,
+		})
 	}
 	return fault.New(fault.Invalid, CodeInvalid, "the target %s cannot be delivered to", arn)
 }

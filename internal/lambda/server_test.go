@@ -71,7 +71,7 @@ func (h *house) Permits(_ context.Context, service, _, _ string, keys map[string
 
 func (h *house) MayInvoke(context.Context, string, string) error { return nil }
 
-func (h *house) PutObject(_ context.Context, _, bucket, key string, body []byte) error {
+func (h *house) PutObject(_ context.Context, _, bucket, key string, body []byte, _ string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if bucket == "missing" {
@@ -82,7 +82,7 @@ func (h *house) PutObject(_ context.Context, _, bucket, key string, body []byte)
 	return nil
 }
 
-func (h *house) PutEvent(context.Context, string, string, string, string, []string, json.RawMessage) error {
+func (h *house) PutEvent(context.Context, string, function.BusEvent) error {
 	return errors.New("no bus here")
 }
 
