@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -68,7 +69,7 @@ func (v *viewer) respond(o *object, how outcome) error {
 	}
 
 	// Whatever can fail at the origin does so before the status is sent.
-	source, err := v.edge.openBody(v.r.Context(), o, v.sendsFiles(n))
+	source, err := v.openBody(o, n)
 	if err != nil {
 		return originFault(err, v.r.URL.Path)
 	}
@@ -164,10 +165,30 @@ func (v *viewer) sendsFiles(length int64) bool {
 
 // body is where the bytes of one response come from; one of the sources is set.
 type body struct {
-	bytes *blob
-	at    io.ReaderAt       // the shared file
-	own   io.ReadSeekCloser // a handle of this response alone
-	close func()
+	bytes  *blob
+	file   *os.File // the shared file, for sender
+	sender fileSender
+	at     io.ReaderAt       // the shared file
+	own    io.ReadSeekCloser // a handle of this response alone
+	close  func()
+}
+
+// fileSender is a ResponseWriter that sends parts of a file in the kernel from any
+// offset, so that viewers share one handle (fastlane.Lane's).
+type fileSender interface {
+	CanSendFile() bool
+	SendFile(f *os.File, offset, n int64) (int64, error)
+}
+
+// openBody returns the source of length bytes of o for this viewer.
+func (v *viewer) openBody(o *object, length int64) (body, error) {
+	files := v.sendsFiles(length)
+	if files && o.file != nil {
+		if sender, ok := v.w.(fileSender); ok && sender.CanSendFile() {
+			return body{file: o.file, sender: sender, close: func() {}}, nil
+		}
+	}
+	return v.edge.openBody(v.r.Context(), o, files)
 }
 
 // openBody returns the source of o's bytes; ownFile asks for a file handle with
@@ -254,6 +275,16 @@ func (v *viewer) send(b body, first, length int64) error {
 		return v.sendBytes(b.bytes, first, first+length, extend)
 	case b.at != nil:
 		return v.sendAt(b.at, first, length, extend)
+	case b.file != nil:
+		for length > 0 {
+			extend()
+			n, err := b.sender.SendFile(b.file, first, min(length, piece))
+			first, length, v.sent = first+n, length-n, v.sent+n
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if _, err := b.own.Seek(first, io.SeekStart); err != nil {
 		return err
