@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -236,23 +237,22 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	group.Go(func() error { return host.Run(ctx) })
 	group.Go(func() error { return fns.Run(ctx) })
 	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })
-	servers := []*http.Server{httpServer(door, log)}
-	group.Go(func() error { return untilShutdown(servers[0].Serve(listener)) })
+	entrances := []*entrance{newEntrance(listener, door, nil, log)}
 	if secure != nil {
-		tlsServer := httpServer(door, log)
-		tlsServer.TLSConfig = ca.Config(nil)
-		servers = append(servers, tlsServer)
-		group.Go(func() error { return untilShutdown(tlsServer.ServeTLS(secure, "", "")) })
+		entrances = append(entrances, newEntrance(secure, door, ca.Config(nil), log))
+	}
+	for _, e := range entrances {
+		e.start(group)
 	}
 	group.Go(func() error {
 		<-ctx.Done()
 		end, stop := context.WithTimeout(context.Background(), 3*time.Second)
 		defer stop()
-		for _, server := range servers {
-			if server.Shutdown(end) != nil { // long downloads do not hold up the end
-				_ = server.Close()
-			}
+		var ending sync.WaitGroup
+		for _, e := range entrances {
+			ending.Go(func() { e.shutdown(end) })
 		}
+		ending.Wait()
 		return nil
 	})
 	if err := writeEndpoints(data, s.endpoints); err != nil {
@@ -284,21 +284,6 @@ func checkMedia(ctx context.Context, runner *ffmpeg.Runner, unsandboxed bool, lo
 		log.Info("media processes are sandboxed", "ffmpeg", report.FFmpegVersion)
 	}
 	return nil
-}
-
-func httpServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // a broken viewer is not the operator's business
-	}
-}
-
-// untilShutdown drops the error by which an http.Server says that it was shut down.
-func untilShutdown(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
 }
 
 func listen(address string) (net.Listener, error) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"vodwright.dev/vodwright/internal/edge/fastlane"
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -204,8 +206,49 @@ type site struct {
 	origin *folderOrigin
 	dist   *oneDistribution
 	clock  *clock
-	plain  *httptest.Server
-	secure *httptest.Server
+	plain  *entrance
+	secure *entrance
+}
+
+// entrance is a listener as the server has it: plain requests go through the fast
+// lane, HTTP/2 and everything else through net/http.
+type entrance struct {
+	*http.Server
+	Listener net.Listener
+	lane     *fastlane.Lane
+}
+
+func (s *site) listen(config *tls.Config) *entrance {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	in := &entrance{Listener: l, lane: fastlane.New(l, fastlane.Config{Handler: s.edge, Owns: func(string) bool { return true }, TLS: config})}
+	in.Server = &http.Server{
+		Handler: fastlane.Handler(s.edge), ConnContext: fastlane.ConnContext, TLSConfig: config,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // handshakes of clients that have gone
+	}
+	go in.lane.Serve()
+	go in.Server.Serve(in.lane.Rest())
+	return in
+}
+
+// Close waits for answers under way.
+func (e *entrance) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = e.lane.Shutdown(ctx)
+	if e.Server.Shutdown(ctx) != nil {
+		_ = e.Server.Close()
+	}
+}
+
+// certificate is one for every name.
+func certificate(t testing.TB) *tls.Config {
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	return &tls.Config{Certificates: server.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 func newSite(t testing.TB, change func(*Config)) *site {
@@ -226,10 +269,7 @@ func newSite(t testing.TB, change func(*Config)) *site {
 		t.Fatal(err)
 	}
 	s.edge = e
-	s.plain = httptest.NewServer(e)
-	s.secure = httptest.NewUnstartedServer(e)
-	s.secure.EnableHTTP2 = true
-	s.secure.StartTLS()
+	s.plain, s.secure = s.listen(nil), s.listen(certificate(t))
 	t.Cleanup(func() {
 		s.plain.Close()
 		s.secure.Close()

@@ -1,12 +1,6 @@
 package fastlane
 
-import (
-	"net"
-	"sync"
-)
-
-// batches are the buffers of connections that are being written to.
-var batches = sync.Pool{New: func() any { b := make([]byte, 0, batchSize); return &b }}
+import "net"
 
 // batched is a connection below TLS that can hold writes back, so that records of
 // 16 KiB leave four or eight at a time: the kernel's way through TCP costs more
@@ -49,7 +43,7 @@ func (c *conn) hold() {
 	if c.batch != nil {
 		c.batch.holds = true
 		if c.batch.out == nil {
-			c.batch.out = *batches.Get().(*[]byte)
+			c.batch.out = *c.lane.batches.Get().(*[]byte)
 		}
 	}
 }
@@ -62,6 +56,6 @@ func (c *conn) release() error {
 	err := c.batch.flush()
 	out := c.batch.out[:0]
 	c.batch.out = nil
-	batches.Put(&out)
+	c.lane.batches.Put(&out)
 	return err
 }

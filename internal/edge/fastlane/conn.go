@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -126,13 +127,18 @@ func looksLikeHTTP(b [5]byte) bool {
 	return false
 }
 
+// enough bytes of a further request make net/http look at it at all.
+const enough = 4
+
 // next reads until the buffer begins with a whole head, which it has parsed, and
-// returns its length; other for what is not plain, more when the viewer is gone
-// or has taken too long.
+// returns its length; other for what is not plain or ends too early, more when
+// the viewer is gone or has taken too long.
 func (c *conn) next(first bool) (n int, v verdict) {
 	began := c.filled > 0
 	for {
-		if n, v = head(c.buffer[:c.filled]); v == plain {
+		if !first && c.filled < enough {
+			v = more
+		} else if n, v = head(c.buffer[:c.filled]); v == plain {
 			if !c.parse(n) {
 				return 0, other
 			}
@@ -143,7 +149,11 @@ func (c *conn) next(first bool) (n int, v verdict) {
 		if c.filled == len(c.buffer) {
 			c.buffer = append(c.buffer, make([]byte, len(c.buffer))...)
 		}
-		if !c.read(first, began) {
+		switch read, err := c.read(first, began); {
+		case read:
+		case began && err == io.EOF && (first || c.filled >= enough):
+			return 0, other // net/http says what is wrong with half a head
+		default:
 			return 0, more
 		}
 		began = true
@@ -152,7 +162,7 @@ func (c *conn) next(first bool) (n int, v verdict) {
 
 // read reads once, for as long as a viewer may take: that of a head once it has
 // begun, and for the first one of a connection, and the idle time otherwise.
-func (c *conn) read(first, began bool) bool {
+func (c *conn) read(first, began bool) (bool, error) {
 	switch now, _ := c.lane.now(); {
 	case began || first:
 		// Counted from the head's first byte, or from the connection's beginning.
@@ -168,12 +178,12 @@ func (c *conn) read(first, began bool) bool {
 		c.waits.Store(true)
 		defer c.waits.Store(false)
 		if c.lane.closing.Load() {
-			return false
+			return false, nil
 		}
 	}
-	n, _ := c.rwc.Read(c.buffer[c.filled:])
+	n, err := c.rwc.Read(c.buffer[c.filled:])
 	c.filled += n
-	return n > 0 // an error comes again
+	return n > 0, err // with bytes, an error comes again
 
 }
 

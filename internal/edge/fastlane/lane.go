@@ -4,7 +4,7 @@
 //
 // It exists because net/http spends more CPU on a small answer than the edge does
 // on finding it (a second goroutine that reads ahead, sorted headers, timers,
-// buffers on both sides): see docs/decisions/0007.
+// buffers on both sides): see docs/decisions/0008.
 //
 // In flow connections of a listener; requests for the edge's hosts go to Handler,
 // whole connections to the listener that [Lane.Rest] returns, for an http.Server.
@@ -58,15 +58,17 @@ type Lane struct {
 	rest *rest
 	date atomic.Pointer[dated]
 
+	batches sync.Pool // of *[]byte: the buffers of connections below TLS that are being written to
+
+	inner   net.Listener
 	closing atomic.Bool
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	inner   net.Listener
 	idle    chan struct{} // closed and replaced when a connection ends
 }
 
-// New returns a Lane. It starts nothing.
-func New(cfg Config) *Lane {
+// New returns a Lane in front of a listener. It starts nothing.
+func New(inner net.Listener, cfg Config) *Lane {
 	if cfg.ReadHeaderTimeout <= 0 {
 		cfg.ReadHeaderTimeout = 10 * time.Second
 	}
@@ -77,24 +79,19 @@ func New(cfg Config) *Lane {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Lane{
-		cfg: cfg, conns: map[*conn]struct{}{}, idle: make(chan struct{}),
-		rest: &rest{conns: make(chan net.Conn), closed: make(chan struct{})},
+		batches: sync.Pool{New: func() any { b := make([]byte, 0, batchSize); return &b }},
+		cfg:     cfg, inner: inner, conns: map[*conn]struct{}{}, idle: make(chan struct{}),
+		rest: &rest{conns: make(chan net.Conn), closed: make(chan struct{}), address: inner.Addr()},
 	}
 }
 
-// Serve accepts connections of inner until Shutdown or Close, or until inner fails.
-// It returns http.ErrServerClosed after the former.
-func (l *Lane) Serve(inner net.Listener) error {
-	l.mu.Lock()
-	l.inner, l.rest.address = inner, inner.Addr()
-	l.mu.Unlock()
-	defer inner.Close()
-	if l.closing.Load() {
-		return http.ErrServerClosed
-	}
+// Serve accepts connections until Shutdown, or until the listener fails. It returns
+// http.ErrServerClosed after the former.
+func (l *Lane) Serve() error {
+	defer l.inner.Close()
 	var pause time.Duration
 	for {
-		rwc, err := inner.Accept()
+		rwc, err := l.inner.Accept()
 		if err == nil {
 			pause = 0
 			c := newConn(l, rwc)
@@ -141,9 +138,7 @@ func (l *Lane) untrack(c *conn) {
 func (l *Lane) Shutdown(ctx context.Context) error {
 	l.closing.Store(true)
 	l.mu.Lock()
-	if l.inner != nil {
-		_ = l.inner.Close()
-	}
+	_ = l.inner.Close()
 	for c := range l.conns {
 		c.wake()
 	}
@@ -186,7 +181,7 @@ func (r *rest) Accept() (net.Conn, error) {
 	case c := <-r.conns:
 		return c, nil
 	case <-r.closed:
-		return nil, net.ErrClosed
+		return nil, http.ErrServerClosed
 	}
 }
 

@@ -33,10 +33,23 @@ func head(b []byte) (n int, v verdict) {
 	switch {
 	case end >= 0 && end+4 <= maxHead:
 		return end + 4, plain
-	case end >= 0 || len(b) >= maxHead:
+	case end >= 0 || len(b) >= maxHead || bareLF(b):
 		return 0, other
 	}
 	return 0, more
+}
+
+// bareLF reports whether a line ends without CR, which net/http accepts.
+func bareLF(b []byte) bool {
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(b[at:], '\n')
+		if n < 0 {
+			return false
+		}
+		if at += n; at == 0 || b[at-1] != '\r' {
+			return true
+		}
+	}
 }
 
 func mayBegin(b []byte, with string) bool {

@@ -66,7 +66,7 @@ func (w *response) WriteHeader(status int) {
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(append(append(b, ' '), http.StatusText(status)...), '\r', '\n')
 	for name, values := range w.header {
-		if !validName(name) {
+		if !validName(name) || w.bodyOff && (name == "Content-Length" || name == "Content-Type" && status == http.StatusNotModified) {
 			continue
 		}
 		for _, v := range values {
