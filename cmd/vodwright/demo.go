@@ -46,7 +46,7 @@ func (c *demoCmd) Run(p *program) error {
 			return err
 		}
 		pub := &publisher{client: cl, template: ladderName, bucket: streamBucket}
-		if err := pub.prepare(p.ctx); err != nil {
+		if err := pub.prepare(p.ctx, []string{video}); err != nil {
 			return err
 		}
 		meter := newMeter(p)

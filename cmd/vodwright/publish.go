@@ -28,10 +28,10 @@ import (
 
 // What publish uses, and makes when it is missing.
 const (
-	sourceBucket  = "vod-source"
-	streamBucket  = "vod-streams"
-	ladderName    = "vod-hls"
-	publisherRole = "arn:aws:iam::000000000000:role/vodwright-publish"
+	sourceBucket = "vod-source"
+	streamBucket = "vod-streams"
+	ladderName   = "vod-hls"
+	publishRole  = "vodwright-MediaConvert"
 )
 
 type publishCmd struct {
@@ -39,6 +39,7 @@ type publishCmd struct {
 	Videos      []string `arg:"" name:"video" help:"Video files, or http(s):// or s3:// URLs."`
 	Template    string   `help:"Job template to encode with." default:"${template}" placeholder:"NAME"`
 	Destination string   `help:"Bucket for the streams." default:"${streams}" placeholder:"BUCKET"`
+	Role        string   `help:"ARN of the role that the jobs read and write with; default: vodwright-MediaConvert, made with rights on the buckets in use." placeholder:"ARN"`
 	Priority    int      `help:"-50 to 50; higher goes first." default:"0"`
 	Detach      bool     `help:"Do not wait for the encodes."`
 }
@@ -46,7 +47,8 @@ type publishCmd struct {
 func (publishCmd) Help() string {
 	return `Uploads each file to bucket vod-source, encodes it with a job template (360p, 540p
 and 720p HLS unless you name another) into bucket vod-streams and prints the URLs.
-What is missing is made: buckets, template, distribution.
+What is missing is made: buckets, template, distribution, and the role of the jobs,
+which may read the sources and write the streams and nothing else.
 
 The server is the one of --data, or the one AWS_ENDPOINT_URL and the AWS keys name.
 
@@ -71,8 +73,8 @@ func (c *publishCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	pub := &publisher{client: cl, template: c.Template, bucket: c.Destination, priority: c.Priority, detach: c.Detach}
-	if err := pub.prepare(p.ctx); err != nil {
+	pub := &publisher{client: cl, template: c.Template, bucket: c.Destination, role: c.Role, priority: c.Priority, detach: c.Detach}
+	if err := pub.prepare(p.ctx, c.Videos); err != nil {
 		return err
 	}
 	meter := newMeter(p)
@@ -98,14 +100,15 @@ func (c *publishCmd) Run(p *program) error {
 type publisher struct {
 	client           *client
 	template, bucket string
+	role             string // ARN; prepare makes one when it is empty
 	priority         int
 	detach           bool
 	settings         map[string]any // the template's, as the wire has them
 	domain           string         // of the distribution that serves bucket
 }
 
-// prepare makes what is missing. It may run any number of times.
-func (p *publisher) prepare(ctx context.Context) error {
+// prepare makes what is missing to publish these videos. It may run any number of times.
+func (p *publisher) prepare(ctx context.Context, videos []string) error {
 	for _, b := range []string{sourceBucket, p.bucket} {
 		_, err := p.client.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(b)})
 		var mine *types.BucketAlreadyOwnedByYou
@@ -115,6 +118,19 @@ func (p *publisher) prepare(ctx context.Context) error {
 	}
 	if err := p.findTemplate(ctx); err != nil {
 		return err
+	}
+	if p.role == "" {
+		sources := []string{sourceBucket}
+		for _, video := range videos {
+			if rest, ok := strings.CutPrefix(video, "s3://"); ok {
+				bucket, _, _ := strings.Cut(rest, "/")
+				sources = append(sources, bucket)
+			}
+		}
+		var err error
+		if p.role, err = p.client.jobRole(ctx, sources, p.bucket); err != nil {
+			return err
+		}
 	}
 	return p.findDistribution(ctx)
 }
@@ -242,7 +258,7 @@ func (p *publisher) publish(ctx context.Context, video string, meter *meter) (pu
 		Job jobAnswer `json:"job"`
 	}
 	doc := map[string]any{
-		"role": publisherRole, "settings": settings, "priority": p.priority, "statusUpdateInterval": "SECONDS_10",
+		"role": p.role, "settings": settings, "priority": p.priority, "statusUpdateInterval": "SECONDS_10",
 		"userMetadata": map[string]string{"video": label}, "clientRequestToken": folder[len(folder)-8:],
 	}
 	if err := p.client.jobsCall(ctx, "POST", "/jobs", doc, &created); err != nil {
