@@ -29,6 +29,7 @@ import (
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/iam"
+	"vodwright.dev/vodwright/internal/iam/api"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/lambda"
 	"vodwright.dev/vodwright/internal/logs"
@@ -216,6 +217,8 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: below(lambda.DownloadPath, lambdaAPI.Downloads(), console.Handler()),
 		Services: map[string]http.Handler{
 			"mediaconvert": jobAPI,
+			"iam":          api.NewIAM(api.Config{Authority: authority, Logger: log}),
+			"sts":          api.NewSTS(api.Config{Authority: authority, Logger: log}),
 			"events": eventbridge.NewHandler(eventbridge.Config{
 				Records: records, Bus: bus, CheckEndpoint: webhooks.Check, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log,
 			}),

@@ -130,6 +130,11 @@ func (a *Authority) holderOf(accessKeyID string) (holder, error) {
 		}
 		return h, fault.New(fault.Denied, sigv4.CodeUnknownKey, "The security token included in the request is invalid.")
 	}
+	return a.held(h), nil
+}
+
+// held gathers the policies of a user or role; the caller holds mu.
+func (a *Authority) held(h holder) holder {
 	h.identity = h.inline
 	if len(h.Attached) > 0 {
 		h.identity = make([]*policy.Document, 0, len(h.inline)+len(h.Attached))
@@ -147,7 +152,20 @@ func (a *Authority) holderOf(accessKeyID string) (holder, error) {
 			h.boundary = &policy.Document{} // it bounds to nothing
 		}
 	}
-	return h, nil
+	return h
+}
+
+// UserID is the unique id of who: AIDA… of a user, AROA…:NAME of a role's
+// session, the account's of the root key.
+func (a *Authority) UserID(who sigv4.Identity) string {
+	h, err := a.holderOf(who.AccessKeyID)
+	switch {
+	case err != nil || h.root:
+		return AccountID
+	case h.session != nil:
+		return h.session.UserID()
+	}
+	return h.ID
 }
 
 // Authorize says whether who may do one thing; its fault is worded as AWS words

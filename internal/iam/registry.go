@@ -501,3 +501,32 @@ func (a *Authority) Uses(arn string) (attached, bounds []*Principal) {
 	slices.SortFunc(bounds, byName)
 	return attached, bounds
 }
+
+// NewAccessKey makes a key that nobody has yet.
+func (a *Authority) NewAccessKey() AccessKey {
+	k := newAccessKey("AKIA")
+	return AccessKey{ID: k.ID, Secret: k.Secret, Created: a.now().UTC().Truncate(time.Second)}
+}
+
+// NewVersion makes the next version of a policy, which is about to change.
+func (a *Authority) NewVersion(p *Policy, doc string) Version {
+	v := Version{ID: fmt.Sprintf("v%d", p.Next), Document: doc, Created: a.now().UTC().Truncate(time.Second)}
+	p.Next++
+	return v
+}
+
+// Held returns a user or role by its ARN, and the policies that it has.
+func (a *Authority) Held(arn string) (*Principal, policy.Policies, error) {
+	kind, name, ok := splitPrincipalARN(arn)
+	if !ok {
+		return nil, policy.Policies{}, invalidInput("%s is not the ARN of a user or role of this account.", arn)
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	e := a.principals[kind][keyOf(name)]
+	if e == nil {
+		return nil, policy.Policies{}, noSuch(kind, name)
+	}
+	h := a.held(holder{entity: e})
+	return e.Principal, policy.Policies{Identity: h.identity, Boundary: h.boundary}, nil
+}
