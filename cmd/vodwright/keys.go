@@ -22,7 +22,7 @@ type bucketRights struct{ authority *iam.Authority }
 
 func (r bucketRights) Decide(ctx context.Context, q object.Question) error {
 	return r.authority.Decide(ctx, iam.Question{
-		Who: q.Who, Service: q.Service, Action: q.Action, Resource: q.Resource, Keys: q.Keys, ResourcePolicy: q.Policy,
+		Who: q.Who, Service: q.Service, Action: q.Action, Resource: q.Resource, Find: q.Keys, ResourcePolicy: q.Policy,
 	})
 }
 

@@ -183,6 +183,9 @@ type Question struct {
 	// Resource is an ARN of this account, or "*".
 	Resource string
 	Keys     map[string][]string // condition keys of the action, names in lower case
+	// Find gives those that are costly to have ready: it is asked for what a policy
+	// reads and Keys lacks; nil finds nothing.
+	Find policy.Keys
 	// ResourcePolicy is the policy of the resource; nil: it has none.
 	ResourcePolicy *policy.Document
 }

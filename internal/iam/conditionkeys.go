@@ -15,7 +15,7 @@ import (
 // condition context keys" in the IAM user guide). What is not known is absent.
 func (a *Authority) keysOf(h *holder, q *Question) policy.Keys {
 	return func(name string) []string {
-		if v, ok := q.Keys[name]; ok {
+		if v := q.given(name); v != nil {
 			return v
 		}
 		if !strings.HasPrefix(name, "aws:") {
@@ -31,6 +31,14 @@ func (a *Authority) keysOf(h *holder, q *Question) policy.Keys {
 	}
 }
 
+// given returns a condition key that came with the question.
+func (q *Question) given(name string) []string {
+	if v, ok := q.Keys[name]; ok || q.Find == nil {
+		return v
+	}
+	return q.Find(name)
+}
+
 func (a *Authority) ofRequest(h *holder, q *Question, name string) (string, bool) {
 	switch name {
 	case "aws:currenttime":
@@ -43,7 +51,7 @@ func (a *Authority) ofRequest(h *holder, q *Question, name string) (string, bool
 		return q.Who.Region, q.Who.Region != ""
 	case "aws:viaawsservice":
 		// What a service does with its role's session comes without a request.
-		byRequest := q.Request != nil || q.Keys["aws:sourceip"] != nil
+		byRequest := q.Request != nil || q.given("aws:sourceip") != nil
 		return strconv.FormatBool(!byRequest && h.session != nil && h.session.Service != ""), true
 	}
 	r := q.Request

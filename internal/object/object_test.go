@@ -80,7 +80,7 @@ func (authority) Decide(_ context.Context, q object.Question) error {
 	}
 	r := policy.Request{
 		Principal: policy.Principal{ARN: q.Who.ARN, Account: q.Who.Account, Service: q.Service},
-		Action:    q.Action, Resource: q.Resource, ResourceAccount: "000000000000", Keys: policy.Values(q.Keys),
+		Action:    q.Action, Resource: q.Resource, ResourceAccount: "000000000000", Keys: q.Keys,
 	}
 	if d := policy.Evaluate(&r, p); !d.Allowed {
 		return fault.New(fault.Denied, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %q %s", q.Who.ARN, q.Action, q.Resource, d.Reason(q.Action))

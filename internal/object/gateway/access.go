@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,9 +29,9 @@ type Question struct {
 	Who sigv4.Identity
 	// Service is an AWS service that calls for somebody: "cloudfront.amazonaws.com".
 	Service          string
-	Action, Resource string              // "s3:GetObject", "arn:aws:s3:::bucket/key"
-	Keys             map[string][]string // condition keys, names in lower case
-	Policy           *policy.Document    // of the bucket; nil for none
+	Action, Resource string           // "s3:GetObject", "arn:aws:s3:::bucket/key"
+	Keys             policy.Keys      // condition keys; asked for those only that a policy reads
+	Policy           *policy.Document // of the bucket; nil for none
 }
 
 // Authority decides what callers may do. It is safe for concurrent use.
@@ -159,13 +161,11 @@ func (g *Gateway) allow(r *call, b *disk.Bucket, n need) error {
 	if g.isRoot(r.who) && (b == nil || b.Documents[documentPolicy] == nil || strings.HasSuffix(n.action, "BucketPolicy")) {
 		return nil
 	}
-	if r.keys == nil {
-		r.keys = g.conditionKeys(r)
-	}
-	keys := r.keys
-	// The caller's own policies may ask for the object's tags, too.
-	if b != nil && n.key != "" && (r.who.AccessKeyID != "" || g.asksForTags(b)) {
-		keys = g.withTags(keys, n, r.Query("versionId"))
+	keys := func(name string) []string {
+		if tag, ok := strings.CutPrefix(name, "s3:existingobjecttag/"); ok {
+			return g.tagOf(n, r.Query("versionId"), tag)
+		}
+		return g.conditionKey(r, name)
 	}
 	return g.decide(r.RequestCtx(), b, Question{Who: r.who, Action: n.action, Resource: n.resource(), Keys: keys})
 }
@@ -228,19 +228,24 @@ func (g *Gateway) Authorise(ctx context.Context, c Caller, action, bucket, key s
 		}
 		c.Who.ARN, c.Who.Account = "arn:aws:iam::"+g.cfg.AccountID+":root", g.cfg.AccountID
 	}
-	now := time.Now().UTC()
-	keys := map[string][]string{
-		"aws:currenttime": {now.Format(time.RFC3339)}, "aws:epochtime": {strconv.FormatInt(now.Unix(), 10)},
-		"aws:securetransport": {"true"}, // it does not leave the process
-		"aws:requestedregion": {g.cfg.Region}, "s3:resourceaccount": {g.cfg.AccountID},
-	}
-	if c.Service != "" {
-		keys["aws:principalisawsservice"], keys["aws:principalservicename"] = []string{"true"}, []string{c.Service}
-		keys["aws:sourcearn"], keys["aws:sourceaccount"] = []string{c.SourceARN}, []string{g.cfg.AccountID}
-	}
 	n := need{action, bucket, key}
-	if key != "" && (c.Who.AccessKeyID != "" || g.asksForTags(b)) {
-		keys = g.withTags(keys, n, "")
+	keys := func(name string) []string {
+		if tag, ok := strings.CutPrefix(name, "s3:existingobjecttag/"); ok {
+			return g.tagOf(n, "", tag)
+		}
+		switch {
+		case name == "aws:securetransport":
+			return []string{"true"} // it does not leave the process
+		case name == "aws:sourcearn" && c.SourceARN != "":
+			return []string{c.SourceARN}
+		case name == "aws:sourceaccount" && c.SourceARN != "":
+			return []string{g.cfg.AccountID}
+		case name == "aws:principalisawsservice" && c.Service != "":
+			return []string{"true"}
+		case name == "aws:principalservicename" && c.Service != "":
+			return []string{c.Service}
+		}
+		return g.ownKey(name)
 	}
 	err = g.decide(ctx, b, Question{Who: c.Who, Service: c.Service, Action: action, Resource: n.resource(), Keys: keys})
 	var known s3err.S3Error
@@ -255,7 +260,6 @@ type parsed struct {
 	of       *disk.Bucket // the record it was read from; a change makes another
 	document *policy.Document
 	public   bool
-	tags     bool // a condition asks for the object's tags
 }
 
 // policyOf returns a bucket's policy, nil when it has none.
@@ -272,91 +276,113 @@ func (g *Gateway) policyOf(b *disk.Bucket) (*parsed, error) {
 		return nil, fault.New(fault.Internal, "InternalError", "the policy of bucket %q can not be read: %w", b.Name, err)
 	}
 	p := &parsed{of: b, document: d, public: config.IsPublic(doc)}
-	for _, k := range d.Keys() {
-		p.tags = p.tags || strings.HasPrefix(k, "s3:existingobjecttag/")
-	}
 	g.policies.Store(b.Name, p)
 	return p, nil
 }
 
-func (g *Gateway) asksForTags(b *disk.Bucket) bool {
-	p, err := g.policyOf(b)
-	return err == nil && p != nil && p.tags
-}
-
-// withTags adds s3:ExistingObjectTag/<key> of the object that is asked for.
-func (g *Gateway) withTags(keys map[string][]string, n need, version string) map[string][]string {
+// tagOf returns s3:ExistingObjectTag/<tag>, tag in lower case, of the object that
+// is asked for.
+func (g *Gateway) tagOf(n need, version, tag string) []string {
+	if n.bucket == "" || n.key == "" {
+		return nil
+	}
 	v, err := g.cfg.Engine.Stat(n.bucket, n.key, version)
-	if err != nil || len(v.Properties.Tags) == 0 {
-		return keys
+	if err != nil {
+		return nil
 	}
-	out := make(map[string][]string, len(keys)+len(v.Properties.Tags))
-	for k, values := range keys {
-		out[k] = values
-	}
+	var out []string
 	for k, value := range v.Properties.Tags {
-		out["s3:existingobjecttag/"+strings.ToLower(k)] = []string{value}
+		if strings.ToLower(k) == tag {
+			out = append(out, value)
+		}
 	}
 	return out
 }
 
-// conditionKeys returns what policies can ask about a request. Source: "Actions,
+// ownKey returns the condition keys that are the same for every request.
+func (g *Gateway) ownKey(name string) []string {
+	switch name {
+	case "aws:currenttime":
+		return []string{time.Now().UTC().Format(time.RFC3339)}
+	case "aws:epochtime":
+		return []string{strconv.FormatInt(time.Now().Unix(), 10)}
+	case "aws:requestedregion":
+		return []string{g.cfg.Region}
+	case "s3:resourceaccount":
+		return []string{g.cfg.AccountID}
+	}
+	return nil
+}
+
+// conditionKey returns what a policy asks about a request. Source: "Actions,
 // resources, and condition keys for Amazon S3", and IAM's global keys.
-func (g *Gateway) conditionKeys(r *call) map[string][]string {
-	now := time.Now().UTC()
-	keys := map[string][]string{
-		"aws:currenttime":     {now.Format(time.RFC3339)},
-		"aws:epochtime":       {strconv.FormatInt(now.Unix(), 10)},
-		"aws:securetransport": {strconv.FormatBool(r.Secure())},
-		"aws:requestedregion": {g.cfg.Region},
-		"s3:resourceaccount":  {g.cfg.AccountID},
-	}
-	set := func(name, value string) {
-		if value != "" {
-			keys[name] = []string{strings.Clone(value)} // fiber uses its memory again
+func (g *Gateway) conditionKey(r *call, name string) []string {
+	one := func(value string) []string {
+		if value == "" {
+			return nil
 		}
+		return []string{strings.Clone(value)} // fiber uses its memory again
 	}
-	set("aws:sourceip", r.IP())
-	set("aws:useragent", r.Get("User-Agent"))
-	set("aws:referer", r.Get("Referer"))
-	set("s3:authtype", r.authType)
 	old := r.RequestCtx().UserValue(sigV2{}) != nil // the query's date is ours
-	switch {
-	case old:
-		set("s3:signatureversion", "AWS")
-	case r.authType != "":
-		set("s3:signatureversion", "AWS4-HMAC-SHA256")
-	}
-	if r.authType == "REST-QUERY-STRING" && !old {
-		if at, err := time.Parse("20060102T150405Z", r.Query("X-Amz-Date")); err == nil {
-			set("s3:signatureage", strconv.FormatInt(now.Sub(at).Milliseconds(), 10))
+	switch name {
+	case "aws:securetransport":
+		return []string{strconv.FormatBool(r.Secure())}
+	case "aws:sourceip":
+		return one(r.IP())
+	case "aws:useragent":
+		return one(r.Get("User-Agent"))
+	case "aws:referer":
+		return one(r.Get("Referer"))
+	case "s3:authtype":
+		return one(r.authType)
+	case "s3:signatureversion":
+		switch {
+		case old:
+			return []string{"AWS"}
+		case r.authType != "":
+			return []string{"AWS4-HMAC-SHA256"}
 		}
-	}
-	query := r.Request().URI().QueryArgs()
-	for _, name := range []string{"prefix", "delimiter", "max-keys", "versionId"} {
-		if query.Has(name) {
-			keys["s3:"+strings.ToLower(name)] = []string{string(query.Peek(name))}
+		return nil
+	case "s3:signatureage":
+		at, err := time.Parse("20060102T150405Z", r.Query("X-Amz-Date"))
+		if r.authType != "REST-QUERY-STRING" || old || err != nil {
+			return nil
 		}
+		return one(strconv.FormatInt(time.Since(at).Milliseconds(), 10))
+	case "s3:prefix", "s3:delimiter", "s3:max-keys":
+		query := r.Request().URI().QueryArgs()
+		if parameter := strings.TrimPrefix(name, "s3:"); query.Has(parameter) {
+			return []string{string(query.Peek(parameter))}
+		}
+		return nil
+	case "s3:versionid":
+		return one(r.Query("versionId"))
+	case "s3:if-match", "s3:if-none-match":
+		return one(r.Get(strings.TrimPrefix(name, "s3:")))
+	case "s3:x-amz-acl":
+		if r.op.name == "PostObject" {
+			return one(utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult).Fields["acl"])
+		}
+	case "s3:requestobjecttagkeys":
+		tags, err := url.ParseQuery(r.Get("X-Amz-Tagging"))
+		if err != nil {
+			return nil
+		}
+		return slices.Sorted(maps.Keys(tags))
 	}
-	for _, name := range []string{
-		"acl", "content-sha256", "copy-source", "grant-full-control", "grant-read", "grant-read-acp", "grant-write", "grant-write-acp",
-		"metadata-directive", "server-side-encryption", "storage-class", "website-redirect-location",
-	} {
-		set("s3:x-amz-"+name, r.Get("X-Amz-"+name))
-	}
-	if r.op.name == "PostObject" {
-		form := utils.ContextKeyObjectPostResult.Get(r.Ctx).(middlewares.PostObjectResult)
-		set("s3:x-amz-acl", form.Fields["acl"])
-	}
-	set("s3:if-none-match", r.Get("If-None-Match"))
-	set("s3:if-match", r.Get("If-Match"))
-	if tags, err := url.ParseQuery(r.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
+	if tag, ok := strings.CutPrefix(name, "s3:requestobjecttag/"); ok {
+		tags, _ := url.ParseQuery(r.Get("X-Amz-Tagging"))
 		for k, v := range tags {
-			set("s3:requestobjecttag/"+strings.ToLower(k), v[0])
-			keys["s3:requestobjecttagkeys"] = append(keys["s3:requestobjecttagkeys"], strings.Clone(k))
+			if strings.ToLower(k) == tag {
+				return v
+			}
 		}
+		return nil
 	}
-	return keys
+	if header, ok := strings.CutPrefix(name, "s3:x-amz-"); ok {
+		return one(r.Get("X-Amz-" + header))
+	}
+	return g.ownKey(name)
 }
 
 // missing words the error of a key that is not there: who may not list the

@@ -83,7 +83,6 @@ type call struct {
 	bucket, key string
 	who         sigv4.Identity // zero when nobody signed
 	authType    string         // as s3:authType has it
-	keys        map[string][]string
 }
 
 // serve carries out one request: which operation, who asks, may they, do it.
