@@ -144,7 +144,7 @@ func (f functionTargets) MayInvoke(ctx context.Context, role, functionARN string
 	return f.authority.Decide(ctx, iam.Question{Who: who, Action: "lambda:InvokeFunction", Resource: functionARN})
 }
 
-func (f functionTargets) PutObject(ctx context.Context, role, bucket, key string, body []byte, _ string) error {
+func (f functionTargets) PutObject(ctx context.Context, role, bucket, key string, body []byte, lineage string) error {
 	who, err := f.as(ctx, role)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (f functionTargets) PutObject(ctx context.Context, role, bucket, key string
 	if err := f.buckets.Authorise(ctx, who, "s3:PutObject", bucket, key); err != nil {
 		return err
 	}
-	_, err = f.buckets.Put(ctx, bucket, key, object.PutInput{Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "application/json"})
+	_, err = f.buckets.Put(ctx, bucket, key, object.PutInput{Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "application/json", Lineage: lineage})
 	return err
 }
 

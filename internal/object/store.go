@@ -188,6 +188,8 @@ type PutInput struct {
 	// KeepEqual leaves a current version with the same bytes, properties and
 	// metadata as it is: no new version, no event.
 	KeepEqual bool
+	// Lineage is the trace header of what led to this, which the event keeps; may be empty.
+	Lineage string
 }
 
 // Put stores an object. When it returns, the object is on disk and its event certain.
@@ -203,7 +205,7 @@ func (s *Store) Put(_ context.Context, bucket, key string, in PutInput) (Info, e
 		return Info{}, fmt.Errorf("put %q in bucket %q: %w", key, bucket, err)
 	}
 	defer staged.Discard()
-	p := disk.Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedPut, Properties: disk.Properties{
+	p := disk.Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedPut, Request: event.Request{Lineage: in.Lineage}, Properties: disk.Properties{
 		ContentType: in.ContentType, ContentEncoding: in.ContentEncoding, ContentDisposition: in.ContentDisposition,
 		ContentLanguage: in.ContentLanguage, CacheControl: in.CacheControl, Expires: in.Expires, Metadata: maps.Clone(in.Metadata),
 	}}

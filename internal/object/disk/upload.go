@@ -180,6 +180,7 @@ type Completion struct {
 	ETag     string // without quotes
 	Checksum Checksum
 	Check    func(current *Version) error // as in Publish
+	Request  event.Request                // as in Publish
 }
 
 // CompleteUpload makes an upload's parts the newest version of its key, once.
@@ -217,7 +218,7 @@ func (e *Engine) CompleteUpload(bucket, key, id string, choose func(Upload, []Pa
 		v.Segments = append(v.Segments, Segment{Blob: id + "/" + p.File, Size: p.Size})
 		v.PartSizes = append(v.PartSizes, p.Size)
 	}
-	v, err = e.publish(Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedCompleteMultipartUpload, Check: c.Check}, v, record{Upload: id})
+	v, err = e.publish(Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedCompleteMultipartUpload, Check: c.Check, Request: c.Request}, v, record{Upload: id})
 	if err == nil && len(v.Segments) > 1 {
 		select {
 		case e.joins <- toJoin{bucket, key, v.ID}:

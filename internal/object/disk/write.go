@@ -198,6 +198,7 @@ type Publish struct {
 	Bucket, Key string
 	Properties  Properties
 	Event       event.Name
+	Request     event.Request // that makes it
 	// Check, when set, sees the current version (nil for none or a delete
 	// marker) with the key locked; its error ends the write.
 	Check func(current *Version) error
@@ -308,7 +309,7 @@ func (e *Engine) eventOf(b *Bucket, p Publish, v Version) *event.ObjectEvent {
 	}
 	out := &event.ObjectEvent{
 		Bucket: p.Bucket, Key: p.Key, Size: v.Size, ETag: v.ETag, Name: p.Event,
-		Sequencer: v.Sequence, Time: v.LastModified(),
+		Sequencer: v.Sequence, Time: v.LastModified(), Request: p.Request,
 	}
 	if b.Versioning != "" {
 		out.VersionID = v.ID
@@ -321,20 +322,25 @@ func (e *Engine) eventOf(b *Bucket, p Publish, v Version) *event.ObjectEvent {
 // exist is deleted already. check, when set, sees the version that goes or is
 // hidden with the key locked; its error ends the deletion.
 func (e *Engine) Delete(bucket, key, version string, check func(*Version) error) (Deleted, error) {
+	return e.DeleteFor(event.Request{}, bucket, key, version, check)
+}
+
+// DeleteFor is Delete by a request from outside, which its event tells.
+func (e *Engine) DeleteFor(by event.Request, bucket, key, version string, check func(*Version) error) (Deleted, error) {
 	var sees func(*Version, bool) error
 	if check != nil {
 		sees = func(v *Version, _ bool) error { return check(v) }
 	}
-	return e.remove(bucket, key, version, event.ObjectRemovedDelete, event.ObjectRemovedDeleteMarkerCreated, sees)
+	return e.remove(by, bucket, key, version, event.ObjectRemovedDelete, event.ObjectRemovedDeleteMarkerCreated, sees)
 }
 
 // Expire is Delete by a rule of the bucket's lifecycle configuration; check also
 // sees whether the version is the key's newest.
 func (e *Engine) Expire(bucket, key, version string, check func(v *Version, latest bool) error) (Deleted, error) {
-	return e.remove(bucket, key, version, event.LifecycleExpirationDelete, event.LifecycleExpirationDeleteMarkerCreated, check)
+	return e.remove(event.Request{}, bucket, key, version, event.LifecycleExpirationDelete, event.LifecycleExpirationDeleteMarkerCreated, check)
 }
 
-func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, check func(*Version, bool) error) (Deleted, error) {
+func (e *Engine) remove(by event.Request, bucket, key, version string, gone, hidden event.Name, check func(*Version, bool) error) (Deleted, error) {
 	var out Deleted
 	if err := CheckKey(key); err != nil {
 		return out, err
@@ -352,7 +358,7 @@ func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, ch
 			e.stamp(&marker, b, en)
 			out = Deleted{VersionID: marker.ID, Marker: true}
 			r.Entry, r.Drop = en.with(key, marker)
-			r.Event = e.eventOf(b, Publish{Bucket: bucket, Key: key, Event: hidden}, marker)
+			r.Event = e.eventOf(b, Publish{Bucket: bucket, Key: key, Event: hidden, Request: by}, marker)
 			return r, nil
 		}
 		if target == nil {
@@ -366,7 +372,7 @@ func (e *Engine) remove(bucket, key, version string, gone, hidden event.Name, ch
 		var removal Version // its sequence and time are the event's
 		e.stamp(&removal, b, en)
 		removal.ID = target.ID
-		r.Event = e.eventOf(b, Publish{Bucket: bucket, Key: key, Event: gone}, removal)
+		r.Event = e.eventOf(b, Publish{Bucket: bucket, Key: key, Event: gone, Request: by}, removal)
 		return r, nil
 	})
 	return out, err

@@ -85,7 +85,7 @@ func (b *backEnd) CopyObject(ctx context.Context, in s3response.CopyObjectInput)
 		return out, b.fail(ctx, err)
 	}
 	defer staged.Discard()
-	v, err := staged.Publish(disk.Publish{Bucket: bucket, Key: key, Properties: p, Event: event.ObjectCreatedCopy})
+	v, err := staged.Publish(disk.Publish{Bucket: bucket, Key: key, Properties: p, Event: event.ObjectCreatedCopy, Request: requestOf(ctx)})
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}

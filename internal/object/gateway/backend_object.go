@@ -98,6 +98,29 @@ func creation(ctx context.Context) event.Name {
 	return event.ObjectCreatedPut
 }
 
+// whoKey finds the ARN of who asks in the context of a request.
+type whoKey struct{}
+
+// maxLineage bounds the trace header that an event keeps.
+const maxLineage = 4096
+
+// requestOf says what an event tells of the request that makes it.
+func requestOf(ctx context.Context) event.Request {
+	c, ok := ctx.(*fasthttp.RequestCtx)
+	if !ok {
+		return event.Request{}
+	}
+	who, _ := c.UserValue(whoKey{}).(string)
+	r := event.Request{ID: string(c.Response.Header.Peek("x-amz-request-id")), Requester: who}
+	if a := c.RemoteIP(); a != nil {
+		r.SourceIP = a.String()
+	}
+	if trace := c.Request.Header.Peek("X-Amzn-Trace-Id"); len(trace) <= maxLineage {
+		r.Lineage = string(trace)
+	}
+	return r
+}
+
 func (b *backEnd) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
 	var out s3response.PutObjectOutput
 	bucket, key := text(in.Bucket), text(in.Key)
@@ -125,7 +148,7 @@ func (b *backEnd) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 	}
 	defer staged.Discard()
 	v, err := staged.Publish(disk.Publish{
-		Bucket: bucket, Key: key, Event: creation(ctx), Check: check,
+		Bucket: bucket, Key: key, Event: creation(ctx), Request: requestOf(ctx), Check: check,
 		Properties: disk.Properties{
 			ContentType: text(in.ContentType), ContentEncoding: text(in.ContentEncoding), ContentDisposition: text(in.ContentDisposition),
 			ContentLanguage: text(in.ContentLanguage), CacheControl: text(in.CacheControl), Expires: text(in.Expires),
@@ -379,7 +402,7 @@ func (b *backEnd) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 			})
 		}
 	}
-	d, err := b.engine.Delete(bucket, key, version, check)
+	d, err := b.engine.DeleteFor(requestOf(ctx), bucket, key, version, check)
 	if err != nil {
 		return nil, b.fail(ctx, err)
 	}

@@ -199,6 +199,7 @@ func (b *backEnd) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 		if err == nil {
 			c.Check = writeCheck(in.IfMatch, in.IfNoneMatch)
 		}
+		c.Request = requestOf(ctx)
 		return c, err
 	})
 	if err != nil {

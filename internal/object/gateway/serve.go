@@ -225,6 +225,7 @@ func (g *Gateway) authenticate(r *call) error {
 		account.Arn = "arn:aws:iam::" + g.cfg.AccountID + ":root"
 		utils.ContextKeyAccount.Set(c, account)
 	}
+	c.RequestCtx().SetUserValue(whoKey{}, account.Arn)
 	r.who = sigv4.Identity{
 		AccessKeyID: account.Access, ARN: account.Arn, Account: g.cfg.AccountID,
 		Region: g.cfg.Region, Service: "s3", Presigned: r.authType == "REST-QUERY-STRING",
