@@ -31,11 +31,14 @@ import (
 type Store interface {
 	cloudfront.Resources
 	cloudfront.Tags
+	// Distributions returns those that refer to a web ACL; see cloudfront.Distributions.
+	Distributions(ctx context.Context, uses cloudfront.Reference, after string, limit int) ([]cloudfront.Distribution, error)
 }
 
 // Config is what the API is made of. Store and Authenticate are needed.
 type Config struct {
 	Store        Store
+	Log          Log                       // of what rules matched; nil has nothing
 	Forget       func(distribution string) // told "" when a web ACL changed; nil: nobody needs to know
 	Authenticate apiserver.Authenticate
 	Authorize    apiserver.Authorize // nil allows everything
@@ -55,6 +58,9 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Forget == nil {
 		cfg.Forget = func(string) {}
 	}
+	if cfg.Log == nil {
+		cfg.Log = func(context.Context, string, time.Time, time.Time, int) ([]Logged, error) { return nil, nil }
+	}
 	s := &server{cfg}
 	return apiserver.NewServer(apiserver.Config{
 		API: waf.API(), Authenticate: cfg.Authenticate, Authorize: cfg.Authorize, Access: s.access, Code: errorCode, Logger: cfg.Logger,
@@ -67,6 +73,7 @@ func NewHandler(cfg Config) http.Handler {
 			"ListWebACLs":                    apiserver.Handle(s.list),
 			"CheckCapacity":                  apiserver.Handle(s.checkCapacity),
 			"ListAvailableManagedRuleGroups": apiserver.Handle(s.listManagedRuleGroups),
+			"GetSampledRequests":             apiserver.Handle(s.sampled),
 			"ListTagsForResource":            apiserver.Handle(s.listTags),
 			"TagResource":                    apiserver.Handle(s.tag),
 			"UntagResource":                  apiserver.Handle(s.untag),
@@ -130,6 +137,8 @@ func (s *server) access(op string, _ *apiserver.Call, in any) []apiserver.Access
 		return on(s.arn(value(in.Name), value(in.Id)))
 	case *waf.DeleteWebACLRequest:
 		return on(s.arn(value(in.Name), value(in.Id)))
+	case *waf.GetSampledRequestsRequest:
+		return on(value(in.WebAclArn))
 	case *waf.ListTagsForResourceRequest:
 		return on(value(in.ResourceARN))
 	case *waf.TagResourceRequest:
