@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/object"
@@ -48,7 +49,19 @@ func edgeInfo(i object.Info) edge.Info {
 	}
 }
 
+// admit asks the bucket's policy: for the distribution where its origin access
+// control signs, else for the public.
+func (b bucketOrigin) admit(ctx context.Context, from edge.OriginRef, key string) error {
+	if from.Signed {
+		return b.store.MayService(ctx, "cloudfront.amazonaws.com", from.Distribution, "s3:GetObject", from.Bucket, key)
+	}
+	return b.store.Authorise(ctx, sigv4.Identity{}, "s3:GetObject", from.Bucket, key)
+}
+
 func (b bucketOrigin) Open(ctx context.Context, from edge.OriginRef, key string) (edge.Info, io.ReadSeekCloser, error) {
+	if err := b.admit(ctx, from, key); err != nil {
+		return edge.Info{}, nil, err
+	}
 	reader, info, err := b.store.Open(ctx, from.Bucket, key, "")
 	if err != nil {
 		return edge.Info{}, nil, err
@@ -60,6 +73,9 @@ func (b bucketOrigin) Open(ctx context.Context, from edge.OriginRef, key string)
 }
 
 func (b bucketOrigin) Stat(ctx context.Context, from edge.OriginRef, key string) (edge.Info, error) {
+	if err := b.admit(ctx, from, key); err != nil {
+		return edge.Info{}, err
+	}
 	info, err := b.store.Stat(ctx, from.Bucket, key, "")
 	return edgeInfo(info), err
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/url"
@@ -161,79 +160,6 @@ func (p *publisher) findTemplate(ctx context.Context) error {
 		return fmt.Errorf("read job template %q: %w", p.template, err)
 	}
 	p.settings = answer.JobTemplate.Settings
-	return nil
-}
-
-// distributionConfig is the little that publish writes of CloudFront's document.
-type distributionConfig struct {
-	XMLName         xml.Name `xml:"http://cloudfront.amazonaws.com/doc/2020-05-31/ DistributionConfig"`
-	CallerReference string
-	Origins         struct {
-		Quantity int
-		Items    struct {
-			Origin struct {
-				ID             string `xml:"Id"`
-				DomainName     string
-				S3OriginConfig struct{ OriginAccessIdentity string }
-			}
-		}
-	}
-	DefaultCacheBehavior struct {
-		TargetOriginID       string `xml:"TargetOriginId"`
-		ViewerProtocolPolicy string
-	}
-	Comment string
-	Enabled bool
-}
-
-func (p *publisher) findDistribution(ctx context.Context) error {
-	const root = "/2020-05-31/distribution"
-	answer, _, err := p.client.call(ctx, "cloudfront", "GET", root, "", nil)
-	if err != nil {
-		return fmt.Errorf("list distributions: %w", err)
-	}
-	var list struct {
-		Items struct {
-			DistributionSummary []struct {
-				DomainName string
-				Enabled    bool
-				Origins    struct {
-					Items struct {
-						Origin []struct{ DomainName, OriginPath string }
-					}
-				}
-			}
-		}
-	}
-	if err := xml.Unmarshal(answer, &list); err != nil {
-		return fmt.Errorf("decode distributions: %w", err)
-	}
-	for _, d := range list.Items.DistributionSummary {
-		for _, o := range d.Origins.Items.Origin {
-			if d.Enabled && o.OriginPath == "" && strings.HasPrefix(o.DomainName, p.bucket+".s3.") {
-				p.domain = d.DomainName
-				return nil
-			}
-		}
-	}
-	cfg := distributionConfig{CallerReference: "vodwright-publish-" + p.bucket, Comment: "streams of bucket " + p.bucket, Enabled: true}
-	cfg.Origins.Quantity = 1
-	cfg.Origins.Items.Origin.ID = p.bucket
-	cfg.Origins.Items.Origin.DomainName = p.bucket + ".s3." + region + ".amazonaws.com"
-	cfg.DefaultCacheBehavior.TargetOriginID = p.bucket
-	cfg.DefaultCacheBehavior.ViewerProtocolPolicy = "allow-all"
-	body, err := xml.Marshal(cfg)
-	if err != nil {
-		return err
-	}
-	if answer, _, err = p.client.call(ctx, "cloudfront", "POST", root, "application/xml", body); err != nil {
-		return fmt.Errorf("make distribution: %w", err)
-	}
-	var made struct{ DomainName string }
-	if err := xml.Unmarshal(answer, &made); err != nil {
-		return fmt.Errorf("decode distribution: %w", err)
-	}
-	p.domain = made.DomainName
 	return nil
 }
 

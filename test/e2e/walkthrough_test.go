@@ -50,9 +50,7 @@ func TestWalkthroughJob(t *testing.T) {
 	s.aws(nil, "s3api", "create-bucket", "--bucket", "media")
 	s.aws(nil, "s3api", "put-bucket-versioning", "--bucket", "media", "--versioning-configuration", "Status=Enabled")
 	s.aws(nil, "s3api", "put-object", "--bucket", "footage", "--key", "VAN LIFE+1.m2ts", "--body", file)
-	var made struct{ Distribution struct{ DomainName string } }
-	s.aws(&made, "cloudfront", "create-distribution", "--origin-domain-name", "media.s3.amazonaws.com")
-	edge := "http://" + made.Distribution.DomainName + s.HTTP[strings.LastIndexByte(s.HTTP, ':'):]
+	edge := s.distribute("media")
 
 	inputs := []string{"s3://footage/VAN LIFE+1.m2ts", web.URL + "/VAN%20LIFE+1.m2ts"}
 	for i, name := range jobFiles(t) {
