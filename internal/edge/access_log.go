@@ -3,7 +3,6 @@ package edge
 import (
 	"crypto/tls"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +21,7 @@ type AccessLogs interface {
 // note runs: request and header belong to net/http.
 type record struct {
 	distribution *knownDistribution
+	writer       http.ResponseWriter
 	request      *http.Request
 	header       http.Header // of the response
 	id           string      // X-Amz-Cf-Id
@@ -43,16 +43,28 @@ func (e *Edge) note(rec record) {
 	d, r := rec.distribution, rec.request
 	entry := accesslog.Entry{
 		Time: rec.began.Add(rec.took), Distribution: d.ID, Domain: d.domain, Location: popHeader[0], RequestID: rec.id,
-		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Host: r.Host,
+		Method: r.Method, Query: r.URL.RawQuery, Host: r.Host,
 		Referer: first(r.Header, "Referer"), UserAgent: first(r.Header, "User-Agent"), ForwardedFor: strings.Join(r.Header["X-Forwarded-For"], ", "),
 		Protocol: r.Proto, Status: rec.status, Took: rec.took, FirstByte: rec.firstByte,
-		ReceivedBytes: int64(len(r.Method)+len(r.RequestURI)+len(r.Proto)+len(r.Host)+12) + headerBytes(r.Header),
-		SentBytes:     rec.bytes, Result: string(rec.result), ContentType: first(rec.header, "Content-Type"), ContentLength: -1, RangeEnd: -1,
+		SentBytes: rec.bytes, Result: string(rec.result), ContentType: first(rec.header, "Content-Type"), ContentLength: -1, RangeEnd: -1,
+	}
+	if entry.Path, _, _ = strings.Cut(r.RequestURI, "?"); !strings.HasPrefix(entry.Path, "/") {
+		entry.Path = r.URL.EscapedPath() // of a whole URL, or "*"
+	}
+	if wire, ok := rec.writer.(wireCounter); ok {
+		received, sent := wire.HeadBytes()
+		entry.ReceivedBytes = int64(received)
+		entry.SentBytes += int64(sent)
+	} else {
+		entry.ReceivedBytes = int64(len(r.Method)+len(r.RequestURI)+len(r.Proto)+len(r.Host)+12) + headerBytes(r.Header)
+		if rec.status != 0 {
+			entry.SentBytes += int64(len("HTTP/1.1 200 OK\r\n\r\n")) + headerBytes(rec.header)
+		}
 	}
 	if r.ProtoMajor == 2 {
 		entry.Protocol = "HTTP/2.0"
 	}
-	entry.Client, _ = netip.ParseAddrPort(r.RemoteAddr)
+	entry.ClientIP, entry.ClientPort = splitAddress(r.RemoteAddr)
 	if d.AccessLog.Cookies {
 		entry.Cookie = strings.Join(r.Header["Cookie"], "; ")
 	}
@@ -60,7 +72,6 @@ func (e *Edge) note(rec record) {
 		entry.TLSVersion, entry.TLSCipher = tlsNames(r.TLS)
 	}
 	if rec.status != 0 {
-		entry.SentBytes += int64(len("HTTP/1.1 200 OK\r\n\r\n")) + headerBytes(rec.header)
 		if n, ok := field.Digits(first(rec.header, "Content-Length")); ok {
 			entry.ContentLength = n
 		}
@@ -72,6 +83,20 @@ func (e *Edge) note(rec record) {
 		entry.Detail = "ClientCommError"
 	}
 	e.cfg.AccessLogs.Note(accesslog.Target{Distribution: d.ID, Bucket: d.AccessLog.Bucket, Prefix: d.AccessLog.Prefix, Cookies: d.AccessLog.Cookies}, &entry)
+}
+
+// wireCounter is a ResponseWriter that knows what heads were on the wire (fastlane.Lane's).
+type wireCounter interface {
+	HeadBytes() (received, sent int)
+}
+
+// splitAddress is net.SplitHostPort for what net/http writes itself.
+func splitAddress(address string) (ip, port string) {
+	at := strings.LastIndexByte(address, ':')
+	if at < 0 {
+		return address, ""
+	}
+	return strings.Trim(address[:at], "[]"), address[at+1:]
 }
 
 func first(h http.Header, name string) string {

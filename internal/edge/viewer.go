@@ -174,7 +174,7 @@ func (v *viewer) finish() {
 		return
 	}
 	v.edge.note(record{
-		distribution: v.dist, request: v.r, header: v.h, id: v.scratch.id[0], status: v.status, bytes: v.sent,
+		distribution: v.dist, writer: v.w, request: v.r, header: v.h, id: v.scratch.id[0], status: v.status, bytes: v.sent,
 		began: v.now, firstByte: v.firstByte.Sub(v.now), took: v.edge.cfg.Clock().Sub(v.now), result: v.result, whole: !v.cut && v.status != 0,
 	})
 }

@@ -1,7 +1,6 @@
 package accesslog
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +25,8 @@ type Entry struct {
 	Protocol      string // "HTTP/1.1", "HTTP/2.0"
 	TLSVersion    string // "TLSv1.3"; "" for plain HTTP
 	TLSCipher     string
-	Client        netip.AddrPort
+	ClientIP      string
+	ClientPort    string
 	Status        int   // 0 when the viewer left before it was sent
 	ReceivedBytes int64 // request line and headers
 	SentBytes     int64 // status line, headers and body
@@ -48,17 +48,14 @@ const head = "#Version: 1.0\n" +
 	"ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port " +
 	"time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start sc-range-end\n"
 
-// appendLine appends the entry's line.
-func (e *Entry) appendLine(b []byte, cookies bool) []byte {
-	b = e.Time.UTC().AppendFormat(b, "2006-01-02\t15:04:05")
-	b = appendField(b, e.Location)
+const timeFormat = "2006-01-02\t15:04:05"
+
+// appendLine appends the entry's line; when is its Time in timeFormat.
+func (e *Entry) appendLine(b []byte, when string, cookies bool) []byte {
+	b = append(append(b, when...), '\t')
+	b = append(b, e.Location...)
 	b = strconv.AppendInt(append(b, '\t'), e.SentBytes, 10)
-	b = append(b, '\t')
-	if e.Client.IsValid() {
-		b = e.Client.Addr().AppendTo(b)
-	} else {
-		b = append(b, '-')
-	}
+	b = appendField(b, e.ClientIP)
 	b = appendField(b, e.Method)
 	b = appendField(b, e.Domain)
 	b = appendURL(b, e.Path)
@@ -91,8 +88,8 @@ func (e *Entry) appendLine(b []byte, cookies bool) []byte {
 	b = appendField(b, e.TLSCipher)
 	b = appendField(b, e.Result)
 	b = appendField(b, e.Protocol)
-	b = append(b, "\t-\t-\t"...)
-	b = strconv.AppendUint(b, uint64(e.Client.Port()), 10)
+	b = append(b, "\t-\t-"...)
+	b = appendField(b, e.ClientPort)
 	b = appendSeconds(b, e.FirstByte)
 	if e.Detail != "" {
 		b = appendField(b, e.Detail)

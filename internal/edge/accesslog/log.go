@@ -63,6 +63,7 @@ type Log struct {
 	cfg     Config
 	full    chan struct{} // asks for a flush before its time
 	dropped atomic.Int64
+	second  atomic.Pointer[second]
 
 	mu      sync.RWMutex
 	streams map[Target]*stream
@@ -121,7 +122,7 @@ func (l *Log) Note(to Target, e *Entry) {
 		s = l.stream(to)
 	}
 	var local [1024]byte
-	line := e.appendLine(local[:0], to.Cookies)
+	line := e.appendLine(local[:0], l.when(e.Time), to.Cookies)
 	s.mu.Lock()
 	n := len(s.pending)
 	if n+len(line) > maxPending {
@@ -137,6 +138,22 @@ func (l *Log) Note(to Target, e *Entry) {
 		default:
 		}
 	}
+}
+
+// second is a second as it is written.
+type second struct {
+	unix int64
+	text string
+}
+
+// when formats a time; all entries of a second share the text.
+func (l *Log) when(t time.Time) string {
+	if s := l.second.Load(); s != nil && s.unix == t.Unix() {
+		return s.text
+	}
+	s := &second{t.Unix(), t.UTC().Format(timeFormat)}
+	l.second.Store(s)
+	return s.text
 }
 
 // stream returns the stream of a target, made if need be. Targets are as many as

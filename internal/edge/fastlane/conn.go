@@ -88,7 +88,7 @@ func (c *conn) serve() {
 			c.handOver()
 			return
 		}
-		if v == more || !c.answer() {
+		if v == more || !c.answer(n) {
 			return
 		}
 		c.filled = copy(c.buffer, c.buffer[n:c.filled])
@@ -217,10 +217,11 @@ func (c *conn) parse(n int) bool {
 	return true
 }
 
-// answer serves the request that was parsed, and reports whether the connection goes on.
-func (c *conn) answer() bool {
+// answer serves the request that was parsed, whose head has n bytes, and reports
+// whether the connection goes on.
+func (c *conn) answer(n int) bool {
 	w := &c.out
-	w.begin(c.request.Method == http.MethodHead)
+	w.begin(c.request.Method == http.MethodHead, n)
 	c.lane.cfg.Handler.ServeHTTP(w, &c.request)
 	return w.finish()
 }

@@ -329,7 +329,7 @@ func TestAnAnswerAllocatesLittle(t *testing.T) {
 	c.out.conn, c.out.header = c, http.Header{}
 	n := testing.AllocsPerRun(1000, func() {
 		s.out.Reset()
-		if n, v := c.next(false); v != plain || n != c.filled || !c.answer() {
+		if n, v := c.next(false); v != plain || n != c.filled || !c.answer(n) {
 			t.Fatal(n, v)
 		}
 	})

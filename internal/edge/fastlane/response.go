@@ -21,6 +21,8 @@ type response struct {
 	header http.Header
 
 	isHead  bool
+	headIn  int   // bytes of the request's head
+	headOut int   // bytes of the answer's
 	status  int   // 0: not written
 	length  int64 // of the body as promised; negative: until the connection ends
 	sent    int64 // of the body, or taken for a HEAD
@@ -34,8 +36,9 @@ type response struct {
 // buffered is how much is kept to be written together.
 const buffered = 16 << 10
 
-func (w *response) begin(isHead bool) {
+func (w *response) begin(isHead bool, headIn int) {
 	clear(w.header)
+	w.headIn, w.headOut = headIn, 0
 	w.isHead, w.status, w.length, w.sent, w.bodyOff, w.closes, w.err, w.out = isHead, 0, -1, 0, false, false, nil, w.out[:0]
 }
 
@@ -82,7 +85,11 @@ func (w *response) WriteHeader(status int) {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	w.out = append(b, '\r', '\n')
+	w.headOut = len(w.out)
 }
+
+// HeadBytes returns what the heads of request and answer are on the wire, for an access log.
+func (w *response) HeadBytes() (received, sent int) { return w.headIn, w.headOut }
 
 func validName(name string) bool {
 	for i := range len(name) {
@@ -96,6 +103,9 @@ func validName(name string) bool {
 // clean replaces what would end a header line.
 func clean(v string) string {
 	if strings.IndexByte(v, '\n') < 0 && strings.IndexByte(v, '\r') < 0 {
+		if n := len(v); n > 0 && v[0] > ' ' && v[n-1] > ' ' {
+			return v
+		}
 		return strings.Trim(v, " \t")
 	}
 	return strings.Trim(strings.NewReplacer("\n", " ", "\r", " ").Replace(v), " \t")
