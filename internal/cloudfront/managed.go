@@ -8,7 +8,7 @@ import (
 
 // SignPlaylists is the ID of the managed origin request policy by which a behavior
 // asks for playlists whose URLs are signed as the playlist's own was: signed HLS
-// for players that keep no cookies. It is ours; docs/decisions says why it is a
+// for players that keep no cookies. It is ours; docs/decisions/0009 says why it is a
 // policy. What it sends to the origin is what Managed-CORS-S3Origin does.
 const SignPlaylists = "b5e1a2c0-564f-4457-8000-5369676e6564"
 

@@ -79,7 +79,7 @@ func webACLOf(arn string) (string, error) {
 // certificate checks a viewer certificate. Whatever it says, viewers meet the
 // server's own certificates: its private authority makes one for any name, so an
 // alias needs no certificate, and one of ACM may be named so that a stack made
-// for AWS applies. docs/decisions has the reasons.
+// for AWS applies. docs/decisions/0010 has the reasons.
 func (c *configChecker) certificate(v *cf.ViewerCertificate) {
 	if v == nil {
 		return
