@@ -85,7 +85,7 @@ type Config struct {
 	Logger      *slog.Logger
 
 	QueueSlots int              // attempts of one target at once; default 8
-	Backoff    time.Duration    // before the first retry; default 1 s
+	Backoff    time.Duration    // before the first retry, and after the store failed; default 1 s
 	Now        func() time.Time // default time.Now
 	Random     func() float64   // 0 to 1, of jitter; default math/rand
 }
@@ -176,7 +176,6 @@ const (
 	factsAtOnce = 256
 	// rememberEvery is how often the position of a feed that nobody listens to is stored.
 	rememberEvery = time.Second
-	retryLoops    = time.Second
 )
 
 // Run reads the feeds and delivers until ctx ends, and returns nil when all
@@ -214,7 +213,7 @@ func (b *Bus) feedLoop(ctx context.Context, name string, feed Feed) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			b.log.ErrorContext(ctx, "read events", "feed", name, "err", err)
-			alarm = time.After(retryLoops)
+			alarm = time.After(b.cfg.Backoff)
 		case more:
 			continue
 		case f.at != f.stored:

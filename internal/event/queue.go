@@ -26,7 +26,7 @@ func (b *Bus) resumeQueues(ctx context.Context) {
 			b.log.ErrorContext(ctx, "read what is to be delivered", "err", err)
 		}
 		select {
-		case <-time.After(retryLoops):
+		case <-time.After(b.cfg.Backoff):
 		case <-ctx.Done():
 		}
 	}
@@ -88,7 +88,7 @@ func (b *Bus) deliver(ctx context.Context, q *queue) {
 			due, next, err := b.store.DueDeliveries(ctx, q.name, b.now(), b.cfg.QueueSlots+len(carried))
 			if err != nil && ctx.Err() == nil {
 				b.log.ErrorContext(ctx, "read what is to be delivered", "queue", q.name, "err", err)
-				next = b.now().Add(retryLoops)
+				next = b.now().Add(b.cfg.Backoff)
 			}
 			for _, d := range due {
 				if carried[d.Position] || len(carried) == b.cfg.QueueSlots {
@@ -148,7 +148,7 @@ func (b *Bus) settleLoop(ctx context.Context) {
 		if err := b.store.SettleDeliveries(ctx, outcomes); err != nil {
 			// They stay due and are made again: more than once is allowed, never is not.
 			b.log.ErrorContext(ctx, "store what became of deliveries", "deliveries", len(batch), "err", err)
-			time.Sleep(retryLoops)
+			time.Sleep(b.cfg.Backoff)
 		}
 		for _, s := range batch {
 			close(s.done)
