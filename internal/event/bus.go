@@ -192,7 +192,7 @@ func (b *Bus) Run(ctx context.Context) error {
 	for name, feed := range b.cfg.Feeds {
 		g.Go(func() error { b.feedLoop(ctx, name, feed); return nil })
 	}
-	g.Go(func() error { b.resumeQueues(ctx); return nil })
+	g.Go(func() error { b.resumeQueues(ctx); <-ctx.Done(); return nil })
 	err := g.Wait()
 	b.queuesMu.Lock()
 	b.running = nil
