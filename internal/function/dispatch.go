@@ -14,9 +14,12 @@ const page = 100
 const lookAgain = 5 * time.Second
 
 // dispatcher hands events to goroutines: as many of one function side by side as
-// its share, so that a slow function does not hold up the others.
+// its share, so that a slow function does not hold up the others and a reserved
+// one does not throttle its own events.
 type dispatcher struct {
-	f    *Functions
+	f     *Functions
+	share map[string]int // by function, of those that have a reservation; of the loop alone
+
 	mu   sync.Mutex
 	busy map[string]bool // events, by id
 	side map[string]int  // by function
@@ -26,7 +29,7 @@ type dispatcher struct {
 // dispatch handles events as they become due, until ctx ends and those that are
 // handled have stopped.
 func (f *Functions) dispatch(ctx context.Context) error {
-	d := &dispatcher{f: f, busy: map[string]bool{}, side: map[string]int{}}
+	d := &dispatcher{f: f, share: map[string]int{}, busy: map[string]bool{}, side: map[string]int{}}
 	defer d.wg.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -54,7 +57,7 @@ func (d *dispatcher) startDue(ctx context.Context) (time.Duration, error) {
 	d.mu.Lock()
 	var full []string
 	for name, n := range d.side {
-		if n >= d.f.cfg.Side {
+		if n >= d.shareOf(name) {
 			full = append(full, name)
 		}
 	}
@@ -65,7 +68,12 @@ func (d *dispatcher) startDue(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	looked := map[string]bool{}
 	for _, e := range events {
+		if !looked[e.Function] {
+			looked[e.Function] = true
+			d.learn(ctx, e.Function)
+		}
 		d.start(ctx, e)
 	}
 	if len(events) == limit { // there may be more, of other functions
@@ -81,10 +89,25 @@ func (d *dispatcher) startDue(ctx context.Context) (time.Duration, error) {
 	return max(next.Sub(d.f.cfg.Now()), time.Millisecond), nil
 }
 
+// learn looks up how many events of a function may be handled at the same time.
+func (d *dispatcher) learn(ctx context.Context, name string) {
+	delete(d.share, name)
+	if fn, err := d.f.cfg.Records.Function(ctx, name); err == nil && fn.Reserved != nil && *fn.Reserved > 0 {
+		d.share[name] = min(*fn.Reserved, d.f.cfg.Side)
+	}
+}
+
+func (d *dispatcher) shareOf(name string) int {
+	if n, ok := d.share[name]; ok {
+		return n
+	}
+	return d.f.cfg.Side
+}
+
 func (d *dispatcher) start(ctx context.Context, e Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.busy[e.ID] || d.side[e.Function] >= d.f.cfg.Side {
+	if d.busy[e.ID] || d.side[e.Function] >= d.shareOf(e.Function) {
 		return
 	}
 	d.busy[e.ID] = true

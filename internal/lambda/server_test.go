@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/fault"
@@ -112,9 +116,10 @@ func (h *house) passRole(_ context.Context, _ sigv4.Identity, arn string) error 
 // world is the API over real records, real logs and real processes.
 type world struct {
 	*house
-	URL  string
-	fns  *function.Functions
-	logs *logs.Logs
+	URL     string
+	fns     *function.Functions
+	logs    *logs.Logs
+	records *store.Store
 }
 
 type appender struct{ logs *logs.Logs }
@@ -127,46 +132,60 @@ func (a appender) Append(ctx context.Context, group, stream string, events []exe
 	return a.logs.Append(ctx, group, stream, out)
 }
 
-func serve(t *testing.T) *world {
-	t.Helper()
-	dir := t.TempDir()
-	records, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "records.db")})
+// open wires a world that keeps what it has in dir and answers on the listener;
+// run runs it until ctx ends.
+func open(ctx context.Context, dir string, l net.Listener) (w *world, handler http.Handler, run func(context.Context) error, err error) {
+	records, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "records.db")})
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, nil, err
 	}
-	w := &world{house: &house{objects: map[string][]byte{}, put: make(chan string, 100)}, logs: logs.New(logs.Config{Store: records})}
-	mux := http.NewServeMux()
-	web := httptest.NewServer(mux)
-	w.URL = web.URL
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	w = &world{house: &house{objects: map[string][]byte{}, put: make(chan string, 100)}, logs: logs.New(logs.Config{Store: records}), records: records, URL: "http://" + l.Addr().String()}
 	packages, err := code.Open(filepath.Join(dir, "code"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, nil, err
 	}
-	host, err := execution.New(execution.Config{Dir: filepath.Join(dir, "execution"), Endpoint: web.URL, Roles: w.house, Logs: appender{w.logs}})
+	host, err := execution.New(execution.Config{Dir: filepath.Join(dir, "execution"), Endpoint: w.URL, Roles: w.house, Logs: appender{w.logs}, Logger: log})
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, nil, err
 	}
 	w.fns = function.New(function.Config{
 		Records: records, Queue: records, Code: packages, Host: host, Policies: w.house, Targets: w.house, Logs: appender{w.logs},
-		RetryDelays: []time.Duration{time.Millisecond, time.Millisecond},
+		RetryDelays: []time.Duration{time.Millisecond, time.Millisecond}, Logger: log,
 	})
-	api := lambda.New(lambda.Config{Functions: w.fns, Buckets: w.house, Authenticate: authenticate, PassRole: w.passRole})
+	api := lambda.New(lambda.Config{Functions: w.fns, Buckets: w.house, Authenticate: authenticate, PassRole: w.passRole, Logger: log})
+	mux := http.NewServeMux()
 	mux.Handle("/", api)
 	mux.Handle(lambda.DownloadPath, api.Downloads())
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 3)
-	for _, run := range []func(context.Context) error{host.Run, w.fns.Run, w.logs.Run} {
-		go func() { ended <- run(ctx) }()
+	return w, mux, func(ctx context.Context) error {
+		var group errgroup.Group
+		for _, part := range []func(context.Context) error{host.Run, w.fns.Run, w.logs.Run} {
+			group.Go(func() error { return part(ctx) })
+		}
+		err := group.Wait()
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		return errors.Join(err, records.Close())
+	}, nil
+}
+
+func serve(t *testing.T) *world {
+	t.Helper()
+	web := httptest.NewUnstartedServer(nil)
+	w, handler, run, err := open(t.Context(), t.TempDir(), web.Listener)
+	if err != nil {
+		t.Fatal(err)
 	}
+	web.Config.Handler = handler
+	web.Start()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
 	t.Cleanup(func() {
 		web.Close()
 		stop()
-		for range 3 {
-			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-		}
-		if err := records.Close(); err != nil {
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
