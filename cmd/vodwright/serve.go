@@ -152,7 +152,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	carrier := worker.New(worker.Config{
 		Dir: filepath.Join(data, "work"), FFmpeg: runner, Probe: prober,
 		Fetch:   fetch.New(fetch.Config{AllowPrivate: c.PrivateInput, Logger: log}),
-		Objects: bucketObjects{buckets}, Slots: c.Workers, Logger: log,
+		Objects: bucketObjects{buckets}, Roles: jobRoles{buckets, authority}, Slots: c.Workers, Logger: log,
 	})
 	jobs, err := job.New(job.Config{Store: facts, Tasks: tasks, Runner: carrier, Slots: c.Workers, Logger: log})
 	if err != nil {

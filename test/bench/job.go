@@ -49,10 +49,17 @@ func (b *bench) prepareJob(ctx context.Context, s *server) (func() (time.Duratio
 	if err := s.put(ctx, "bench-in", "second.mp4", data); err != nil {
 		return nil, err
 	}
+	role, err := s.makeRole(ctx, "bench-encode", "mediaconvert.amazonaws.com",
+		`{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":["arn:aws:s3:::bench-in/*","arn:aws:s3:::bench-out/*"]}`)
+	if err != nil {
+		return nil, err
+	}
 	n := 0
 	return func() (time.Duration, error) {
 		n++
-		return s.runJob(ctx, jobDocument("s3://bench-in/second.mp4", fmt.Sprintf("s3://bench-out/%d/second", n), "SINGLE_PASS"))
+		document := jobDocument("s3://bench-in/second.mp4", fmt.Sprintf("s3://bench-out/%d/second", n), "SINGLE_PASS")
+		document["role"] = role
+		return s.runJob(ctx, document)
 	}, nil
 }
 

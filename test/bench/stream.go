@@ -58,7 +58,6 @@ func jobDocument(input, destination, tuning string) map[string]any {
 		})
 	}
 	return object{
-		"role": "arn:aws:iam::000000000000:role/bench",
 		"settings": object{
 			"inputs": []any{object{
 				"fileInput":      input,

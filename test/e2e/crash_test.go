@@ -145,6 +145,7 @@ func TestTroubleIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.aws(nil, "s3api", "put-object", "--bucket", "vod-source", "--key", "garbage.mp4", "--body", garbage)
+	role := s.role("r", "mediaconvert.amazonaws.com", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
 	tests := []struct {
 		name, input string
 		codes       []int
@@ -160,7 +161,7 @@ func TestTroubleIsTold(t *testing.T) {
 			settings := fmt.Sprintf(`{"Inputs":[{"FileInput":%q}],
 				"OutputGroups":[{"OutputGroupSettings":{"HlsGroupSettings":{"Destination":"s3://vod-streams/trouble/x"}}}]}`, tt.input)
 			var j jobDoc
-			s.aws(&j, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", "arn:aws:iam::000000000000:role/r", "--settings", settings)
+			s.aws(&j, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", role, "--settings", settings)
 			j = s.waitJob(j.Job.ID, time.Minute)
 			ok := false
 			for _, c := range tt.codes {

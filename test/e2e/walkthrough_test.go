@@ -52,6 +52,8 @@ func TestWalkthroughJob(t *testing.T) {
 	s.aws(nil, "s3api", "put-object", "--bucket", "footage", "--key", "VAN LIFE+1.m2ts", "--body", file)
 	edge := s.distribute("media")
 
+	role := s.role("vod-MediaConvertRole", "mediaconvert.amazonaws.com",
+		`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::footage/*"},{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::media/assets/*"}`)
 	inputs := []string{"s3://footage/VAN LIFE+1.m2ts", web.URL + "/VAN%20LIFE+1.m2ts"}
 	for i, name := range jobFiles(t) {
 		t.Run(filepath.Base(filepath.Dir(name)), func(t *testing.T) {
@@ -70,7 +72,7 @@ func TestWalkthroughJob(t *testing.T) {
 				t.Fatal(err)
 			}
 			var j jobDoc
-			s.aws(&j, "mediaconvert", "create-job", "--role", "arn:aws:iam::000000000000:role/vod-MediaConvertRole",
+			s.aws(&j, "mediaconvert", "create-job", "--role", role,
 				"--status-update-interval", "SECONDS_10", "--settings", "file://"+settings)
 			j = s.waitJob(j.Job.ID, 2*time.Minute)
 			if j.Job.Status != "COMPLETE" {
