@@ -7,6 +7,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/iam"
 	"vodwright.dev/vodwright/internal/object"
+	iampolicy "vodwright.dev/vodwright/internal/policy"
 )
 
 // bucketKeys implements object.Credentials.
@@ -19,6 +20,10 @@ func (k bucketKeys) Credential(ctx context.Context, accessKeyID string) (object.
 
 // bucketRights implements object.Authority.
 type bucketRights struct{ authority *iam.Authority }
+
+func (r bucketRights) CheckPrincipals(d *iampolicy.Document) error {
+	return r.authority.CheckPrincipals(d)
+}
 
 func (r bucketRights) Decide(ctx context.Context, q object.Question) error {
 	return r.authority.Decide(ctx, iam.Question{

@@ -211,7 +211,7 @@ func (a *Authority) save(ctx context.Context, p *Principal, old *entity) (*Princ
 		return nil, err
 	}
 	if e.trust != nil && (old == nil || old.Trust != p.Trust) {
-		if err := a.checkTrust(e.trust); err != nil {
+		if err := a.CheckPrincipals(e.trust); err != nil {
 			return nil, err
 		}
 	}
@@ -264,8 +264,9 @@ func (a *Authority) check(p *Principal) error {
 	return nil
 }
 
-// checkTrust refuses a trust policy that names users or roles of the account that are not there.
-func (a *Authority) checkTrust(d *policy.Document) error {
+// CheckPrincipals refuses a trust or resource policy that names users or roles of
+// the account that are not there, with MalformedPolicyDocument.
+func (a *Authority) CheckPrincipals(d *policy.Document) error {
 	for _, arn := range d.Principals() {
 		kind, name, ok := splitPrincipalARN(arn)
 		if e := a.find(kind, name); ok && (e == nil || strings.HasPrefix(arn, "arn:aws:iam::") && e.ARN() != arn) {

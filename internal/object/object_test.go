@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,15 @@ func (authority) Decide(_ context.Context, q object.Question) error {
 	}
 	if d := policy.Evaluate(&r, p); !d.Allowed {
 		return fault.New(fault.Denied, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %q %s", q.Who.ARN, q.Action, q.Resource, d.Reason(q.Action))
+	}
+	return nil
+}
+
+func (authority) CheckPrincipals(d *policy.Document) error {
+	for _, arn := range d.Principals() {
+		if strings.HasSuffix(arn, "/nobody") {
+			return fault.New(fault.Invalid, policy.CodeMalformed, "Invalid principal in policy: %q", arn)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,9 @@ type Question struct {
 type Authority interface {
 	// Decide returns nil when the caller may, else a Denied fault in AWS's words.
 	Decide(ctx context.Context, q Question) error
+	// CheckPrincipals returns an Invalid fault for a policy that names principals
+	// of the account that are not there.
+	CheckPrincipals(d *policy.Document) error
 }
 
 // need is one thing that a request does.

@@ -74,7 +74,11 @@ func (g *Gateway) putPolicy(c fiber.Ctx) (*controllers.Response, error) {
 	if err := config.CheckPolicy(doc, b.Name); err != nil {
 		return nil, err
 	}
-	if _, err := policy.Parse(string(doc), policy.Resource); err != nil {
+	parsed, err := policy.Parse(string(doc), policy.Resource)
+	if err == nil && g.cfg.Authority != nil {
+		err = g.cfg.Authority.CheckPrincipals(parsed)
+	}
+	if err != nil {
 		return nil, fault.New(fault.Invalid, "MalformedPolicy", "%s", fault.Of(err).Message).WithHint("%s", fault.Of(err).Hint)
 	}
 	if config.IsPublic(doc) && g.publicAccess(b).BlockPublicPolicy {

@@ -447,7 +447,8 @@ def access(b):
     for broken in ("", "{", "[]", '{"Version": "2012-10-17"}', json.dumps(dict(policy, Version="1")),
                    json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Effect="Perhaps")]}),
                    json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Resource="arn:aws:s3:::other/*")]}),
-                   json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Action="lambda:InvokeFunction")]})):
+                   json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Action="lambda:InvokeFunction")]}),
+                   json.dumps({"Version": "2012-10-17", "Statement": [dict(policy["Statement"][0], Principal={"AWS": "arn:aws:iam::000000000000:user/nobody"})]})):
         refused("MalformedPolicy", lambda: s3.put_bucket_policy(Bucket=b, Policy=broken), 400)
     s3.delete_bucket_policy(Bucket=b)
     same(get(b, "k"), b"private")
