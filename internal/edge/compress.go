@@ -58,7 +58,7 @@ func (e *Edge) encodedFor(ctx context.Context, o *object, accepted field.Encodin
 	select {
 	case <-have.done:
 	default:
-		late := time.NewTimer(encodeWait)
+		late := time.NewTimer(e.encodeWait)
 		defer late.Stop()
 		select {
 		case <-have.done:
@@ -73,10 +73,6 @@ func (e *Edge) encodedFor(ctx context.Context, o *object, accepted field.Encodin
 	}
 	return have, at
 }
-
-// encodeWait is how long a viewer waits for an encoding before it gets the object
-// as it is: what the largest takes on an idle core, with some patience.
-const encodeWait = 2 * time.Second
 
 // encode makes one encoding of o, which it holds, when one of the places for such
 // work is free. What fails leaves the object as it is.

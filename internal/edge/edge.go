@@ -190,6 +190,9 @@ type Edge struct {
 
 	zips     sync.Pool     // of *gzip.Writer
 	encoders chan struct{} // holds a place for each encoding being made
+	// encodeWait is how long a viewer waits for an encoding before it gets the object
+	// as it is. Tests have more patience.
+	encodeWait time.Duration
 }
 
 // New returns an Edge, or an error that names every missing part of cfg. It starts nothing.
@@ -236,6 +239,7 @@ func New(cfg Config) (*Edge, error) {
 		errors:     map[cacheKey]knownError{},
 		zips:       sync.Pool{New: newZip},
 		encoders:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+		encodeWait: 2 * time.Second, // what the largest object takes on a busy core
 		known:      configuration{distributions: map[string]*knownDistribution{}, cors: map[string]*knownCORS{}},
 		signatures: viewersign.New(cfg.TokenSecret),
 		buffers:    sync.Pool{New: func() any { return new([bufferBytes]byte) }},

@@ -268,6 +268,7 @@ func newSite(t testing.TB, change func(*Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.encodeWait = time.Minute
 	s.edge = e
 	s.plain, s.secure = s.listen(nil), s.listen(certificate(t))
 	t.Cleanup(func() {
