@@ -22,15 +22,22 @@ import (
 type distributions struct{ records *store.Store }
 
 func (d distributions) ByHost(ctx context.Context, host string) (edge.Distribution, error) {
-	found, err := d.records.DistributionByDomain(ctx, host)
-	if err != nil {
-		return edge.Distribution{}, err
+	var missing error
+	for range 2 {
+		found, err := d.records.DistributionByDomain(ctx, host)
+		if err != nil {
+			return edge.Distribution{}, err
+		}
+		deployed, err := cloudfront.Deploy(ctx, d.records, iam.AccountID, found)
+		if err == nil {
+			return edgeDistribution(deployed)
+		}
+		if !fault.Is(err, fault.NotFound) {
+			return edge.Distribution{}, err
+		}
+		missing = err // the configuration changed while it was read, and what it referred to was deleted: once more
 	}
-	deployed, err := cloudfront.Deploy(ctx, d.records, iam.AccountID, found)
-	if err != nil {
-		return edge.Distribution{}, err
-	}
-	return edgeDistribution(deployed)
+	return edge.Distribution{}, fault.New(fault.Unavailable, "", "distribution at %q: %w", host, missing)
 }
 
 func (d distributions) Aliases(ctx context.Context) (map[string]string, error) {
