@@ -95,10 +95,15 @@ func (c *automateCmd) Run(p *program) error {
 		}
 		return p.print(list, text)
 	case c.Remove != "":
-		if err := a.remove(p.ctx, c.Remove); err != nil {
+		kept, err := a.remove(p.ctx, c.Remove)
+		if err != nil {
 			return err
 		}
-		return p.print(map[string]string{"removed": c.Remove}, "removed "+c.Remove+"\n")
+		text := "removed " + c.Remove + "\n"
+		if kept != "" {
+			text += "role " + kept + " stays: jobs run with it\n"
+		}
+		return p.print(map[string]string{"removed": c.Remove, "keptRole": kept}, text)
 	}
 	made, err := a.make(p.ctx, c.order())
 	if err != nil {
@@ -390,33 +395,63 @@ func describeAutomation(rule, pattern, state string, t eventTarget) automated {
 	return one
 }
 
-// remove takes an automation away, with the role that was made for it.
-func (a automator) remove(ctx context.Context, name string) error {
+// remove takes an automation away, with the role that was made for it unless jobs
+// that are not over have it: it returns the role's name then.
+func (a automator) remove(ctx context.Context, name string) (keptRole string, err error) {
 	targets, err := a.targets(ctx, name)
 	if fault.Is(err, fault.NotFound) || err == nil && !slices.ContainsFunc(targets, func(t eventTarget) bool { return event.KindOf(t.ARN) == event.JobTemplate }) {
-		return fault.New(fault.NotFound, "", "there is no automation %q", name).WithHint("vodwright automate --list shows what is there")
+		return "", fault.New(fault.NotFound, "", "there is no automation %q", name).WithHint("vodwright automate --list shows what is there")
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	var ids []string
 	for _, t := range targets {
 		ids = append(ids, t.ID)
 	}
 	if err := a.client.eventsCall(ctx, "RemoveTargets", map[string]any{"Rule": name, "Ids": ids}, nil); err != nil {
-		return fmt.Errorf("remove targets of rule %q: %w", name, err)
+		return "", fmt.Errorf("remove targets of rule %q: %w", name, err)
 	}
 	if err := a.client.eventsCall(ctx, "DeleteRule", map[string]any{"Name": name}, nil); err != nil {
-		return fmt.Errorf("delete rule %q: %w", name, err)
+		return "", fmt.Errorf("delete rule %q: %w", name, err)
 	}
 	role := automationRolePrefix + name
+	if used, err := a.inUse(ctx, "arn:aws:iam::"+iam.AccountID+":role/"+role); err != nil || used {
+		return role, err
+	}
 	for _, step := range []struct {
 		operation string
 		fields    url.Values
 	}{{"DeleteRolePolicy", url.Values{"RoleName": {role}, "PolicyName": {"automation"}}}, {"DeleteRole", url.Values{"RoleName": {role}}}} {
 		if err := a.client.iamCall(ctx, step.operation, step.fields); err != nil && !fault.Is(err, fault.NotFound) {
-			return fmt.Errorf("delete role %q: %w", role, err)
+			return "", fmt.Errorf("delete role %q: %w", role, err)
 		}
 	}
-	return nil
+	return "", nil
+}
+
+// inUse reports whether a job that is not over has the role.
+func (a automator) inUse(ctx context.Context, role string) (bool, error) {
+	for _, status := range []string{"SUBMITTED", "PROGRESSING"} {
+		for token := ""; ; {
+			var page struct {
+				Jobs []struct {
+					Role string `json:"role"`
+				} `json:"jobs"`
+				NextToken string `json:"nextToken"`
+			}
+			if err := a.client.jobsCall(ctx, "GET", "/jobs?maxResults=20&status="+status+"&nextToken="+url.QueryEscape(token), nil, &page); err != nil {
+				return false, fmt.Errorf("look for jobs of role %s: %w", role, err)
+			}
+			for _, j := range page.Jobs {
+				if j.Role == role {
+					return true, nil
+				}
+			}
+			if token = page.NextToken; token == "" {
+				break
+			}
+		}
+	}
+	return false, nil
 }

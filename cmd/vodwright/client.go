@@ -197,8 +197,5 @@ func (c *client) iamCall(ctx context.Context, operation string, fields url.Value
 	fields.Set("Action", operation)
 	fields.Set("Version", "2010-05-08")
 	_, _, err := c.call(ctx, "iam", http.MethodPost, "/", "application/x-www-form-urlencoded", []byte(fields.Encode()))
-	if f := fault.Of(err); f != nil && f.Code == "NotImplemented" {
-		return nil // a server without roles
-	}
 	return err
 }

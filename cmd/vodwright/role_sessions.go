@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/iam"
 )
@@ -16,7 +18,6 @@ import (
 // trusts the service is noticed when its credentials are renewed.
 type roleSessions struct {
 	authority *iam.Authority
-	root      iam.Key
 
 	mu   sync.Mutex
 	kept map[string]keptSession // by role and service
@@ -41,9 +42,6 @@ func (r *roleSessions) assume(ctx context.Context, roleARN, service, session str
 		return k.credentials, nil
 	}
 	s, err := r.authority.AssumeForService(ctx, roleARN, service, session, serviceSession)
-	if fault.Is(err, fault.NotFound) { // until IAM's API is served nobody can make a role
-		return aws.Credentials{AccessKeyID: r.root.ID, SecretAccessKey: r.root.Secret}, nil
-	}
 	if err != nil {
 		return aws.Credentials{}, err
 	}
@@ -53,6 +51,16 @@ func (r *roleSessions) assume(ctx context.Context, roleARN, service, session str
 	c := aws.Credentials{AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey, SessionToken: s.SessionToken}
 	r.kept[key] = keptSession{c, time.Now().Add(renewSession)}
 	return c, nil
+}
+
+// passRole is what a role is asked for that somebody gives to a rule or a target.
+func (r *roleSessions) passRole(ctx context.Context, who sigv4.Identity, role, service string) error {
+	err := r.authority.PassRole(ctx, who, role, service)
+	if errors.Is(err, iam.ErrUntrusted) || fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Invalid, "ValidationException", "Provided role '%s' cannot be assumed by principal '%s'.", role, service).
+			WithHint("the role has to be there, and its trust policy has to name the service")
+	}
+	return err
 }
 
 // forget drops what is kept of a role: a request with it was denied.

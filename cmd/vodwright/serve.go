@@ -201,7 +201,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	}
 	defer closing(&err, cdn)
 	jobAPI := mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log})
-	roles := &roleSessions{authority: authority, root: key}
+	roles := &roleSessions{authority: authority}
 	webhooks := webhook.New(webhook.Config{Records: records, AllowPrivate: c.PrivateWebhooks, AllowLoopback: onlyLoopback(listener, secure)})
 	bus, err := event.NewBus(event.Config{
 		Store: records, Feeds: map[string]event.Feed{feedObjects: objectFeed{records}, feedJobs: jobFeed{records}},
@@ -220,7 +220,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 			"iam":          api.NewIAM(api.Config{Authority: authority, Logger: log}),
 			"sts":          api.NewSTS(api.Config{Authority: authority, Logger: log}),
 			"events": eventbridge.NewHandler(eventbridge.Config{
-				Records: records, Bus: bus, CheckEndpoint: webhooks.Check, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log,
+				Records: records, Bus: bus, CheckEndpoint: webhooks.Check, PassRole: roles.passRole, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log,
 			}),
 			"lambda":     lambdaAPI,
 			"logs":       logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
