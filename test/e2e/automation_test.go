@@ -1,0 +1,347 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	events "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
+	mc "github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"vodwright.dev/vodwright/internal/clip"
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// credentials are the root key of the server.
+func (s *server) credentials() aws.CredentialsProviderFunc {
+	var vars map[string]string
+	if err := json.Unmarshal(s.vodwright("env", "--data", s.data, "--json"), &vars); err != nil {
+		s.t.Fatal(err)
+	}
+	return func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: vars["AWS_ACCESS_KEY_ID"], SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"]}, nil
+	}
+}
+
+// smallTemplate makes a job template that costs little: one rung of 160×90.
+func (s *server) smallTemplate(name string) {
+	s.t.Helper()
+	settings := `{"Inputs":[{"AudioSelectors":{"Audio Selector 1":{"DefaultSelection":"DEFAULT"}}}],"OutputGroups":[{
+		"OutputGroupSettings":{"Type":"HLS_GROUP_SETTINGS","HlsGroupSettings":{"SegmentLength":2,"MinSegmentLength":0}},
+		"Outputs":[{"NameModifier":"_small","ContainerSettings":{"Container":"M3U8"},
+		"VideoDescription":{"Width":160,"Height":90,"CodecSettings":{"Codec":"H_264","H264Settings":{"RateControlMode":"QVBR","MaxBitrate":200000,"GopSize":2,"GopSizeUnits":"SECONDS"}}},
+		"AudioDescriptions":[{"CodecSettings":{"Codec":"AAC","AacSettings":{"Bitrate":96000,"CodingMode":"CODING_MODE_2_0","SampleRate":48000}}}]}]}]}`
+	s.aws(nil, "mediaconvert", "create-job-template", "--name", name, "--settings", settings)
+}
+
+// hookReceiver is a webhook that checks signatures and keeps the order of events.
+type hookReceiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	order  map[string][]string // statuses by job, in order of first arrival
+	seen   map[string]bool
+	broken int // requests to answer with 503 before all is well
+	bad    []string
+}
+
+const hookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+func receiveHooks(t *testing.T) *hookReceiver {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(hookSecret, "whsec_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hookReceiver{order: map[string][]string{}, seen: map[string]bool{}, broken: 3}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the sender was killed
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		mac := hmac.New(sha256.New, key)
+		io.WriteString(mac, r.Header.Get("webhook-id")+"."+r.Header.Get("webhook-timestamp")+"."+string(body))
+		if r.Header.Get("webhook-signature") != "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)) {
+			h.bad = append(h.bad, string(body))
+		}
+		if h.broken > 0 {
+			h.broken--
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		var e struct {
+			ID     string `json:"id"`
+			Source string `json:"source"`
+			Kind   string `json:"detail-type"`
+			Detail struct{ JobID, Status string }
+		}
+		if json.Unmarshal(body, &e) != nil || e.Source != "aws.mediaconvert" || e.Kind != "MediaConvert Job State Change" {
+			h.bad = append(h.bad, string(body))
+			return
+		}
+		if !h.seen[e.ID] {
+			h.seen[e.ID] = true
+			h.order[e.Detail.JobID] = append(h.order[e.Detail.JobID], e.Detail.Status)
+		}
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// TestAutomationUnderKills puts videos and other things into a bucket while the
+// server is killed at random moments: every version of every video becomes one
+// job, nothing else does, and a webhook hears of each job in order.
+func TestAutomationUnderKills(t *testing.T) {
+	s := startServer(t)
+	for _, b := range []string{"uploads", "streams"} {
+		s.aws(nil, "s3api", "create-bucket", "--bucket", b)
+	}
+	s.aws(nil, "s3api", "put-bucket-versioning", "--bucket", "uploads", "--versioning-configuration", "Status=Enabled")
+	s.smallTemplate("small")
+	s.vodwright("automate", "--data", s.data, "--source", "uploads", "--template", "small", "--destination", "streams/made")
+	hook := receiveHooks(t)
+	s.jobHook(hook.URL)
+
+	video := readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4")
+	other := readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.ts") // the demuxers decide
+	uploads := []struct {
+		key   string
+		body  []byte
+		video bool
+	}{
+		{"one.mp4", video, true},
+		{"a b+c %20/ü $x$ & 100%.mp4", video, true},
+		{"not really.mp4", []byte("plain text\n"), false},
+		{"named as text.txt", video, true},
+		{"stream", other, true},
+		{"archive.mov", []byte("PK\x03\x04\x00\x00\x00"), false},
+		{"empty.mp4", nil, false},
+		{"one.mp4", append(bytes.Clone(video), box("free")...), true}, // another version
+		{"last.mp4", video, true},
+	}
+	random := rand.New(rand.NewPCG(7, uint64(time.Now().UnixNano())))
+	want := map[string]int{}
+	for i, u := range uploads {
+		client := s3.New(s3.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", UsePathStyle: true, Credentials: s.credentials()})
+		if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("uploads"), Key: &u.key, Body: bytes.NewReader(u.body)}); err != nil {
+			t.Fatal(err)
+		}
+		if u.video {
+			want["s3://uploads/"+u.key]++
+		}
+		if i%2 == 0 || u.key == "one.mp4" { // wherever that finds it: before, within or after any of the steps
+			if u.key != "one.mp4" || i > 0 {
+				<-time.After(time.Duration(random.IntN(60)) * time.Millisecond)
+			} else { // its first version must be seen before the second one comes
+				eventually(t, 20*time.Second, "the first version becomes a job", func() bool { return len(s.jobsByInput()) > 0 })
+			}
+			s.kill()
+			s.start()
+		}
+	}
+	total := 0
+	for _, n := range want {
+		total += n
+	}
+	eventually(t, 2*time.Minute, "all jobs are complete", func() bool {
+		done := 0
+		for _, list := range s.jobsByInput() {
+			for _, j := range list {
+				if j.Status == mc.JobStatusComplete {
+					done++
+				}
+			}
+		}
+		return done >= total
+	})
+	got := s.jobsByInput()
+	for input, n := range want {
+		if len(got[input]) != n {
+			t.Errorf("%d jobs of %s, want %d", len(got[input]), input, n)
+		}
+		for _, j := range got[input] {
+			base := "s3://streams/made/assets/" + j.UserMetadata["assetID"] + "/HLS/"
+			if d := aws.ToString(j.Settings.OutputGroups[0].OutputGroupSettings.HlsGroupSettings.Destination); !strings.HasPrefix(d, base) || j.UserMetadata["assetID"] == "" {
+				t.Errorf("%s goes to %s", input, d)
+			}
+		}
+		delete(got, input)
+	}
+	if len(got) != 0 {
+		t.Errorf("jobs of what is no video: %v", got)
+	}
+	eventually(t, time.Minute, "the webhook has heard of the end of every job", func() bool {
+		hook.mu.Lock()
+		defer hook.mu.Unlock()
+		ends := 0
+		for _, order := range hook.order {
+			if order[len(order)-1] == "COMPLETE" {
+				ends++
+			}
+		}
+		return ends >= total
+	})
+	hook.mu.Lock()
+	defer hook.mu.Unlock()
+	if len(hook.bad) > 0 {
+		t.Errorf("requests that are not right: %q", hook.bad)
+	}
+	for id, order := range hook.order {
+		text := strings.Join(order, " ")
+		if !strings.HasPrefix(text, "PROGRESSING INPUT_INFORMATION") || strings.Count(text, "COMPLETE") != 1 || !strings.HasSuffix(text, "COMPLETE") {
+			t.Errorf("the events of job %s came in the order %s", id, text)
+		}
+	}
+	reasons := s.deliveries("automate-uploads")
+	for key, want := range map[string]string{"not really.mp4": "it is no video but text", "archive.mov": "it is no video but a zip archive", "empty.mp4": "it is empty"} {
+		if reasons["s3://uploads/"+key] != want {
+			t.Errorf("the log says of %s: %q, want %q", key, reasons["s3://uploads/"+key], want)
+		}
+	}
+	s.vodwright("automate", "--data", s.data, "--remove", "automate-uploads")
+}
+
+// TestAutomationWithinOneBucket has source and destination in one bucket: no output
+// becomes a job, wherever it lies.
+func TestAutomationWithinOneBucket(t *testing.T) {
+	s := startServer(t)
+	s.aws(nil, "s3api", "create-bucket", "--bucket", "one-bucket")
+	s.smallTemplate("small")
+	notify := `{"LambdaFunctionConfigurations":[]}`
+	s.aws(nil, "s3api", "put-bucket-notification-configuration", "--bucket", "one-bucket", "--notification-configuration", notify)
+	s.vodwright("automate", "--data", s.data, "--source", "one-bucket", "--template", "small", "--destination", "one-bucket", "--name", "same", "--prefix", "")
+	client := s3.New(s3.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", UsePathStyle: true, Credentials: s.credentials()})
+	video := readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4")
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("one-bucket"), Key: aws.String("v.mp4"), Body: bytes.NewReader(video)}); err != nil {
+		t.Fatal(err)
+	}
+	var id string
+	eventually(t, 20*time.Second, "there is a job", func() bool {
+		for _, list := range s.jobsByInput() {
+			id = aws.ToString(list[0].Id)
+		}
+		return id != ""
+	})
+	if j := s.waitJob(id, time.Minute); j.Job.Status != "COMPLETE" {
+		t.Fatalf("%+v", j)
+	}
+	// A copy of an output, put where uploads go, is an output still.
+	list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("one-bucket"), Prefix: aws.String("assets/")})
+	if err != nil || len(list.Contents) < 3 {
+		t.Fatalf("outputs: %v %v", list, err)
+	}
+	var segment string
+	for _, o := range list.Contents {
+		if strings.HasSuffix(*o.Key, ".ts") {
+			segment = *o.Key
+		}
+	}
+	if _, err := client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String("one-bucket"), Key: aws.String("copy.ts"), CopySource: aws.String("one-bucket/" + segment), MetadataDirective: s3types.MetadataDirectiveCopy}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "the copy is looked at", func() bool { return s.deliveries("same")["s3://one-bucket/copy.ts"] != "" })
+	if reason := s.deliveries("same")["s3://one-bucket/copy.ts"]; reason != "it is an output of job "+id {
+		t.Errorf("the copy: %q", reason)
+	}
+	if jobs := s.jobsByInput(); len(jobs) != 1 {
+		t.Errorf("outputs became jobs: %v", jobs)
+	}
+	s.stop()
+}
+
+// box is an empty box of an MP4 file.
+func box(kind string) []byte { return append([]byte{0, 0, 0, 8}, kind...) }
+
+func readClip(t *testing.T, spec clip.Spec, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(makeClip(t, spec, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// jobHook sends what happens to jobs to a webhook.
+func (s *server) jobHook(url string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	c := eventbridge.New(eventbridge.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", Credentials: s.credentials()})
+	connection, err := c.CreateConnection(ctx, &eventbridge.CreateConnectionInput{
+		Name: aws.String("hook"), AuthorizationType: events.ConnectionAuthorizationTypeApiKey,
+		AuthParameters: &events.CreateConnectionAuthRequestParameters{ApiKeyAuthParameters: &events.CreateConnectionApiKeyAuthRequestParameters{
+			ApiKeyName: aws.String("webhook-signature"), ApiKeyValue: aws.String(hookSecret),
+		}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	destination, err := c.CreateApiDestination(ctx, &eventbridge.CreateApiDestinationInput{
+		Name: aws.String("hook"), ConnectionArn: connection.ConnectionArn, InvocationEndpoint: &url, HttpMethod: events.ApiDestinationHttpMethodPost,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := c.PutRule(ctx, &eventbridge.PutRuleInput{Name: aws.String("jobs"), EventPattern: aws.String(`{"source":["aws.mediaconvert"]}`)}); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := c.PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: aws.String("jobs"), Targets: []events.Target{{Id: aws.String("hook"), Arn: destination.ApiDestinationArn}}}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// jobsByInput lists all jobs by the object that they were made of.
+func (s *server) jobsByInput() map[string][]mc.Job {
+	s.t.Helper()
+	c := mediaconvert.New(mediaconvert.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", Credentials: s.credentials()})
+	out := map[string][]mc.Job{}
+	for in := (&mediaconvert.ListJobsInput{}); ; {
+		page, err := c.ListJobs(s.t.Context(), in)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, j := range page.Jobs {
+			input := aws.ToString(j.Settings.Inputs[0].FileInput)
+			out[input] = append(out[input], j)
+		}
+		if in.NextToken = page.NextToken; in.NextToken == nil {
+			return out
+		}
+	}
+}
+
+// deliveries reads the log of a rule: the last reason that it gives for each subject.
+func (s *server) deliveries(rule string) map[string]string {
+	s.t.Helper()
+	var answer struct{ Events []struct{ Message string } }
+	if _, _, err := s.tryAWS("logs", "describe-log-streams", "--log-group-name", "/vodwright/events/"+rule); err != nil {
+		return nil // nothing was delivered yet
+	}
+	s.aws(&answer, "logs", "filter-log-events", "--log-group-name", "/vodwright/events/"+rule)
+	out := map[string]string{}
+	for _, e := range answer.Events {
+		var line struct{ Subject, Reason, Outcome string }
+		if err := json.Unmarshal([]byte(e.Message), &line); err != nil {
+			s.t.Fatal(fmt.Errorf("%s: %w", e.Message, err))
+		}
+		out[line.Subject] = line.Reason
+	}
+	return out
+}
