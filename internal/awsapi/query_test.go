@@ -63,6 +63,26 @@ func TestEncodeQuery(t *testing.T) {
 	}
 }
 
+func TestEncodeQueryWritesMapsByKey(t *testing.T) {
+	var out bytes.Buffer
+	err := new(awsapi.Schema).EncodeQuery(&out, "GetAccountSummary", "GetAccountSummaryResult", "", "id-1",
+		&iam.GetAccountSummaryResponse{SummaryMap: map[string]int32{"Users": 2, "Roles": 0}})
+	want := `<SummaryMap><entry><key>Roles</key><value>0</value></entry><entry><key>Users</key><value>2</value></entry></SummaryMap>`
+	if err != nil || !strings.Contains(out.String(), want) {
+		t.Errorf("got %s, %v", out.String(), err)
+	}
+}
+
+func TestWholePatterns(t *testing.T) {
+	in := &iam.GetRoleRequest{RoleName: new("a b")}
+	if got := (&awsapi.Schema{Whole: true}).Validate(in); len(got) != 1 {
+		t.Errorf("%v: a name with a space", got)
+	}
+	if got := (&awsapi.Schema{Whole: true}).Validate(&iam.GetRoleRequest{RoleName: new("a.b")}); len(got) != 0 {
+		t.Errorf("%v: a good name", got)
+	}
+}
+
 func FuzzDecodeQuery(f *testing.F) {
 	f.Add("Action=CreateRole&Tags.member.1.Key=k&Tags.member.1.Value=v")
 	f.Add("Tags.1.2.3=4&Tags.member.-1.Key=&.=.&..")

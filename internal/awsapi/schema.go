@@ -19,6 +19,9 @@ import (
 // a number, a string's length or a list's size, itemmin= and itemmax= of each
 // item. pattern:"…" and itempattern:"…" are regular expressions.
 type Schema struct {
+	// Whole says that a pattern is of the whole text, as IAM means it; else it is
+	// looked for in the text, as MediaConvert does.
+	Whole    bool
 	fields   sync.Map // reflect.Type → []Field
 	patterns sync.Map // string → *regexp.Regexp
 }
@@ -99,7 +102,11 @@ func (s *Schema) compiled(pattern string) *regexp.Regexp {
 	if c, ok := s.patterns.Load(pattern); ok {
 		return c.(*regexp.Regexp)
 	}
-	re := regexp.MustCompile(pattern)
+	expression := pattern
+	if s.Whole {
+		expression = `\A(?:` + pattern + `)\z`
+	}
+	re := regexp.MustCompile(expression)
 	s.patterns.Store(pattern, re)
 	return re
 }

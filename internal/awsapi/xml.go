@@ -220,6 +220,17 @@ func (x *xmlEncoder) value(name, namespace, item string, flat bool, v reflect.Va
 			x.value(item, "", "member", false, e.Index(i))
 		}
 		x.close(name)
+	case e.Kind() == reflect.Map:
+		x.open(name, namespace)
+		for _, k := range sortedKeys(e) {
+			x.open("entry", "")
+			x.value("key", "", "", false, k)
+			v := reflect.New(e.Type().Elem()) // behind a pointer, so that a zero is there
+			v.Elem().Set(e.MapIndex(k))
+			x.value("value", "", "member", false, v)
+			x.close("entry")
+		}
+		x.close(name)
 	default:
 		// An absent enumeration or an empty list item is written only when it is an item or a pointer.
 		t, there := Text(v)

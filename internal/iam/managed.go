@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"strings"
 	"time"
 
@@ -65,13 +67,10 @@ func awsPolicy(path, name, text string) *managed {
 	}
 	doc.Name = name
 	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	id := []byte("ANPA")
-	for i := range 17 {
-		c := name[i%len(name)] + byte(i)
-		id = append(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[c&31])
-	}
+	sum := sha256.Sum256([]byte(name))
+	id := "ANPA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
 	p := &Policy{
-		Name: name, Path: path, ID: string(id), Created: at, Updated: at, AWS: true,
+		Name: name, Path: path, ID: id, Created: at, Updated: at, AWS: true,
 		Versions: []Version{{ID: "v1", Document: text, Created: at}}, Default: "v1", Next: 2,
 	}
 	return &managed{p, doc}
