@@ -11,12 +11,16 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 const (
-	aboutEdge = "Eight keep-alive connections ask a distribution, and nginx with the same files in a folder (two workers, sendfile, no access log), in turns: " +
+	aboutEdge = "Eight keep-alive connections ask a distribution, and nginx with the same files in a folder (two workers, sendfile), in turns, both with an access log that is written once a second: " +
 		"server CPU per GB for segments of 1 MiB and per request for playlists of 2 KB, over HTTP/1.1 and over TLS 1.3 with an ECDSA P-256 certificate. " +
-		"The client shares the machine, so throughput would say little; server CPU is what a byte costs."
+		"The client shares the machine, so throughput would say little; server CPU is what a byte costs. " +
+		"Then the same distribution beside one with the firewall in count mode, which looks at requests after they were answered."
 	edgeConnections = 8
 	segmentSize     = 1 << 20
 	playlistSize    = 2 << 10
@@ -24,9 +28,14 @@ const (
 	playlistFiles   = 16
 	// What one round asks for: enough CPU time for the kernel's clock of 10 ms, few
 	// enough that a round takes seconds.
-	segmentRequests  = 1536
-	playlistRequests = 40_000
+	segmentRequests  = 4096
+	playlistRequests = 60_000
 )
+
+// Most that Vodwright may need of what nginx needs.
+var edgeLimits = map[string]float64{
+	"1 MiB segments over HTTP": 0.8, "1 MiB segments over HTTPS": 1.0, "2 KB playlists over HTTP": 1.4, "2 KB playlists over HTTPS": 1.0,
+}
 
 // load is what viewers ask for in one round.
 type load struct {
@@ -71,7 +80,11 @@ func benchEdge(ctx context.Context, b *bench, r *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	host, err := s.distribution(ctx, files)
+	control, err := s.putFiles(ctx, files)
+	if err != nil {
+		return err
+	}
+	host, err := s.distribution(ctx, control, "", files)
 	if err != nil {
 		return err
 	}
@@ -92,19 +105,41 @@ func benchEdge(ctx context.Context, b *bench, r *report) (err error) {
 	}
 	r.line("Compared with %s.", version)
 
-	rows := [][]string{{"", "Vodwright", "nginx", "ratio"}}
-	var suites [2]string
+	suites, err := b.compare(ctx, r, ours, theirs, files, edgeLimits)
+	if err != nil {
+		return err
+	}
+	r.line("Over HTTPS: %s for Vodwright, %s for nginx.", suites[0], suites[1])
+
+	acl, err := s.countingACL(ctx)
+	if err != nil {
+		return err
+	}
+	counted := ours
+	counted.name = "with firewall"
+	if counted.host, err = s.distribution(ctx, control, acl, files); err != nil {
+		return err
+	}
+	ours.name = "without"
+	_, err = b.compare(ctx, r, counted, ours, files, nil)
+	return err
+}
+
+// compare measures two contenders in turns, over HTTP and HTTPS. limits of their
+// ratio are by load.
+func (b *bench) compare(ctx context.Context, r *report, one, other contender, files map[string][]byte, limits map[string]float64) (suites [2]string, err error) {
+	rows := [][]string{{"", one.name, other.name, "ratio"}}
 	for _, secure := range []bool{false, true} {
 		for _, l := range loads() {
 			var our, their sample
 			for i := range b.runs + 1 {
-				a, err := ours.round(ctx, l, secure, files)
+				a, err := one.round(ctx, l, secure, files)
 				if err != nil {
-					return fmt.Errorf("%s: %w", ours.name, err)
+					return suites, fmt.Errorf("%s: %w", one.name, err)
 				}
-				z, err := theirs.round(ctx, l, secure, files)
+				z, err := other.round(ctx, l, secure, files)
 				if err != nil {
-					return fmt.Errorf("%s: %w", theirs.name, err)
+					return suites, fmt.Errorf("%s: %w", other.name, err)
 				}
 				suites[0], suites[1] = a.suite, z.suite
 				if i == 0 {
@@ -114,13 +149,16 @@ func benchEdge(ctx context.Context, b *bench, r *report) (err error) {
 				their = append(their, l.per(z.cpu, l))
 				b.logf("edge: %s, TLS %v: %.2f and %.2f %s; wall %.1f and %.1f s", l.name, secure, l.per(a.cpu, l), l.per(z.cpu, l), l.unit, a.wall.Seconds(), z.wall.Seconds())
 			}
-			name := l.name + map[bool]string{false: " over HTTP, ", true: " over HTTPS, "}[secure] + l.unit
-			rows = append(rows, []string{name, our.show("%.2f"), their.show("%.2f"), our.over(their).show("%.2f")})
+			name := l.name + map[bool]string{false: " over HTTP", true: " over HTTPS"}[secure]
+			ratio := our.over(their)
+			rows = append(rows, []string{name + ", " + l.unit, our.show("%.2f"), their.show("%.2f"), ratio.show("%.2f")})
+			if limit, ok := limits[name]; ok {
+				r.atMost(name+": CPU, ratio to nginx", ratio.median(), limit, "%.2f")
+			}
 		}
 	}
 	r.table(rows...)
-	r.line("Over HTTPS: %s for Vodwright, %s for nginx.", suites[0], suites[1])
-	return nil
+	return suites, nil
 }
 
 // edgeFiles makes the files in a folder and returns them by path. They look like
@@ -145,19 +183,58 @@ func edgeFiles(root string) (map[string][]byte, error) {
 	return files, os.Chmod(root, 0o755)
 }
 
-// distribution uploads the files, makes a distribution of their bucket and
-// returns its host name once it serves.
-func (s *server) distribution(ctx context.Context, files map[string][]byte) (string, error) {
-	const bucket = "bench-streams"
-	if err := s.makeBucket(ctx, bucket); err != nil {
+// The buckets of files and of access logs.
+const filesBucket, logsBucket = "bench-streams", "bench-logs"
+
+// putFiles uploads the files and lets distributions read them, by the origin
+// access control whose id it returns.
+func (s *server) putFiles(ctx context.Context, files map[string][]byte) (control string, err error) {
+	if err := errors.Join(s.makeBucket(ctx, filesBucket), s.makeBucket(ctx, logsBucket)); err != nil {
 		return "", err
 	}
-	var first string
 	for path, data := range files {
-		if err := s.put(ctx, bucket, strings.TrimPrefix(path, "/"), data); err != nil {
+		if err := s.put(ctx, filesBucket, strings.TrimPrefix(path, "/"), data); err != nil {
 			return "", err
 		}
+	}
+	policy := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"},
+		"Action": "s3:GetObject", "Resource": "arn:aws:s3:::` + filesBucket + `/*"}]}`
+	if _, err := s.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(filesBucket), Policy: &policy}); err != nil {
+		return "", fmt.Errorf("put bucket policy: %w", err)
+	}
+	const config = `<OriginAccessControlConfig xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Name>bench</Name>` +
+		`<OriginAccessControlOriginType>s3</OriginAccessControlOriginType><SigningBehavior>always</SigningBehavior><SigningProtocol>sigv4</SigningProtocol></OriginAccessControlConfig>`
+	var made struct {
+		ID string `xml:"Id"`
+	}
+	if err := s.call(ctx, "cloudfront", "POST", "/2020-05-31/origin-access-control", []byte(config), &made); err != nil {
+		return "", fmt.Errorf("make origin access control: %w", err)
+	}
+	return made.ID, nil
+}
+
+// countingACL makes a web ACL of the core rule set in count mode and returns its ARN.
+func (s *server) countingACL(ctx context.Context) (string, error) {
+	const visible = `{"SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "bench"}`
+	body := `{"Name": "bench", "Scope": "CLOUDFRONT", "DefaultAction": {"Allow": {}}, "VisibilityConfig": ` + visible + `, "Rules": [{
+		"Name": "core", "Priority": 0, "OverrideAction": {"Count": {}}, "VisibilityConfig": ` + visible + `,
+		"Statement": {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesCommonRuleSet"}}}]}`
+	var made struct{ Summary struct{ ARN string } }
+	err := s.callTarget(ctx, "wafv2", "POST", "/", "AWSWAF_20190729.CreateWebACL", []byte(body), &made)
+	if err != nil {
+		return "", fmt.Errorf("make web ACL: %w", err)
+	}
+	return made.Summary.ARN, nil
+}
+
+// distribution makes a distribution of the files' bucket, with an access log and
+// behind a web ACL if one is named, and returns its host name once it serves.
+func (s *server) distribution(ctx context.Context, control, acl string, files map[string][]byte) (string, error) {
+	const bucket = filesBucket
+	var first string
+	for path := range files {
 		first = path
+		break
 	}
 	var config struct {
 		XMLName         xml.Name `xml:"http://cloudfront.amazonaws.com/doc/2020-05-31/ DistributionConfig"`
@@ -166,9 +243,10 @@ func (s *server) distribution(ctx context.Context, files map[string][]byte) (str
 			Quantity int
 			Items    struct {
 				Origin struct {
-					ID             string `xml:"Id"`
-					DomainName     string
-					S3OriginConfig struct{ OriginAccessIdentity string }
+					ID                    string `xml:"Id"`
+					DomainName            string
+					OriginAccessControlID string `xml:"OriginAccessControlId"`
+					S3OriginConfig        struct{ OriginAccessIdentity string }
 				}
 			}
 		}
@@ -177,12 +255,18 @@ func (s *server) distribution(ctx context.Context, files map[string][]byte) (str
 			ViewerProtocolPolicy string
 		}
 		Comment string
+		Logging struct {
+			Enabled, IncludeCookies bool
+			Bucket, Prefix          string
+		}
 		Enabled bool
+		WebACL  string `xml:"WebACLId"`
 	}
-	config.CallerReference, config.Comment, config.Enabled = "bench", "bench", true
+	config.CallerReference, config.Comment, config.Enabled, config.WebACL = "bench"+acl, "bench", true, acl
+	config.Logging.Enabled, config.Logging.Bucket = true, logsBucket+".s3.amazonaws.com"
 	config.Origins.Quantity = 1
 	origin := &config.Origins.Items.Origin
-	origin.ID, origin.DomainName = bucket, bucket+".s3."+region+".amazonaws.com"
+	origin.ID, origin.DomainName, origin.OriginAccessControlID = bucket, bucket+".s3."+region+".amazonaws.com", control
 	config.DefaultCacheBehavior.TargetOriginID = bucket
 	config.DefaultCacheBehavior.ViewerProtocolPolicy = "allow-all"
 	body, err := xml.Marshal(config)

@@ -41,7 +41,7 @@ error_log %[2]s/error.log warn;
 events { worker_connections 1024; }
 http {
 	types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
-	access_log off;
+	access_log %[2]s/access.log combined buffer=256k flush=1s;
 	sendfile on;
 	tcp_nopush on;
 	keepalive_timeout 75s;

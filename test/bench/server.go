@@ -143,6 +143,11 @@ func (s *server) stop() error {
 
 // call sends a signed request and decodes the JSON or XML answer into out, unless it is nil.
 func (s *server) call(ctx context.Context, service, method, path string, body []byte, out any) error {
+	return s.callTarget(ctx, service, method, path, "", body, out)
+}
+
+// callTarget is call for the JSON protocol, which names the operation in a header.
+func (s *server) callTarget(ctx context.Context, service, method, path, target string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, s.HTTP+path, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -150,6 +155,10 @@ func (s *server) call(ctx context.Context, service, method, path string, body []
 	isXML := bytes.HasPrefix(body, []byte("<"))
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", map[bool]string{true: "application/xml", false: "application/json"}[isXML])
+	}
+	if target != "" {
+		req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+		req.Header.Set("X-Amz-Target", target)
 	}
 	sum := sha256.Sum256(body)
 	if err := v4.NewSigner().SignHTTP(ctx, s.key, req, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
