@@ -16,7 +16,7 @@ import (
 func (v *viewer) respond(o *object, how outcome) error {
 	h := v.h
 	v.describe(o, how)
-	ranged := v.r.Method == http.MethodGet && v.r.Header.Get("Range") != "" && field.RangeApplies(v.r.Header, o.info.ETag, o.info.LastModified)
+	ranged := v.r.Method == http.MethodGet && v.r.Header["Range"] != nil && v.r.Header.Get("Range") != "" && field.RangeApplies(v.r.Header, o.info.ETag, o.info.LastModified)
 	var other *encoded // nil: the object as it is
 	length := o.headers.length
 	set(h, "Etag", o.headers.etag)
@@ -95,7 +95,7 @@ func (v *viewer) describe(o *object, how outcome) {
 	v.found(how)
 	h, f := v.h, o.fresh.Load()
 	if how != miss {
-		age := max(v.edge.cfg.Clock().Sub(f.stored), 0)
+		age := max(v.now.Sub(f.stored), 0)
 		v.scratch.age[0] = strconv.FormatInt(int64(age/time.Second), 10)
 		h["Age"] = v.scratch.age[:]
 	}

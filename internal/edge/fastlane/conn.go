@@ -34,6 +34,9 @@ type conn struct {
 	lines   string // the header lines of the last request, of which header and host were made
 	header  http.Header
 	host    string
+	owned   bool  // whether host is the edge's, as of asked
+	asked   int64 // Unix seconds
+	second  int64 // of the last read
 	out     response
 }
 
@@ -163,7 +166,9 @@ func (c *conn) next(first bool) (n int, v verdict) {
 // read reads once, for as long as a viewer may take: that of a head once it has
 // begun, and for the first one of a connection, and the idle time otherwise.
 func (c *conn) read(first, began bool) (bool, error) {
-	switch now, _ := c.lane.now(); {
+	now, _ := c.lane.now()
+	c.second = now.Unix()
+	switch {
 	case began || first:
 		// Counted from the head's first byte, or from the connection's beginning.
 		if limit := now.Add(c.lane.cfg.ReadHeaderTimeout); c.deadline.IsZero() || c.deadline.After(limit) {
@@ -207,8 +212,12 @@ func (c *conn) parse(n int) bool {
 			c.header = nil
 			return false
 		}
+		c.asked = -1
 	}
-	if !c.lane.cfg.Owns(c.host) {
+	if c.asked != c.second { // the answer is good for a second
+		c.owned, c.asked = c.lane.cfg.Owns(c.host), c.second
+	}
+	if !c.owned {
 		return false
 	}
 	c.request = c.blank

@@ -23,7 +23,7 @@ func Evaluate(h http.Header, etag string, modified time.Time) Verdict {
 		if !matchesAny(v, etag, strongEqual) {
 			return PreconditionFailed
 		}
-	} else if t, ok := date(h.Get("If-Unmodified-Since")); ok && !modified.IsZero() {
+	} else if t, ok := date(one(h["If-Unmodified-Since"])); ok && !modified.IsZero() {
 		if modified.Truncate(time.Second).After(t) {
 			return PreconditionFailed
 		}
@@ -32,7 +32,7 @@ func Evaluate(h http.Header, etag string, modified time.Time) Verdict {
 		if matchesAny(v, etag, weakEqual) {
 			return NotModified
 		}
-	} else if t, ok := date(h.Get("If-Modified-Since")); ok && !modified.IsZero() {
+	} else if t, ok := date(one(h["If-Modified-Since"])); ok && !modified.IsZero() {
 		if !modified.Truncate(time.Second).After(t) {
 			return NotModified
 		}
@@ -42,7 +42,7 @@ func Evaluate(h http.Header, etag string, modified time.Time) Verdict {
 
 // RangeApplies reports whether a Range header counts, given If-Range (RFC 9110 §13.1.5).
 func RangeApplies(h http.Header, etag string, modified time.Time) bool {
-	v := strings.TrimSpace(h.Get("If-Range"))
+	v := strings.TrimSpace(one(h["If-Range"]))
 	switch {
 	case v == "":
 		return true
@@ -51,6 +51,15 @@ func RangeApplies(h http.Header, etag string, modified time.Time) bool {
 	}
 	t, ok := date(v)
 	return ok && !modified.IsZero() && modified.Truncate(time.Second).Equal(t)
+}
+
+// one is the first value of a field, "" for none: http.Header.Get without making
+// the name canonical once more.
+func one(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 func date(v string) (time.Time, bool) {
