@@ -199,7 +199,7 @@ func (l *Logs) put(ctx context.Context, b Batch) error {
 	l.writing = true
 	l.mu.Unlock()
 	if lead {
-		l.drain(context.WithoutCancel(ctx)) // it commits for others too
+		go l.drain(context.WithoutCancel(ctx)) // until nothing waits: longer than any one writer should
 	}
 	select {
 	case err := <-w.done:
