@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
@@ -122,6 +123,15 @@ func (f functionPolicies) Permits(ctx context.Context, service, action, resource
 		return err
 	}
 	return f.authority.Decide(ctx, iam.Question{Service: service, Action: action, Resource: resource, Keys: keys, ResourcePolicy: doc})
+}
+
+// decide is lambda.Config's Decide.
+func (f functionPolicies) decide(ctx context.Context, who sigv4.Identity, r *http.Request, a apiserver.Access, document []byte) error {
+	doc, err := iampolicy.Parse(string(document), iampolicy.Resource)
+	if err != nil {
+		return err
+	}
+	return f.authority.Decide(ctx, iam.Question{Who: who, Request: r, Action: a.Action, Resource: a.Resource, Keys: a.Keys, ResourcePolicy: doc})
 }
 
 // functionTargets implements function.Targets: with the rights of the function's role.

@@ -187,7 +187,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	notified.Functions = fns
 	lambdaAPI := lambda.New(lambda.Config{
 		Functions: fns, Buckets: functionPackages{buckets}, Authenticate: authority.Authenticate, Authorize: authority.Authorize,
-		PassRole: functionRoles{authority}.passRole, Account: iam.AccountID, Region: region, Logger: log,
+		Decide: functionPolicies{authority}.decide, PassRole: functionRoles{authority}.passRole, Account: iam.AccountID, Region: region, Logger: log,
 	})
 	accessLogs := accesslog.New(accesslog.Config{Dir: filepath.Join(data, "access-logs"), Bucket: logBuckets{buckets}, Logger: log})
 	defer closing(&err, accessLogs) // when the servers have ended

@@ -29,6 +29,9 @@ type Config struct {
 	Buckets      Buckets // nil refuses code from buckets
 	Authenticate apiserver.Authenticate
 	Authorize    apiserver.Authorize // nil allows everything
+	// Decide is Authorize for a resource that has a policy, which may allow too. nil
+	// leaves the policies of functions to services.
+	Decide func(ctx context.Context, who sigv4.Identity, r *http.Request, a apiserver.Access, policy []byte) error
 	// PassRole says whether the caller may pass a role to Lambda (fault.Denied)
 	// and whether the role can be assumed by it (fault.Invalid, fault.NotFound). nil allows everything.
 	PassRole func(ctx context.Context, who sigv4.Identity, roleARN string) error
@@ -107,10 +110,26 @@ func New(cfg Config) *API {
 		"UntagResource": apiserver.Handle(a.untagResource),
 	}
 	a.server = apiserver.NewServer(apiserver.Config{
-		API: wire.API(), Handlers: a.handler, Authenticate: cfg.Authenticate, Authorize: cfg.Authorize, Access: a.access,
+		API: wire.API(), Handlers: a.handler, Authenticate: cfg.Authenticate, Authorize: a.authorizer(), Access: a.access,
 		Describe: describe, Code: errorCode, Logger: cfg.Logger,
 	})
 	return a
+}
+
+// authorizer is Authorize, and Decide where a function has a policy.
+func (a *API) authorizer() apiserver.Authorize {
+	if a.cfg.Decide == nil || a.cfg.Authorize == nil {
+		return a.cfg.Authorize
+	}
+	return func(ctx context.Context, who sigv4.Identity, r *http.Request, want apiserver.Access) error {
+		if name, qualifier, err := a.fns.Parse(want.Resource, ""); err == nil {
+			fn, _, err := a.fns.Get(ctx, name, qualifier)
+			if policy := a.fns.Policy(fn, qualifier); err == nil && policy != nil {
+				return a.cfg.Decide(ctx, who, r, want, policy)
+			}
+		}
+		return a.cfg.Authorize(ctx, who, r, want)
+	}
 }
 
 // ServeHTTP implements http.Handler for the API's operations.

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/function"
@@ -47,6 +48,25 @@ type house struct {
 	mu      sync.Mutex
 	objects map[string][]byte // bucket/key
 	put     chan string       // bucket/key of a new one
+	asked   []string          // rights: "ACTION RESOURCE"
+}
+
+// authorize allows all but what is done to a function called denied.
+func (h *house) authorize(_ context.Context, _ sigv4.Identity, _ *http.Request, a apiserver.Access) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked = append(h.asked, a.Action+" "+a.Resource)
+	if strings.HasSuffix(a.Resource, ":function:denied") {
+		return fault.New(fault.Denied, "AccessDeniedException", "User: x is not authorized to perform: %s on resource: %s", a.Action, a.Resource)
+	}
+	return nil
+}
+
+func (h *house) decide(ctx context.Context, who sigv4.Identity, r *http.Request, a apiserver.Access, policy []byte) error {
+	if bytes.Contains(policy, []byte("arn:aws:iam::000000000000:root")) {
+		return nil
+	}
+	return h.authorize(ctx, who, r, a)
 }
 
 func (h *house) Credentials(context.Context, string, string) (execution.Credentials, error) {
@@ -153,7 +173,7 @@ func open(ctx context.Context, dir string, l net.Listener) (w *world, handler ht
 		Records: records, Queue: records, Code: packages, Host: host, Policies: w.house, Targets: w.house, Logs: appender{w.logs},
 		RetryDelays: []time.Duration{time.Millisecond, time.Millisecond}, Logger: log,
 	})
-	api := lambda.New(lambda.Config{Functions: w.fns, Buckets: w.house, Authenticate: authenticate, PassRole: w.passRole, Logger: log})
+	api := lambda.New(lambda.Config{Functions: w.fns, Buckets: w.house, Authenticate: authenticate, Authorize: w.authorize, Decide: w.decide, PassRole: w.passRole, Logger: log})
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
 	mux.Handle(lambda.DownloadPath, api.Downloads())

@@ -314,6 +314,10 @@ func (r *run) start(ctx context.Context, h *Host) (e *environment, failed *Resul
 			return e, nil, nil
 		case ctx.Err() != nil:
 			return e, nil, context.Cause(ctx)
+		case err == errExited && h.bwrap != "" && e.process.first.Load() == 0:
+			e.out.closePipe()
+			return e, nil, fault.New(fault.Unavailable, "ServiceException", "the sandbox of functions does not start here: %s", strings.TrimSpace(string(e.out.takeTail()))).
+				WithHint("allow user namespaces to bubblewrap, or serve with --unsandboxed for functions you trust")
 		case err == errDeadline && attempt == 0: // what is slow to start gets a second chance, as in AWS
 			e.process.kill()
 			<-e.process.exited
