@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/ffmpeg"
@@ -15,9 +16,9 @@ type demoCmd struct {
 }
 
 func (demoCmd) Help() string {
-	return `Starts a server with everything embedded, makes buckets, a job template (360p, 540p, 720p)
-and a distribution, publishes a generated 20-second clip or your own video, and keeps
-serving until Ctrl-C.
+	return `Starts a server with everything embedded, makes buckets, a job template (360p, 540p, 720p),
+a distribution and an automation: every video put in bucket vod-inbox becomes a stream. Puts
+a generated 20-second clip or your own video in it, and keeps serving until Ctrl-C.
 
 Examples:
   vodwright demo
@@ -49,8 +50,16 @@ func (c *demoCmd) Run(p *program) error {
 		if err := pub.prepare(p.ctx, []string{video}); err != nil {
 			return err
 		}
+		box := inbox{pub, automator{cl}}
+		if err := box.prepare(p.ctx); err != nil {
+			return err
+		}
 		meter := newMeter(p)
-		result, err := pub.publish(p.ctx, video, meter)
+		put := box.put
+		if strings.Contains(video, "://") {
+			put = pub.publish // nothing is uploaded
+		}
+		result, err := put(p.ctx, video, meter)
 		meter.close()
 		if err != nil {
 			return err
@@ -59,11 +68,12 @@ func (c *demoCmd) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		object := map[string]string{"playerURL": result.PlayerURL, "streamURL": result.StreamURL, "jobId": result.JobID}
+		object := map[string]string{"playerURL": result.PlayerURL, "streamURL": result.StreamURL, "jobId": result.JobID, "inbox": "s3://" + inboxBucket}
 		for _, v := range vars {
 			object[v.name] = v.value
 		}
-		return p.print(object, fmt.Sprintf("\n  player  %s\n  stream  %s\n\n%s\nServing until Ctrl-C.\n", result.PlayerURL, result.StreamURL, exportLines(vars)))
+		return p.print(object, fmt.Sprintf("\n  player  %s\n  stream  %s\n\n%s\nMore: aws s3 cp VIDEO s3://%s/ makes the next stream.\nServing until Ctrl-C.\n",
+			result.PlayerURL, result.StreamURL, exportLines(vars), inboxBucket))
 	})
 }
 

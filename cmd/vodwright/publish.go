@@ -171,7 +171,7 @@ func (p *publisher) publish(ctx context.Context, video string, meter *meter) (pu
 	input := video
 	if !strings.Contains(video, "://") {
 		input = "s3://" + sourceBucket + "/" + folder + "/" + label
-		if err := p.upload(ctx, video, folder+"/"+label, func(percent int) { meter.show(label, "UPLOADING", percent) }); err != nil {
+		if err := p.upload(ctx, video, sourceBucket, folder+"/"+label, func(percent int) { meter.show(label, "UPLOADING", percent) }); err != nil {
 			return published{}, err
 		}
 	}
@@ -190,22 +190,30 @@ func (p *publisher) publish(ctx context.Context, video string, meter *meter) (pu
 	if err := p.client.jobsCall(ctx, "POST", "/jobs", doc, &created); err != nil {
 		return published{}, err
 	}
-	base, err := url.Parse(p.client.endpoint)
-	if err != nil {
+	out := published{Video: video, JobID: created.Job.ID, Status: created.Job.Status}
+	if err := p.locate(&out, destination); err != nil {
 		return published{}, err
 	}
-	port := ""
-	if base.Port() != "" {
-		port = ":" + base.Port()
-	}
-	out := published{Video: video, JobID: created.Job.ID, Status: created.Job.Status}
-	out.StreamURL = (&url.URL{Scheme: base.Scheme, Host: p.domain + port, Path: "/" + destination + ".m3u8"}).String()
-	out.PlayerURL = p.client.endpoint + "/_/player?src=" + url.QueryEscape(out.StreamURL)
 	if p.detach {
 		return out, nil
 	}
 	out.Status, err = p.wait(ctx, created.Job.ID, func(j jobAnswer) { meter.show(label, cmp.Or(j.Phase, j.Status), j.Percent) })
 	return out, err
+}
+
+// locate sets where the stream of a destination's key plays.
+func (p *publisher) locate(out *published, destination string) error {
+	base, err := url.Parse(p.client.endpoint)
+	if err != nil {
+		return err
+	}
+	port := ""
+	if base.Port() != "" {
+		port = ":" + base.Port()
+	}
+	out.StreamURL = (&url.URL{Scheme: base.Scheme, Host: p.domain + port, Path: "/" + destination + ".m3u8"}).String()
+	out.PlayerURL = p.client.endpoint + "/_/player?src=" + url.QueryEscape(out.StreamURL)
+	return nil
 }
 
 type jobAnswer struct {
@@ -249,7 +257,7 @@ func (p *publisher) wait(ctx context.Context, id string, show func(jobAnswer)) (
 	}
 }
 
-func (p *publisher) upload(ctx context.Context, file, key string, show func(percent int)) error {
+func (p *publisher) upload(ctx context.Context, file, bucket, key string, show func(percent int)) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fault.New(fault.NotFound, "", "%w", err)
@@ -267,7 +275,7 @@ func (p *publisher) upload(ctx context.Context, file, key string, show func(perc
 			show(int(done * 100 / max(info.Size(), 1)))
 		}))
 	})
-	_, err = manager.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: aws.String(sourceBucket), Key: aws.String(key), Body: f})
+	_, err = manager.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: aws.String(bucket), Key: aws.String(key), Body: f})
 	if err != nil {
 		return fmt.Errorf("upload: %w", p.client.s3Fault(err))
 	}
