@@ -225,7 +225,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 			"lambda":     lambdaAPI,
 			"logs":       logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
 			"wafv2":      wafv2.NewHandler(wafv2.Config{Store: records, Log: firewallLines(records), Forget: cdn.Forget, Account: iam.AccountID, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
+			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, LogBucket: buckets.HeadBucket, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
 		},
 	}
 

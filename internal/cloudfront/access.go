@@ -12,18 +12,23 @@ import (
 // Reference has it: most operations name one resource by its Id; a creation and a
 // list are on every resource of their kind or on none; public keys and key groups
 // have no ARNs.
-func (s *server) access(op string, _ *apiserver.Call, in any) []apiserver.Access {
+func (s *server) access(op string, call *apiserver.Call, in any) []apiserver.Access {
 	one := func(action string, r Reference) apiserver.Access {
 		return apiserver.Access{Action: "cloudfront:" + action, Resource: s.arn(r)}
 	}
 	switch in := in.(type) {
 	case *cf.CreateDistributionRequest:
-		return []apiserver.Access{one(op, Reference{KindDistribution, "*"})}
+		return append([]apiserver.Access{one(op, Reference{KindDistribution, "*"})}, logAccess(call, in.DistributionConfig)...)
+	case *cf.UpdateDistributionRequest:
+		return append([]apiserver.Access{one(op, Reference{KindDistribution, value(in.Id)})}, logAccess(call, in.DistributionConfig)...)
 	case *cf.CreateDistributionWithTagsRequest:
 		keys := requestTags(in)
 		made, tagged := one("CreateDistribution", Reference{KindDistribution, "*"}), one("TagResource", Reference{KindDistribution, "*"})
 		made.Keys, tagged.Keys = keys, keys
-		return []apiserver.Access{made, tagged}
+		if in.DistributionConfigWithTags == nil {
+			return []apiserver.Access{made, tagged}
+		}
+		return append([]apiserver.Access{made, tagged}, logAccess(call, in.DistributionConfigWithTags.DistributionConfig)...)
 	case *cf.CreateInvalidationRequest:
 		return []apiserver.Access{one(op, Reference{KindDistribution, value(in.DistributionId)})}
 	case *cf.GetInvalidationRequest:
@@ -46,6 +51,21 @@ func (s *server) access(op string, _ *apiserver.Call, in any) []apiserver.Access
 		}
 	}
 	return []apiserver.Access{{Action: "cloudfront:" + op, Resource: "*"}}
+}
+
+// logAccess is what having a log written into a bucket takes ("Permissions required
+// to configure standard logging" in the Developer Guide): the edge writes it with
+// nobody's rights, so whoever asks must be somebody who may say who writes there.
+func logAccess(call *apiserver.Call, in *cf.DistributionConfig) []apiserver.Access {
+	if in == nil || in.Logging == nil || !value(in.Logging.Enabled) {
+		return nil
+	}
+	bucket, err := bucketOf(value(in.Logging.Bucket), hostOf(call.BaseURL))
+	if err != nil {
+		return nil // refused a moment later
+	}
+	resource := "arn:aws:s3:::" + bucket
+	return []apiserver.Access{{Action: "s3:GetBucketAcl", Resource: resource}, {Action: "s3:PutBucketAcl", Resource: resource}}
 }
 
 // kindOfOperation returns the kind of resource that an operation on one resource has in its name.

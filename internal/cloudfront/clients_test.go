@@ -59,6 +59,14 @@ func TestAccess(t *testing.T) {
 	}
 	check(err, "cloudfront:CreateDistribution "+arn+"distribution/*", "cloudfront:TagResource "+arn+"distribution/*")
 	id := made.Distribution.Id
+	d := config("log", "b.s3.amazonaws.com")
+	d.Logging = &types.LoggingConfig{Enabled: aws.Bool(true), IncludeCookies: aws.Bool(false), Bucket: aws.String("logs.s3.amazonaws.com"), Prefix: aws.String("")}
+	_, err = c.CreateDistribution(ctx, &sdk.CreateDistributionInput{DistributionConfig: d})
+	check(err, "cloudfront:CreateDistribution "+arn+"distribution/*", "s3:GetBucketAcl arn:aws:s3:::logs", "s3:PutBucketAcl arn:aws:s3:::logs")
+	d.Logging.Bucket = aws.String("nowhere.s3.amazonaws.com")
+	_, err = c.UpdateDistribution(ctx, &sdk.UpdateDistributionInput{Id: id, IfMatch: made.ETag, DistributionConfig: d})
+	check(err, "cloudfront:UpdateDistribution "+arn+"distribution/"+*id, "s3:GetBucketAcl arn:aws:s3:::nowhere", "s3:PutBucketAcl arn:aws:s3:::nowhere")
+	wantCode(t, err, "InvalidArgument", 400, "nowhere")
 	_, err = c.GetDistributionConfig(ctx, &sdk.GetDistributionConfigInput{Id: id})
 	check(err, "cloudfront:GetDistributionConfig "+arn+"distribution/"+*id)
 	_, err = c.ListDistributions(ctx, &sdk.ListDistributionsInput{})

@@ -41,6 +41,9 @@ func (s *server) make(ctx context.Context, call *apiserver.Call, config *cf.Dist
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := s.logBucketIsThere(ctx, d.LogBucket); err != nil {
+		return nil, nil, err
+	}
 	for range 2 {
 		have, err := s.cfg.Store.DistributionByReference(ctx, d.CallerReference)
 		if err == nil {
@@ -130,6 +133,18 @@ func (s *server) record(call *apiserver.Call, in *cf.DistributionConfig) (Distri
 	return d, nil
 }
 
+// logBucketIsThere refuses a log that could not be written.
+func (s *server) logBucketIsThere(ctx context.Context, bucket string) error {
+	if bucket == "" || s.cfg.LogBucket == nil {
+		return nil
+	}
+	err := s.cfg.LogBucket(ctx, bucket)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Invalid, "InvalidArgument", "The S3 bucket that you specified for CloudFront logs doesn't exist: %s", bucket)
+	}
+	return err
+}
+
 func hostOf(base string) string {
 	u, err := url.Parse(base)
 	if err != nil || net.ParseIP(u.Hostname()) != nil {
@@ -160,6 +175,15 @@ func (s *server) update(ctx context.Context, call *apiserver.Call, in *cf.Update
 	next, err := s.record(call, in.DistributionConfig)
 	if err != nil {
 		return nil, err
+	}
+	was, err := s.cfg.Store.Distribution(ctx, value(in.Id))
+	if err != nil {
+		return nil, err
+	}
+	if next.LogBucket != was.LogBucket {
+		if err := s.logBucketIsThere(ctx, next.LogBucket); err != nil {
+			return nil, err
+		}
 	}
 	d, err := s.cfg.Store.ChangeDistribution(ctx, value(in.Id), func(d *Distribution) error {
 		if err := matches(in.IfMatch, d.ETag); err != nil {

@@ -24,6 +24,7 @@ import (
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/cloudfront"
 	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/store"
 )
@@ -53,7 +54,7 @@ func serveFor(t *testing.T, authorize apiserver.Authorize) (string, *store.Store
 	}
 	edge := &told{}
 	web := httptest.NewServer(&front.Door{Services: map[string]http.Handler{
-		"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: edge, Authenticate: authenticate, Authorize: authorize}),
+		"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: edge, LogBucket: logBucket, Authenticate: authenticate, Authorize: authorize}),
 		"wafv2":      wafv2.NewHandler(wafv2.Config{Store: records, Forget: edge.Forget, Authenticate: authenticate, Authorize: authorize}),
 	}, S3: http.NotFoundHandler(), Edge: http.NotFoundHandler(), IsEdge: func(string) bool { return false }, Console: http.NotFoundHandler()})
 	t.Cleanup(func() {
@@ -63,6 +64,13 @@ func serveFor(t *testing.T, authorize apiserver.Authorize) (string, *store.Store
 		}
 	})
 	return web.URL, records, edge
+}
+
+func logBucket(_ context.Context, bucket string) error {
+	if bucket != "logs" {
+		return fault.New(fault.NotFound, "NoSuchBucket", "there is no bucket %q", bucket)
+	}
+	return nil
 }
 
 // told notes what the edge is told.

@@ -1,6 +1,7 @@
 package cloudfront
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -17,8 +18,11 @@ import (
 
 // Config is what the control plane is made of. Store and Authenticate are needed.
 type Config struct {
-	Store        Store
-	Edge         Edge // nil: nobody needs to be told
+	Store Store
+	Edge  Edge // nil: nobody needs to be told
+	// LogBucket looks for the bucket of an access log; a fault.NotFound is told to the
+	// caller. nil: every bucket is there.
+	LogBucket    func(ctx context.Context, bucket string) error
 	Authenticate apiserver.Authenticate
 	Authorize    apiserver.Authorize // nil allows everything
 	Account      string              // of ARNs; default 000000000000
