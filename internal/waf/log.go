@@ -129,13 +129,15 @@ func (f *Firewall) note(r *Request, matches []match, enough, block bool) {
 		}
 	}
 	e.RuleGroupList = []ruleGroup{group}
-	text, err := json.Marshal(e)
-	if err != nil { // it is made of strings
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // people read it
+	if err := encoder.Encode(e); err != nil { // it is made of strings
 		f.cfg.Logger.Error("encode firewall log", "error", err)
 		return
 	}
 	select {
-	case f.log <- logged{r.Distribution, Message{Time: r.Time, Text: string(text)}}:
+	case f.log <- logged{r.Distribution, Message{Time: r.Time, Text: strings.TrimSuffix(text.String(), "\n")}}:
 	default: // a flood; the counters have it
 	}
 }
@@ -174,20 +176,36 @@ type logged struct {
 	message      Message
 }
 
-// writeLog writes messages once a second, and what is left when ctx ends.
+// writeLog writes messages once a second, and what is left when ctx ends; and
+// counters that have changed once a minute, for the operator.
 func (f *Firewall) writeLog(ctx context.Context) {
-	ticker := time.NewTicker(time.Second)
+	ticker, minute := time.NewTicker(time.Second), time.NewTicker(time.Minute)
 	defer ticker.Stop()
+	defer minute.Stop()
+	told := map[string]Stats{}
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
 			f.flush(ctx)
+		case <-minute.C:
+			f.tell(told)
 		}
 	}
+	f.tell(told)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	f.flush(last)
+}
+
+// tell logs the counters of distributions whose firewall had something to do since told.
+func (f *Firewall) tell(told map[string]Stats) {
+	for id, now := range f.Stats() {
+		old := told[id]
+		if told[id] = now; old.Matched != now.Matched || old.Skipped != now.Skipped {
+			f.cfg.Logger.Info("firewall", "distribution", id, "requests", now.Requests, "matched", now.Matched, "blocked", now.Blocked, "skipped", now.Skipped)
+		}
+	}
 }
 
 func (f *Firewall) flush(ctx context.Context) {
