@@ -131,7 +131,7 @@ func (f *Firewall) note(r *Request, matches []match, enough, block bool) {
 	e.RuleGroupList = []ruleGroup{group}
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // people read it
+	encoder.SetEscapeHTML(false)              // people read it
 	if err := encoder.Encode(e); err != nil { // it is made of strings
 		f.cfg.Logger.Error("encode firewall log", "error", err)
 		return
