@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"strconv"
-
 	"time"
 
 	cf "vodwright.dev/vodwright/internal/awsapi/cloudfront"

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 what the deprecated members of a behavior do is tested here too
+
 package cloudfront_test
 
 import (
