@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,12 +63,59 @@ func TestSniff(t *testing.T) {
 }
 
 func FuzzSniff(f *testing.F) {
+	f.Add([]byte("\x1a\x45\xdf\xa3\x81x\x18\x53\x80\x67\xff\x16\x54\xae\x6b\x85\xae\x83\x83\x81\x01"))
+	f.Add(bytes.Repeat(append([]byte("G\x40\x00\x10\x00\x00\xb0\x0d\x00\x01\xc1\x00\x00\x00\x01\xe0\x00"), make([]byte, 171)...), 5))
 	f.Add(bytes.Join([][]byte{box("ftyp", []byte("isom")), box("moov", track("vide"))}, nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, _, err := automation.Sniff(bytes.NewReader(data), int64(len(data))); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// TestSniffFindsVideoInRealFiles makes files of every container that is looked
+// into, and of some that are not.
+func TestSniffFindsVideoInRealFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name string
+		args []string
+		want automation.Verdict
+	}{
+		{"v.mp4", nil, automation.Video},
+		{"fragmented.mp4", []string{"-movflags", "frag_keyframe+empty_moov"}, automation.Video},
+		{"v.mov", nil, automation.Video},
+		{"v.mkv", nil, automation.Video},
+		{"v.webm", []string{"-c:v", "libvpx", "-c:a", "libvorbis"}, automation.Video},
+		{"v.ts", nil, automation.Video},
+		{"v.m2ts", []string{"-mpegts_m2ts_mode", "1"}, automation.Video},
+		{"v.avi", nil, automation.Unknown},
+		{"v.flv", []string{"-ar", "44100"}, automation.Unknown},
+		{"a.m4a", []string{"-vn"}, automation.NotVideo},
+		{"a.mka", []string{"-vn"}, automation.Unknown},
+		{"a.ts", []string{"-vn"}, automation.Unknown},
+		{"a.mp3", []string{"-vn", "-c:a", "libmp3lame"}, automation.Unknown},
+		{"a.flac", []string{"-vn", "-c:a", "flac"}, automation.NotVideo},
+		{"a.wav", []string{"-vn", "-c:a", "pcm_s16le"}, automation.NotVideo},
+		{"i.png", []string{"-an", "-c:v", "png", "-frames:v", "1", "-f", "image2"}, automation.NotVideo},
+		{"i.jpg", []string{"-an", "-c:v", "mjpeg", "-frames:v", "1", "-f", "image2"}, automation.NotVideo},
+		{"i.bmp", []string{"-an", "-c:v", "bmp", "-frames:v", "1", "-f", "image2"}, automation.NotVideo},
+		{"i.webp", []string{"-an", "-c:v", "libwebp", "-frames:v", "1", "-f", "image2"}, automation.NotVideo},
+	} {
+		path := filepath.Join(dir, c.name)
+		args := append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-f", "lavfi", "-i", "sine=d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"}, c.args...)
+		if out, err := exec.Command("ffmpeg", append(args, path)...).CombinedOutput(); err != nil {
+			t.Fatalf("make %s: %v\n%s", c.name, err, out)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, says, err := automation.Sniff(bytes.NewReader(data), int64(len(data)))
+		if err != nil || got != c.want {
+			t.Errorf("%s: %v %q %v, want %v", c.name, got, says, err, c.want)
+		}
+	}
 }
 
 // house is what a Starter asks of the rest.

@@ -20,7 +20,7 @@ const (
 )
 
 // headBytes is how much of a file a first sight needs.
-const headBytes = 4 << 10
+const headBytes = 64 << 10
 
 // magic are the first bytes of files that hold no video, whatever they are called.
 var magic = []struct{ at, what string }{
@@ -70,6 +70,8 @@ func Sniff(file io.ReaderAt, size int64) (v Verdict, what string, err error) {
 		return NotVideo, "text", nil
 	case len(head) >= 12 && isoBox(string(head[4:8])):
 		return sniffISO(file, size, head)
+	case len(head) > 4 && binary.BigEndian.Uint32(head) == ebmlHeader && hasMatroskaVideo(head), hasTransportVideo(head):
+		return Video, "", nil
 	}
 	return Unknown, "", nil
 }
