@@ -133,7 +133,7 @@ func (b *Bus) attempt(ctx context.Context, d Delivery, rule Rule, target Target,
 	case kind == Function && b.cfg.Functions != nil:
 		return b.cfg.Functions.InvokeAsync(ctx, target.ARN, payload, b.RuleARN(rule.Name), b.account, principalEvents, d.Lineage)
 	case kind == APIDestination && b.cfg.Webhooks != nil:
-		id := d.EventID + "." + StableID(d.Queue)[:8] // one event to two targets is two messages
+		id := d.EventID + "." + StableID(d.Route)[:8] // one event to two targets is two messages
 		entry.Status, err = b.cfg.Webhooks.Send(ctx, target.ARN, target.HTTP, id, b.now(), payload)
 		return err
 	}

@@ -84,7 +84,7 @@ type Config struct {
 	Region      string // default us-east-1
 	Logger      *slog.Logger
 
-	QueueSlots int              // attempts of one target at once; default 8
+	RouteSlots int              // attempts of one target at once; default 8
 	Backoff    time.Duration    // before the first retry, and after the store failed; default 1 s
 	Now        func() time.Time // default time.Now
 	Random     func() float64   // 0 to 1, of jitter; default math/rand
@@ -107,10 +107,10 @@ type Bus struct {
 	rules   []compiledRule
 	version int64
 
-	queuesMu sync.Mutex
-	queues   map[string]*queue
-	running  context.Context // of Run, which queues live in; nil outside
-	group    sync.WaitGroup  // of queues
+	routesMu sync.Mutex
+	routes   map[string]*route
+	running  context.Context // of Run, which routes live in; nil outside
+	group    sync.WaitGroup  // of routes
 
 	settling chan settlement
 }
@@ -134,8 +134,8 @@ func NewBus(cfg Config) (*Bus, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.QueueSlots <= 0 {
-		cfg.QueueSlots = 8
+	if cfg.RouteSlots <= 0 {
+		cfg.RouteSlots = 8
 	}
 	if cfg.Backoff <= 0 {
 		cfg.Backoff = firstBackoff
@@ -148,7 +148,7 @@ func NewBus(cfg Config) (*Bus, error) {
 	}
 	b := &Bus{
 		place: place{cfg.Account, cfg.Region}, cfg: cfg, store: cfg.Store, log: cfg.Logger,
-		wakes: map[string]chan struct{}{}, queues: map[string]*queue{}, version: -1, settling: make(chan settlement),
+		wakes: map[string]chan struct{}{}, routes: map[string]*route{}, version: -1, settling: make(chan settlement),
 	}
 	for name := range cfg.Feeds {
 		b.wakes[name] = make(chan struct{}, 1)
@@ -185,18 +185,18 @@ func (b *Bus) Run(ctx context.Context) error {
 	settlers, stop := context.WithCancel(context.WithoutCancel(ctx))
 	settled := make(chan struct{})
 	go func() { b.settleLoop(settlers); close(settled) }()
-	b.queuesMu.Lock()
+	b.routesMu.Lock()
 	b.running = ctx
-	b.queuesMu.Unlock()
+	b.routesMu.Unlock()
 	var g errgroup.Group
 	for name, feed := range b.cfg.Feeds {
 		g.Go(func() error { b.feedLoop(ctx, name, feed); return nil })
 	}
-	g.Go(func() error { b.resumeQueues(ctx); <-ctx.Done(); return nil })
+	g.Go(func() error { b.resumeRoutes(ctx); <-ctx.Done(); return nil })
 	err := g.Wait()
-	b.queuesMu.Lock()
+	b.routesMu.Lock()
 	b.running = nil
-	b.queuesMu.Unlock()
+	b.routesMu.Unlock()
 	b.group.Wait()
 	stop()
 	<-settled
@@ -257,7 +257,7 @@ func (f *feedReader) read(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		f.stored = last
-		f.wakeQueues(deliveries)
+		f.wakeRoutes(deliveries)
 	}
 	f.at = last
 	return true, nil
@@ -290,7 +290,7 @@ func (b *Bus) Put(ctx context.Context, events []Event, lineage string) error {
 	if err := b.store.Advance(ctx, "", 0, deliveries); err != nil {
 		return err
 	}
-	b.wakeQueues(deliveries)
+	b.wakeRoutes(deliveries)
 	return nil
 }
 
@@ -387,8 +387,8 @@ func (b *Bus) notify(ctx context.Context, o *ObjectEvent, asked map[string][]Not
 			return nil, err
 		}
 		subject := "s3://" + o.Bucket + "/" + o.Key
-		queue := "bucket/" + o.Bucket + "/" + n.ID + "/" + n.FunctionARN
-		out = append(out, Delivery{Queue: queue, Lane: StableID(queue, subject), Due: now, Letter: Letter{
+		route := "bucket/" + o.Bucket + "/" + n.ID + "/" + n.FunctionARN
+		out = append(out, Delivery{Route: route, Lane: StableID(route, subject), Due: now, Letter: Letter{
 			Bucket: o.Bucket, Config: n.ID, Function: n.FunctionARN, EventID: StableID("s3", o.Sequencer),
 			Subject: subject, Kind: string(o.Name), Lineage: o.Request.Lineage, Created: now, Body: body,
 		}})
@@ -422,8 +422,8 @@ func (b *Bus) matchRules(f Fact, rules []compiledRule, now time.Time) ([]Deliver
 			continue
 		}
 		for _, t := range r.Targets {
-			queue := "rule/" + r.Name + "/" + t.ID
-			out = append(out, Delivery{Queue: queue, Lane: StableID(queue, order), Due: now, Letter: Letter{
+			route := "rule/" + r.Name + "/" + t.ID
+			out = append(out, Delivery{Route: route, Lane: StableID(route, order), Due: now, Letter: Letter{
 				Rule: r.Name, TargetID: t.ID, EventID: f.Event.ID, Subject: subject, Kind: f.Event.DetailType,
 				Lineage: lineage, Created: now, Body: body,
 			}})

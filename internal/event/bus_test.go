@@ -180,11 +180,11 @@ func run(t *testing.T, ctx context.Context, cfg event.Config) (*event.Bus, func(
 
 func delivered(t *testing.T, s *store.Store) func() bool {
 	return func() bool {
-		queues, err := s.DeliveryQueues(context.Background())
+		routes, err := s.DeliveryRoutes(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(queues) == 0
+		return len(routes) == 0
 	}
 }
 
@@ -229,8 +229,8 @@ func (s *stopper) Advance(ctx context.Context, feed string, position int64, d []
 	return s.step(func() error { return s.Store.Advance(ctx, feed, position, d) })
 }
 
-func (s *stopper) DueDeliveries(ctx context.Context, queue string, now time.Time, limit int) (d []event.Delivery, next time.Time, err error) {
-	err = s.step(func() error { d, next, err = s.Store.DueDeliveries(ctx, queue, now, limit); return err })
+func (s *stopper) DueDeliveries(ctx context.Context, route string, now time.Time, limit int) (d []event.Delivery, next time.Time, err error) {
+	err = s.step(func() error { d, next, err = s.Store.DueDeliveries(ctx, route, now, limit); return err })
 	return d, next, err
 }
 

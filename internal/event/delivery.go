@@ -11,9 +11,9 @@ import (
 // or it has been given up.
 type Delivery struct {
 	Position int64 // order of making; given by the store
-	// Queue holds the deliveries of one target, which no other waits for.
-	Queue string
-	// Lane is within the queue: deliveries of a lane go one after the other, in
+	// Route holds the deliveries of one target, which no other waits for.
+	Route string
+	// Lane is within the route: deliveries of a lane go one after the other, in
 	// the order of their events (those of a job, of a key).
 	Lane string
 	Due  time.Time
@@ -73,20 +73,21 @@ type Feed interface {
 }
 
 // Store keeps deliveries, rules, and how far feeds are read. *store.Store is it.
-// A method that changes records returns after the change is on the disk.
+// A method that changes records returns after the change is on the disk. It has
+// more methods than an interface should: deliveries and positions share commits.
 type Store interface {
 	// FeedPosition returns how far a feed was read; 0 is nothing.
 	FeedPosition(ctx context.Context, feed string) (int64, error)
 	// Advance stores deliveries and how far the feed was read, both or none. The
 	// deliveries of no feed ("") are stored alone.
 	Advance(ctx context.Context, feed string, position int64, deliveries []Delivery) error
-	// DeliveryQueues lists the queues that hold deliveries.
-	DeliveryQueues(ctx context.Context) ([]string, error)
-	// DueDeliveries returns up to limit deliveries of a queue that are due at now,
+	// DeliveryRoutes lists the routes that hold deliveries.
+	DeliveryRoutes(ctx context.Context) ([]string, error)
+	// DueDeliveries returns up to limit deliveries of a route that are due at now,
 	// the first of their lanes only, and when the next one after now is due (zero:
 	// none is).
-	DueDeliveries(ctx context.Context, queue string, now time.Time, limit int) ([]Delivery, time.Time, error)
-	// Settle stores outcomes, all or none.
+	DueDeliveries(ctx context.Context, route string, now time.Time, limit int) ([]Delivery, time.Time, error)
+	// SettleDeliveries stores outcomes, all or none.
 	SettleDeliveries(ctx context.Context, outcomes []Outcome) error
 
 	// RulesVersion changes with every change of a rule or a target.

@@ -45,9 +45,9 @@ func (s *Store) Advance(ctx context.Context, feed string, position int64, delive
 			if err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO event_deliveries (position, queue, lane, due_ms, tries, dead, failure, letter)
+			if _, err := tx.ExecContext(ctx, `INSERT INTO event_deliveries (position, route, lane, due_ms, tries, dead, failure, letter)
 				VALUES ($1,$2,$3,$4,0,0,'{}',$5)`,
-				last-int64(len(deliveries))+int64(i)+1, d.Queue, d.Lane, millis(d.Due), string(letter)); err != nil {
+				last-int64(len(deliveries))+int64(i)+1, d.Route, d.Lane, millis(d.Due), string(letter)); err != nil {
 				return err
 			}
 		}
@@ -59,20 +59,20 @@ func (s *Store) Advance(ctx context.Context, feed string, position int64, delive
 	return nil
 }
 
-// DeliveryQueues implements event.Store.
-func (s *Store) DeliveryQueues(ctx context.Context) ([]string, error) {
+// DeliveryRoutes implements event.Store.
+func (s *Store) DeliveryRoutes(ctx context.Context) ([]string, error) {
 	names, err := collect(ctx, s.read, func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },
-		`SELECT DISTINCT queue FROM event_deliveries`)
+		`SELECT DISTINCT route FROM event_deliveries`)
 	if err != nil {
-		return nil, fmt.Errorf("read queues of deliveries: %w", err)
+		return nil, fmt.Errorf("read routes of deliveries: %w", err)
 	}
 	return names, nil
 }
 
 // DueDeliveries implements event.Store.
-func (s *Store) DueDeliveries(ctx context.Context, queue string, now time.Time, limit int) ([]event.Delivery, time.Time, error) {
+func (s *Store) DueDeliveries(ctx context.Context, route string, now time.Time, limit int) ([]event.Delivery, time.Time, error) {
 	due, err := collect(ctx, s.read, func(r *sql.Rows) (event.Delivery, error) {
-		d := event.Delivery{Queue: queue}
+		d := event.Delivery{Route: route}
 		var at int64
 		var failure, letter string
 		if err := r.Scan(&d.Position, &d.Lane, &at, &d.Tries, &d.Dead, &failure, &letter); err != nil {
@@ -81,16 +81,16 @@ func (s *Store) DueDeliveries(ctx context.Context, queue string, now time.Time, 
 		d.Due = instant(at)
 		return d, errors.Join(json.Unmarshal([]byte(failure), &d.Failure), json.Unmarshal([]byte(letter), &d.Letter))
 	}, `SELECT position, lane, due_ms, tries, dead, failure, letter FROM event_deliveries d
-		WHERE queue = $1 AND due_ms <= $2
+		WHERE route = $1 AND due_ms <= $2
 		AND NOT EXISTS (SELECT 1 FROM event_deliveries e WHERE e.lane = d.lane AND e.position < d.position)
-		ORDER BY due_ms, position LIMIT $3`, queue, millis(now), limit)
+		ORDER BY due_ms, position LIMIT $3`, route, millis(now), limit)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", queue, err)
+		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", route, err)
 	}
 	var next sql.NullInt64
-	if err := s.read.QueryRowContext(ctx, `SELECT min(due_ms) FROM event_deliveries WHERE queue = $1 AND due_ms > $2`,
-		queue, millis(now)).Scan(&next); err != nil {
-		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", queue, err)
+	if err := s.read.QueryRowContext(ctx, `SELECT min(due_ms) FROM event_deliveries WHERE route = $1 AND due_ms > $2`,
+		route, millis(now)).Scan(&next); err != nil {
+		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", route, err)
 	}
 	return due, instant(next.Int64), nil
 }

@@ -43,7 +43,7 @@ CREATE TABLE event_destinations (
 
 CREATE TABLE event_deliveries (
   position BIGINT PRIMARY KEY,        -- order of making
-  queue    TEXT NOT NULL,             -- of one target
+  route    TEXT NOT NULL,             -- to one target
   lane     TEXT NOT NULL,             -- of one target and one subject: one goes after the other
   due_ms   BIGINT NOT NULL,
   tries    INTEGER NOT NULL,          -- that failed
@@ -51,5 +51,5 @@ CREATE TABLE event_deliveries (
   failure  TEXT NOT NULL,
   letter   TEXT NOT NULL
 );
-CREATE INDEX event_deliveries_due ON event_deliveries (queue, due_ms, position);
+CREATE INDEX event_deliveries_due ON event_deliveries (route, due_ms, position);
 CREATE INDEX event_deliveries_lane ON event_deliveries (lane, position);

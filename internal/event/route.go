@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// queue delivers to one target, side by side within QueueSlots. It lives while
+// route delivers to one target, side by side within RouteSlots. It lives while
 // there is something to deliver.
-type queue struct {
+type route struct {
 	name string
 	wake chan struct{}
 }
 
-// resumeQueues starts the queues that an earlier process left.
-func (b *Bus) resumeQueues(ctx context.Context) {
+// resumeRoutes starts the routes that an earlier process left.
+func (b *Bus) resumeRoutes(ctx context.Context) {
 	for ctx.Err() == nil {
-		names, err := b.store.DeliveryQueues(ctx)
+		names, err := b.store.DeliveryRoutes(ctx)
 		if err == nil {
 			for _, n := range names {
-				b.wakeQueue(n)
+				b.wakeRoute(n)
 			}
 			return
 		}
@@ -32,27 +32,27 @@ func (b *Bus) resumeQueues(ctx context.Context) {
 	}
 }
 
-func (b *Bus) wakeQueues(deliveries []Delivery) {
+func (b *Bus) wakeRoutes(deliveries []Delivery) {
 	woken := map[string]bool{}
 	for _, d := range deliveries {
-		if !woken[d.Queue] {
-			woken[d.Queue] = true
-			b.wakeQueue(d.Queue)
+		if !woken[d.Route] {
+			woken[d.Route] = true
+			b.wakeRoute(d.Route)
 		}
 	}
 }
 
-// wakeQueue makes a queue look for work. Outside of Run it does nothing: Run begins with all queues.
-func (b *Bus) wakeQueue(name string) {
-	b.queuesMu.Lock()
-	defer b.queuesMu.Unlock()
+// wakeRoute makes a route look for work. Outside of Run it does nothing: Run begins with all routes.
+func (b *Bus) wakeRoute(name string) {
+	b.routesMu.Lock()
+	defer b.routesMu.Unlock()
 	if b.running == nil {
 		return
 	}
-	q := b.queues[name]
+	q := b.routes[name]
 	if q == nil {
-		q = &queue{name: name, wake: make(chan struct{}, 1)}
-		b.queues[name] = q
+		q = &route{name: name, wake: make(chan struct{}, 1)}
+		b.routes[name] = q
 		ctx := b.running
 		b.group.Go(func() { b.deliver(ctx, q) })
 	}
@@ -62,19 +62,19 @@ func (b *Bus) wakeQueue(name string) {
 	}
 }
 
-// retire ends a queue unless it was woken since it looked.
-func (b *Bus) retire(q *queue) bool {
-	b.queuesMu.Lock()
-	defer b.queuesMu.Unlock()
+// retire ends a route unless it was woken since it looked.
+func (b *Bus) retire(q *route) bool {
+	b.routesMu.Lock()
+	defer b.routesMu.Unlock()
 	if len(q.wake) > 0 {
 		return false
 	}
-	delete(b.queues, q.name)
+	delete(b.routes, q.name)
 	return true
 }
 
-// deliver makes the attempts of a queue until there are none to make.
-func (b *Bus) deliver(ctx context.Context, q *queue) {
+// deliver makes the attempts of a route until there are none to make.
+func (b *Bus) deliver(ctx context.Context, q *route) {
 	carried := map[int64]bool{}
 	ended := make(chan int64)
 	defer func() {
@@ -84,14 +84,14 @@ func (b *Bus) deliver(ctx context.Context, q *queue) {
 	}()
 	for ctx.Err() == nil {
 		var alarm <-chan time.Time
-		if len(carried) < b.cfg.QueueSlots {
-			due, next, err := b.store.DueDeliveries(ctx, q.name, b.now(), b.cfg.QueueSlots+len(carried))
+		if len(carried) < b.cfg.RouteSlots {
+			due, next, err := b.store.DueDeliveries(ctx, q.name, b.now(), b.cfg.RouteSlots+len(carried))
 			if err != nil && ctx.Err() == nil {
-				b.log.ErrorContext(ctx, "read what is to be delivered", "queue", q.name, "err", err)
+				b.log.ErrorContext(ctx, "read what is to be delivered", "route", q.name, "err", err)
 				next = b.now().Add(b.cfg.Backoff)
 			}
 			for _, d := range due {
-				if carried[d.Position] || len(carried) == b.cfg.QueueSlots {
+				if carried[d.Position] || len(carried) == b.cfg.RouteSlots {
 					continue
 				}
 				carried[d.Position] = true
