@@ -170,9 +170,14 @@ func (s *server) aws(out any, args ...string) {
 	}
 }
 
-func (s *server) tryAWS(args ...string) (stdout, stderr []byte, err error) {
+func (s *server) awsCommand(args ...string) *exec.Cmd {
 	cmd := exec.Command("aws", append([]string{"--output", "json", "--endpoint-url", s.HTTP}, args...)...) // Debian 12's CLI does not know AWS_ENDPOINT_URL
 	cmd.Env = s.env()
+	return cmd
+}
+
+func (s *server) tryAWS(args ...string) (stdout, stderr []byte, err error) {
+	cmd := s.awsCommand(args...)
 	var o, e bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err = cmd.Run()

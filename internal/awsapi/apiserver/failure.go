@@ -49,6 +49,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, call *Call, err er
 	}
 	var body bytes.Buffer
 	if p := s.cfg.API.Protocol; p == awsapi.RESTXML || p == awsapi.Query {
+		if code == sigv4.CodeSkewed { // the message tells; SDKs read it to correct their clock
+			code = sigv4.CodeMismatch
+		}
 		w.Header().Set("Content-Type", "text/xml")
 		err = s.failureXML(&body, call.RequestID, code, message, status)
 	} else {

@@ -65,8 +65,6 @@ func code(f *fault.Error) (string, int) {
 	name := f.Code
 	status := f.Kind.HTTPStatus()
 	switch {
-	case name == sigv4.CodeSkewed: // the message tells; SDKs read it
-		name = sigv4.CodeMismatch
 	case name == sigv4.CodeIncomplete:
 		status = http.StatusBadRequest
 	case name != "":
