@@ -72,13 +72,21 @@ func (a *Authority) credential(id string) (sigv4.Credential, bool) {
 		return sigv4.Credential{Secret: s.SecretAccessKey, SessionToken: s.SessionToken, Expires: s.Expires, ARN: s.ARN, Account: AccountID}, true
 	}
 	if e := a.keys[id]; e != nil {
-		for _, k := range e.Keys {
-			if k.ID == id && !k.Inactive {
-				return sigv4.Credential{Secret: k.Secret, ARN: e.ARN(), Account: AccountID}, true
-			}
+		if k := e.key(id); !k.Inactive {
+			return sigv4.Credential{Secret: k.Secret, ARN: e.ARN(), Account: AccountID}, true
 		}
 	}
 	return sigv4.Credential{}, false
+}
+
+// key returns the key of a user that has it.
+func (e *entity) key(id string) AccessKey {
+	for _, k := range e.Keys {
+		if k.ID == id {
+			return k
+		}
+	}
+	return AccessKey{Inactive: true}
 }
 
 // holder is who holds an access key, and what bears on what they may do.
@@ -121,8 +129,8 @@ func (a *Authority) holderOf(accessKeyID string) (holder, error) {
 		if len(s.Policies)+len(s.ManagedARNs) > 0 && h.limits == nil {
 			h.limits = []*policy.Document{} // all that limited it are gone: nothing is left
 		}
-	} else {
-		h.entity = a.keys[accessKeyID]
+	} else if e := a.keys[accessKeyID]; e != nil && !e.key(accessKeyID).Inactive {
+		h.entity = e
 	}
 	if h.entity == nil {
 		if h.root {
@@ -243,7 +251,11 @@ func (a *Authority) decide(q Question, resource *policy.Document, trust bool) er
 	if strings.HasPrefix(q.Action, "s3:") { // S3 alone puts it in quotes
 		name = `"` + name + `"`
 	}
-	return denied("User: %s is not authorized to perform: %s on resource: %s %s", cmp.Or(q.Service, q.Who.ARN, "anonymous"), q.Action, name, d.Reason(q.Action))
+	f := denied("User: %s is not authorized to perform: %s on resource: %s %s", cmp.Or(q.Service, q.Who.ARN, "anonymous"), q.Action, name, d.Reason(q.Action))
+	if d.Explicit && h.entity != nil { // of the account: it may know
+		return f.WithHint("statement %s of %s denies it", d.Statement, cmp.Or(d.Document, "the resource's policy"))
+	}
+	return f
 }
 
 // keepsRoot: a bucket policy cannot lock the account out of the bucket's policy.

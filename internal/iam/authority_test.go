@@ -148,6 +148,7 @@ func TestChangesActAtOnce(t *testing.T) {
 	if _, ok, _ := h.Credential(ctx, key.ID); ok {
 		t.Error("an inactive key has a credential")
 	}
+	wantCode(t, "an inactive key", h.may(anna, "iam:CreateUser", "*"), sigv4.CodeUnknownKey)
 	change(func(p *iam.Principal) { p.Keys, p.Attached = nil, nil })
 	h.do(nil, h.Delete(ctx, iam.KindUser, "anna"))
 	wantCode(t, "a deleted user's key", h.may(anna, "iam:CreateUser", "*"), sigv4.CodeUnknownKey)

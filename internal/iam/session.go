@@ -287,6 +287,7 @@ func (a *Authority) sweep(ctx context.Context) error {
 	defer a.mu.Unlock()
 	for _, r := range gone {
 		delete(a.sessions, r.Key)
+		a.used.Delete(r.Key)
 	}
 	return nil
 }

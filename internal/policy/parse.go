@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,7 +47,7 @@ func (r *reader) syntax() error {
 	read := r.text[:min(int(r.dec.InputOffset()), len(r.text))]
 	line := strings.Count(read, "\n") + 1
 	column := utf8.RuneCountInString(read[strings.LastIndexByte(read, '\n')+1:]) + 1
-	return fmt.Errorf("Syntax error at position (%d,%d).", line, column) //nolint:staticcheck // AWS's words
+	return at("", "Syntax error at position (%d,%d).", line, column)
 }
 
 func at(where, format string, args ...any) error {
@@ -393,144 +392,4 @@ func (r *reader) resources(where string, a, not element) ([]resource, error) {
 		out = append(out, one)
 	}
 	return out, nil
-}
-
-// principals reads a Principal element.
-func (r *reader) principals(where string) (principals, error) {
-	var p principals
-	s, delim, err := r.token()
-	switch {
-	case err != nil:
-		return p, err
-	case delim == 0 && s == "*":
-		p.everyone = true
-		return p, nil
-	case delim != '{':
-		return p, at(where, "Invalid principal in policy.")
-	}
-	n := 0
-	err = r.members(where, func(name string) error {
-		values, err := r.strings(where + "." + name)
-		if err != nil {
-			return err
-		}
-		for _, v := range values {
-			if n++; !p.add(name, v) {
-				return at(where, "Invalid principal in policy: %q:%q", name, v)
-			}
-		}
-		return nil
-	})
-	if err == nil && n == 0 {
-		err = at(where, "Invalid principal in policy: there is none.")
-	}
-	return p, err
-}
-
-var (
-	accountPattern   = regexp.MustCompile(`^(?:arn:aws[a-z-]*:iam::)?([0-9]{12})(?::root)?$`)
-	principalPattern = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam::[0-9]{12}:(?:user|role)/|sts::[0-9]{12}:(?:assumed-role/[^/]+|federated-user)/)[^*?\s]+$|^arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity [A-Z0-9]+$`)
-	servicePattern   = regexp.MustCompile(`^[a-z0-9.-]+\.(?:amazonaws\.com|aws|internal)$`)
-)
-
-// add puts a principal where it belongs; false when it is not one.
-func (p *principals) add(kind, name string) bool {
-	switch kind {
-	case "AWS":
-		account := accountPattern.FindStringSubmatch(name)
-		switch {
-		case name == "*":
-			p.everyone = true
-		case account != nil && strings.HasPrefix(name, "arn:") == strings.HasSuffix(name, ":root"):
-			p.accounts = append(p.accounts, account[1])
-		case principalPattern.MatchString(name):
-			p.arns = append(p.arns, name)
-		default:
-			return false
-		}
-	case "Service":
-		p.services = append(p.services, name)
-		return servicePattern.MatchString(name)
-	case "Federated":
-		p.federated = append(p.federated, name)
-		return name != ""
-	case "CanonicalUser":
-		p.canonical = append(p.canonical, name)
-		return name != ""
-	default:
-		return false
-	}
-	return true
-}
-
-// conditions reads a Condition element.
-func (r *reader) conditions(where string) ([]condition, error) {
-	var out []condition
-	err := r.object(where, func(name string) error {
-		c, op, ok := conditionOf(name)
-		if !ok {
-			return at(where, "Invalid Condition type : %s.", name)
-		}
-		where := where + "." + name
-		return r.object(where, func(key string) error {
-			values, err := r.strings(where + "." + key)
-			if err != nil {
-				return err
-			}
-			c := c
-			if c.key = strings.ToLower(key); !strings.Contains(key, ":") {
-				return at(where, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: %q", key)
-			}
-			for _, v := range values {
-				if err := c.compare(op, v, r.variables); err != nil {
-					return at(where+"."+key, "%s", err)
-				}
-			}
-			out = append(out, c)
-			return nil
-		})
-	})
-	return out, err
-}
-
-// conditionOf reads an operator's name: [ForAllValues:|ForAnyValue:]Operator[IfExists].
-func conditionOf(name string) (c condition, op operator, ok bool) {
-	folded := strings.ToLower(name)
-	if before, after, found := strings.Cut(folded, ":"); found {
-		folded = after
-		switch before {
-		case "forallvalues":
-			c.quantifier = forAll
-		case "foranyvalue":
-			c.quantifier = forAny
-		default:
-			return c, op, false
-		}
-	}
-	folded, c.ifExists = strings.CutSuffix(folded, "ifexists")
-	if folded == "null" {
-		c.quantifier = existence
-		return c, op, true
-	}
-	op, ok = operatorOf(folded)
-	c.negated = op.negated
-	return c, op, ok
-}
-
-// compare adds a value to what the condition compares with.
-func (c *condition) compare(op operator, value string, variables bool) error {
-	if c.quantifier == existence {
-		absent, ok := parseBool(value)
-		if !ok {
-			return fmt.Errorf("%q is not true or false", value)
-		}
-		c.absent = append(c.absent, absent)
-		return nil
-	}
-	o, ok := op.read(value, variables)
-	if !ok {
-		return fmt.Errorf("%q is not %s", value, op.want)
-	}
-	c.operands = append(slices.Clip(c.operands), o)
-	return nil
 }
