@@ -38,10 +38,6 @@ func pack(t *testing.T, entries ...entry) []byte {
 	return b.Bytes()
 }
 
-func replace(data []byte, old, with string) []byte {
-	return bytes.ReplaceAll(data, []byte(old), []byte(with))
-}
-
 func TestHostilePackagesAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 	plain := pack(t, entry{"app.py", "x = 1\n", 0o644})
 	tooMany := make([]entry, maxEntries+1)

@@ -135,3 +135,11 @@ func contains(t *testing.T, text string, parts ...string) {
 		}
 	}
 }
+
+// Before the sandbox is set up its process 1 still has the machine's root, with
+// everybody's processes: they are not the function's.
+func TestTheMachinesProcessesAreNotMeasured(t *testing.T) {
+	if u := measure(os.Getpid(), os.Getpid()); u != (usage{}) {
+		t.Errorf("got %+v", u)
+	}
+}

@@ -321,7 +321,7 @@ func (r *run) start(ctx context.Context, h *Host) (e *environment, failed *Resul
 		case err == errDeadline && attempt == 0: // what is slow to start gets a second chance, as in AWS
 			e.process.kill()
 			<-e.process.exited
-			e.out.catchUp()
+			e.out.closePipe()
 			e.out.add(fmt.Sprintf("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: timeout", ms(took)))
 			h.dismiss(e)
 		default:
@@ -342,7 +342,9 @@ type run struct {
 // failedInit is the result of an environment that did not become ready.
 func (r *run) failedInit(e *environment, err error, took time.Duration, phase string) Result {
 	if err == errDeadline {
-		e.out.catchUp()
+		e.process.kill()
+		<-e.process.exited
+		e.out.closePipe()
 		e.out.add("START RequestId: " + r.in.RequestID + " Version: " + r.spec.Version)
 		return r.finish(e, r.timedOut(e), "timeout", "", took)
 	}
@@ -355,7 +357,7 @@ func (r *run) failedInit(e *environment, err error, took time.Duration, phase st
 	}
 	e.process.kill()
 	<-e.process.exited
-	e.out.catchUp()
+	e.out.closePipe()
 	e.out.add(fmt.Sprintf("INIT_REPORT Init Duration: %s ms\tPhase: %s\tStatus: error\tError Type: %s", ms(took), phase, kind))
 	e.out.add("START RequestId: " + r.in.RequestID + " Version: " + r.spec.Version)
 	return r.finish(e, payload, "error", kind, took)
@@ -381,10 +383,9 @@ func (r *run) carry(e *environment) (result Result, ok bool) {
 	case err == errDeadline:
 		e.process.kill()
 		<-e.process.exited
-		e.out.catchUp()
+		e.out.closePipe()
 		return r.finish(e, r.timedOut(e), "timeout", "", took), true
 	case err != nil:
-		e.out.catchUp()
 		return r.finish(e, r.exited(e, err), "error", "Runtime.ExitError", took), true
 	}
 	e.out.catchUp()
@@ -418,7 +419,7 @@ func (r *run) exited(e *environment, err error) []byte {
 		e.host.log.Info("a function was ended: out of memory", append(e.attrs(), "limitMB", r.spec.MemoryMB)...)
 	}
 	text := "RequestId: " + r.in.RequestID + " Error: " + message
-	e.out.catchUp()
+	e.out.closePipe()
 	e.out.add(text + "\n" + kind)
 	return errorDocument(kind, text)
 }

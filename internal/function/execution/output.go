@@ -103,8 +103,9 @@ func (o *output) catchUp() {
 	}
 }
 
-// closePipe closes our end; read ends when the processes' are closed too.
-// A child that left the sandbox cannot hold it: waiting is bounded.
+// closePipe closes our end; read ends when the processes' are closed too, which
+// is when the last of a killed tree is gone. Without a sandbox a child may have
+// left the tree and hold it: waiting is bounded.
 func (o *output) closePipe() {
 	o.pipe.Close()
 	select {

@@ -31,10 +31,19 @@ func measure(first, pid int) usage {
 		sum.add(filepath.Join("/proc", strconv.Itoa(pid)))
 		return sum
 	}
-	proc := filepath.Join("/proc", strconv.Itoa(first), "root", "proc")
-	dir, err := os.Open(proc)
+	// Until bubblewrap has made its root it is the machine's, with all its processes.
+	root := filepath.Join("/proc", strconv.Itoa(first), "root")
+	theirs, err := os.Stat(root + "/")
 	if err != nil {
 		return sum // it has just ended
+	}
+	if ours, err := os.Stat("/"); err != nil || os.SameFile(ours, theirs) {
+		return sum
+	}
+	proc := filepath.Join(root, "proc")
+	dir, err := os.Open(proc)
+	if err != nil {
+		return sum
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
