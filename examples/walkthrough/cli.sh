@@ -237,7 +237,7 @@ empty() {
 	for kind in Versions DeleteMarkers; do
 		while aws s3api list-object-versions --bucket "$1" --max-items 500 --query "{Objects: $kind[].{Key:Key,VersionId:VersionId}, Quiet: \`true\`}" >"$work/versions.json" 2>"$work/err" &&
 			grep -q '"Key"' "$work/versions.json"; do
-			aws s3api delete-objects --bucket "$1" --delete "file://$work/versions.json"
+			aws s3api delete-objects --bucket "$1" --delete "file://$work/versions.json" >"$work/deleted.json"
 		done
 	done
 }

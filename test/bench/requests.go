@@ -254,7 +254,8 @@ func (s *server) makeFunction(ctx context.Context, jobRole string, settings any)
 				return nil, err
 			}
 		}
-		return data.Bytes(), z.Close()
+		err := z.Close()
+		return data.Bytes(), err
 	}
 	first, err := code(-1)
 	if err != nil {

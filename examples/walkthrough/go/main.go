@@ -247,7 +247,8 @@ func buildHandler() ([]byte, error) {
 	if _, err := w.Write(binary); err != nil {
 		return nil, err
 	}
-	return data.Bytes(), z.Close()
+	err = z.Close()
+	return data.Bytes(), err
 }
 
 // wait returns the finished job of a source.

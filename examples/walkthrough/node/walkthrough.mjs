@@ -68,7 +68,7 @@ async function up(video) {
       },
     },
   }));
-  await cf.waitUntilDistributionDeployed({ client: distributions, maxWaitTime: 60 }, { Id: Distribution.Id });
+  await cf.waitUntilDistributionDeployed({ client: distributions, maxWaitTime: 300 }, { Id: Distribution.Id });
   await buckets.send(new s3.PutBucketPolicyCommand({ Bucket: streams, Policy: document("streams-bucket", { STREAMS: streams, DISTRIBUTION: Distribution.ARN }) }));
 
   const bundle = await build({
@@ -79,7 +79,7 @@ async function up(video) {
     Code: { ZipFile: zipSync({ "index.js": bundle.outputFiles[0].contents }) },
     Environment: { Variables: { DESTINATION_BUCKET: streams, MEDIACONVERT_ROLE: transcoding } },
   }));
-  await lambda.waitUntilFunctionActiveV2({ client: functions, maxWaitTime: 60 }, { FunctionName: name });
+  await lambda.waitUntilFunctionActiveV2({ client: functions, maxWaitTime: 300 }, { FunctionName: name });
   await functions.send(new lambda.AddPermissionCommand({
     FunctionName: name, StatementId: "uploads", Action: "lambda:InvokeFunction", Principal: "s3.amazonaws.com", SourceArn: `arn:aws:s3:::${source}`, SourceAccount: Account,
   }));

@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vodwright.dev/vodwright/internal/clip"
+)
+
+// example runs a program of examples/walkthrough against the server and returns what it printed.
+func (s *server) example(dir string, env []string, program string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(s.env(), env...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		s.t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out.Bytes())
+	}
+	return out.String()
+}
+
+// The scripts of the walkthrough build everything, play, and remove everything.
+func TestExamples(t *testing.T) {
+	video := makeClip(t, clip.Spec{Width: 640, Height: 360, Seconds: 4}, "VAN LIFE+1.mp4")
+	s := startServer(t)
+	here, err := filepath.Abs(filepath.Join("..", "..", "examples", "walkthrough"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []struct {
+		name, dir, program string
+		args               []string
+	}{
+		{"aws CLI", here, "./cli.sh", nil},
+		{"boto3", filepath.Join(here, "boto3"), "python3", []string{"walkthrough.py"}},
+		{"go", here, "go", []string{"run", "./go"}},
+		{"node", nodeExample(t), "node", []string{"walkthrough.mjs"}},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			s := s.in(t)
+			out := s.example(e.dir, nil, e.program, append(e.args, "up", video)...)
+			if !strings.Contains(out, "is complete") || !strings.Contains(out, "/HLS/VAN%20LIFE") {
+				t.Errorf("it played nothing:\n%s", out)
+			}
+			s.example(e.dir, nil, e.program, append(e.args, "down")...)
+			s.nothingLeft()
+		})
+	}
+}
+
+// nodeExample returns a folder of the JavaScript example beside its packages,
+// which are installed once for each version of package.json.
+func nodeExample(t *testing.T) string {
+	t.Helper()
+	source := filepath.Join("..", "..", "examples", "walkthrough")
+	manifest, err := os.ReadFile(filepath.Join(source, "node", "package.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := filepath.Abs(filepath.Join("..", ".cache", fmt.Sprintf("walkthrough-%.8x", sha256.Sum256(manifest))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(cache); err != nil {
+		temp := cache + fmt.Sprintf(".%d", os.Getpid())
+		defer os.RemoveAll(temp)
+		if err := os.MkdirAll(temp, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(temp, "package.json"), manifest, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		install := exec.Command("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+		install.Dir = temp
+		if out, err := install.CombinedOutput(); err != nil {
+			t.Fatalf("install the JavaScript SDK: %v\n%s", err, out)
+		}
+		if err := os.Rename(temp, cache); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(cache, "node_modules"), filepath.Join(dir, "node", "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "node")
+}
+
+// nothingLeft expects that no resource is left that an example made.
+func (s *server) nothingLeft() {
+	s.t.Helper()
+	for _, list := range [][]string{
+		{"s3api", "list-buckets", "--query", "Buckets[?starts_with(Name,'walkthrough')].Name"},
+		{"iam", "list-roles", "--query", "Roles[?starts_with(RoleName,'walkthrough')].RoleName"},
+		{"iam", "list-policies", "--scope", "Local", "--query", "Policies[?starts_with(PolicyName,'walkthrough')].PolicyName"},
+		{"lambda", "list-functions", "--query", "Functions[?starts_with(FunctionName,'walkthrough')].FunctionName"},
+		{"cloudfront", "list-distributions", "--query", "DistributionList.Items[?starts_with(Comment,'walkthrough')].Id || `[]`"},
+		{"cloudfront", "list-origin-access-controls", "--query", "OriginAccessControlList.Items[?starts_with(Name,'walkthrough')].Id || `[]`"},
+		{"wafv2", "list-web-acls", "--scope", "CLOUDFRONT", "--query", "WebACLs[?starts_with(Name,'walkthrough')].Id"},
+		{"events", "list-rules", "--query", "Rules[?starts_with(Name,'walkthrough')].Name"},
+		{"mediaconvert", "list-job-templates", "--query", "JobTemplates[?starts_with(Name,'walkthrough')].Name"},
+	} {
+		var left []string
+		s.aws(&left, list...)
+		if len(left) > 0 {
+			s.t.Errorf("left behind: %s: %v", strings.Join(list[:2], " "), left)
+		}
+	}
+}
+
+// The stack as Terraform code: applied, planned again without a change, updated,
+// destroyed. Where Terraform is not installed the Go SDK's example and the rooms'
+// own tests do the same steps.
+func TestTerraformStack(t *testing.T) {
+	terraform, err := exec.LookPath("terraform")
+	plugins, _ := filepath.Glob("/opt/tf-plugins/registry.terraform.io/hashicorp/aws/*")
+	if err != nil || len(plugins) == 0 {
+		t.Log("terraform and its aws provider are not on this machine: nothing to do")
+		return
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "walkthrough"))); err != nil {
+		t.Fatal(err)
+	}
+	video := makeClip(t, clip.Spec{Width: 640, Height: 360, Seconds: 4}, "terraform clip.mp4")
+	s := startServer(t)
+	run := func(program string, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, args...)
+		cmd.Dir = filepath.Join(dir, "terraform")
+		for _, v := range s.env() {
+			if !strings.HasPrefix(v, "TF_CLI_CONFIG_FILE=") && !strings.HasPrefix(v, "AWS_CA_BUNDLE=") {
+				cmd.Env = append(cmd.Env, v)
+			}
+		}
+		cmd.Env = append(cmd.Env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	run("bash", "package.sh")
+	run(terraform, "init", "-no-color", "-plugin-dir", "/opt/tf-plugins")
+	run(terraform, "apply", "-no-color", "-auto-approve")
+	run(terraform, "plan", "-no-color", "-detailed-exitcode") // exit code 2 is a plan with changes
+
+	bucket := strings.TrimSpace(run(terraform, "output", "-raw", "source_bucket"))
+	s.aws(nil, "s3api", "put-object", "--bucket", bucket, "--key", "inbox/terraform clip.mp4", "--body", video)
+	j := s.waitJobOf("s3://" + bucket + "/inbox/terraform clip.mp4")
+	if j.Job.Status != "COMPLETE" {
+		t.Fatalf("the job ended %s: %s", j.Job.Status, j.Job.ErrorMessage)
+	}
+	eventuallyLogged(s, "/aws/lambda/walkthrough-tf-finished", "is complete")
+
+	run(terraform, "apply", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
+	run(terraform, "plan", "-no-color", "-detailed-exitcode", "-var", "caching=Managed-CachingDisabled")
+	run(terraform, "destroy", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
+	s.nothingLeft()
+}
