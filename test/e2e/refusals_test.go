@@ -279,8 +279,10 @@ func TestRefusalsOfFunctionCode(t *testing.T) {
 	if len(list.Functions) > 0 {
 		t.Errorf("refused packages left functions: %v", list.Functions)
 	}
-	left, err := filepath.Glob(filepath.Join(s.data, "functions", "code", "*"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("refused packages left files: %v %v", left, err)
+	for _, folder := range []string{"packages", "unpacked"} {
+		left, err := os.ReadDir(filepath.Join(s.data, "functions", folder))
+		if err != nil || len(left) > 0 {
+			t.Errorf("refused packages left files in %s: %v %v", folder, left, err)
+		}
 	}
 }
