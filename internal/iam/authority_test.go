@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -396,6 +397,72 @@ func TestQuotasAndReferences(t *testing.T) {
 	wantCode(t, "six versions", err, "LimitExceeded")
 	wantCode(t, "delete of AWS's", h.DeletePolicy(ctx, "arn:aws:iam::aws:policy/AdministratorAccess"), "AccessDenied")
 	h.do(nil, h.DeletePolicy(ctx, p.ARN()))
+}
+
+// Decisions go on while rights change; each sees one state or the other. It says
+// most under the race detector.
+func TestDecisionsWhileRightsChange(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	anna, _ := h.user("anna", "")
+	role := h.role("fn", trustLambda, allows("s3:*", "*"))
+	p, err := h.CreatePolicy(ctx, iam.Policy{Name: "p", Path: "/"}, allows("s3:Get*", "*"))
+	h.do(p, err)
+	arn := p.ARN()
+	var changes, asks sync.WaitGroup
+	done := make(chan struct{})
+	for range 3 {
+		asks.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := h.may(anna, "s3:GetObject", "*"); err != nil && fault.Of(err).Code != "AccessDenied" {
+					t.Error(err)
+				}
+				s, err := h.AssumeForService(ctx, role, "lambda.amazonaws.com", "x", 0)
+				if err != nil || h.may(s.Identity(), "s3:GetObject", "*") != nil {
+					t.Errorf("a session: %v", err)
+				}
+				h.Policies()
+				h.List(iam.KindUser, "/")
+			}
+		})
+	}
+	changes.Go(func() {
+		for i := range 20 {
+			_, err := h.Change(ctx, iam.KindUser, "anna", func(p *iam.Principal) error {
+				p.Attached = nil
+				if i%2 == 0 {
+					p.Attached = []string{arn}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	changes.Go(func() {
+		for i := range 20 {
+			_, err := h.ChangePolicy(ctx, arn, func(p *iam.Policy) error {
+				p.Description = strings.Repeat("x", i)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if err := h.Sweep(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	changes.Wait()
+	close(done)
+	asks.Wait()
+	wantCode(t, "in the end", h.may(anna, "s3:GetObject", "*"), "AccessDenied")
 }
 
 func sign(t testing.TB, key iam.AccessKey, token, service string, at time.Time) *http.Request {
