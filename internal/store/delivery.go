@@ -45,8 +45,8 @@ func (s *Store) Advance(ctx context.Context, feed string, position int64, delive
 			if err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO event_deliveries (position, route, lane, due_ms, tries, dead, failure, letter)
-				VALUES ($1,$2,$3,$4,0,0,'{}',$5)`,
+			if _, err := tx.ExecContext(ctx, `INSERT INTO event_deliveries (position, route, lane, held, due_ms, tries, dead, failure, letter)
+				SELECT $1,$2,$3,count(*),$4,0,0,'{}',$5 FROM (SELECT 1 FROM event_deliveries WHERE lane = $3 LIMIT 1) earlier`,
 				last-int64(len(deliveries))+int64(i)+1, d.Route, d.Lane, millis(d.Due), string(letter)); err != nil {
 				return err
 			}
@@ -80,15 +80,13 @@ func (s *Store) DueDeliveries(ctx context.Context, route string, now time.Time, 
 		}
 		d.Due = instant(at)
 		return d, errors.Join(json.Unmarshal([]byte(failure), &d.Failure), json.Unmarshal([]byte(letter), &d.Letter))
-	}, `SELECT position, lane, due_ms, tries, dead, failure, letter FROM event_deliveries d
-		WHERE route = $1 AND due_ms <= $2
-		AND NOT EXISTS (SELECT 1 FROM event_deliveries e WHERE e.lane = d.lane AND e.position < d.position)
-		ORDER BY due_ms, position LIMIT $3`, route, millis(now), limit)
+	}, `SELECT position, lane, due_ms, tries, dead, failure, letter FROM event_deliveries
+		WHERE route = $1 AND held = 0 AND due_ms <= $2 ORDER BY due_ms, position LIMIT $3`, route, millis(now), limit)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", route, err)
 	}
 	var next sql.NullInt64
-	if err := s.read.QueryRowContext(ctx, `SELECT min(due_ms) FROM event_deliveries WHERE route = $1 AND due_ms > $2`,
+	if err := s.read.QueryRowContext(ctx, `SELECT min(due_ms) FROM event_deliveries WHERE route = $1 AND held = 0 AND due_ms > $2`,
 		route, millis(now)).Scan(&next); err != nil {
 		return nil, time.Time{}, fmt.Errorf("read deliveries of %q: %w", route, err)
 	}
@@ -102,6 +100,10 @@ func (s *Store) SettleDeliveries(ctx context.Context, outcomes []event.Outcome) 
 			d := o.Delivery
 			if o.Done {
 				if _, err := tx.ExecContext(ctx, `DELETE FROM event_deliveries WHERE position = $1`, d.Position); err != nil {
+					return err
+				}
+				if _, err := tx.ExecContext(ctx, `UPDATE event_deliveries SET held = 0
+					WHERE position = (SELECT min(position) FROM event_deliveries WHERE lane = $1)`, d.Lane); err != nil {
 					return err
 				}
 				continue

@@ -244,7 +244,7 @@ func TestWhatBecomesNoJob(t *testing.T) {
 	if answer, err := s.Start(t.Context(), o); err != nil || answer.JobID != "1-earlier" || len(h.documents) != 0 {
 		t.Errorf("a job of an attempt before: %+v %v", answer, err)
 	}
-	h, s = newHouse(t, `{"settings":{"outputGroups":[]}}`)
+	_, s = newHouse(t, `{"settings":{"outputGroups":[]}}`)
 	if _, err := s.Start(t.Context(), order("a.mp4")); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a template without groups: %v", err)
 	}

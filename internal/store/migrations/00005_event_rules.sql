@@ -45,11 +45,12 @@ CREATE TABLE event_deliveries (
   position BIGINT PRIMARY KEY,        -- order of making
   route    TEXT NOT NULL,             -- to one target
   lane     TEXT NOT NULL,             -- of one target and one subject: one goes after the other
+  held     INTEGER NOT NULL,          -- 1: another of its lane goes first
   due_ms   BIGINT NOT NULL,
   tries    INTEGER NOT NULL,          -- that failed
   dead     INTEGER NOT NULL,          -- 1: given up, the dead letter is to be written
   failure  TEXT NOT NULL,
   letter   TEXT NOT NULL
 );
-CREATE INDEX event_deliveries_due ON event_deliveries (route, due_ms, position);
+CREATE INDEX event_deliveries_due ON event_deliveries (route, held, due_ms, position);
 CREATE INDEX event_deliveries_lane ON event_deliveries (lane, position);
