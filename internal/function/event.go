@@ -3,6 +3,7 @@ package function
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -82,7 +83,7 @@ func (f *Functions) enqueue(ctx context.Context, r Request) (string, error) {
 	}
 	now := f.cfg.Now()
 	err := f.cfg.Queue.InsertEvent(ctx, Event{
-		ID: r.RequestID, Function: r.Name, Qualifier: r.Qualifier, Payload: r.Payload, Trace: r.Trace, Created: now, Due: now,
+		ID: r.RequestID, Function: r.Name, Qualifier: r.Qualifier, Payload: r.Payload, Trace: strings.ToValidUTF8(r.Trace, ""), Created: now, Due: now,
 	})
 	if err != nil {
 		return "", err

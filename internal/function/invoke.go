@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"time"
+	"unicode/utf8"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/function/execution"
@@ -36,7 +37,7 @@ func payload(given []byte, limit int) ([]byte, error) {
 	if len(given) == 0 {
 		return []byte("{}"), nil
 	}
-	if !json.Valid(given) {
+	if !json.Valid(given) || !utf8.Valid(given) {
 		return nil, fault.New(fault.Invalid, "InvalidRequestContentException", "Could not parse request body into json: the payload is not valid JSON").
 			WithHint("the aws CLI version 2 needs --cli-binary-format raw-in-base64-out for JSON text")
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,11 @@ type lineage struct {
 	times map[string]int
 }
 
+var (
+	rootForm = regexp.MustCompile(`^1-[0-9a-f]{8}-[0-9a-f]{24}$`)
+	whoForm  = regexp.MustCompile(`^[0-9a-f]{8}$`)
+)
+
 // readLineage reads a trace header. What it does not understand is left out.
 func readLineage(header string) lineage {
 	l := lineage{times: map[string]int{}}
@@ -37,13 +43,13 @@ func readLineage(header string) lineage {
 	for part := range strings.SplitSeq(header, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		switch {
-		case name == "Root" && len(value) < 64 && strings.HasPrefix(value, "1-"):
+		case name == "Root" && rootForm.MatchString(value):
 			l.root = value
 		case name == "Lineage" && len(value) < 4096:
 			for one := range strings.SplitSeq(value, "|") {
 				who, times, _ := strings.Cut(one, ":")
 				n, err := strconv.Atoi(times)
-				if err == nil && n > 0 && n <= 1<<15 && len(who) == 8 && l.times[who] == 0 {
+				if err == nil && n > 0 && n <= 1<<15 && whoForm.MatchString(who) && l.times[who] == 0 {
 					l.names = append(l.names, who)
 					l.times[who] = n
 				}

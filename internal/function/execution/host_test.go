@@ -2,6 +2,7 @@ package execution
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,5 +159,29 @@ func TestColdStart(t *testing.T) {
 	t.Logf("cold %v (init %v), warm %v", cold, r.Init, time.Since(began)/50)
 	if cold > 2*time.Second { // the figure is 0.5 s on a machine that has nothing else to do
 		t.Errorf("a cold start took %v", cold)
+	}
+}
+
+func TestTheEndOfTheServerEndsWhatRuns(t *testing.T) {
+	w := &world{t: t, log: &record{}}
+	var err error
+	if w.host, err = New(Config{Dir: t.TempDir(), Endpoint: "http://127.0.0.1:1", Roles: roles{}, Logs: w.log}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.host.Run(ctx) }()
+	s := w.python("import time\ndef handler(e, c): time.sleep(9)\n")
+	answer := make(chan Result, 1)
+	go func() { answer <- w.invoke(s, `{}`) }()
+	for !strings.Contains(w.log.text(), "START") {
+	}
+	stop()
+	<-ended
+	if r := <-answer; !strings.Contains(string(r.Payload), "signal: killed") {
+		t.Errorf("got %s", r.Payload)
+	}
+	if _, err := w.host.Invoke(t.Context(), s, Invocation{}); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("after the end: %v", err)
 	}
 }

@@ -190,3 +190,25 @@ def handler(event, context):
 		}
 	}
 }
+
+func TestProcessesAndThreadsAreLimited(t *testing.T) {
+	w := start(t, nil)
+	const code = `
+import threading, time
+def handler(event, context):
+    for i in range(event): threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+    time.sleep(0.5)
+    return threading.active_count()
+`
+	s := w.python(code)
+	s.MemoryMB = 512
+	if r := w.invoke(s, `900`); string(r.Payload) != "901" {
+		t.Errorf("900 threads: %s\n%s", r.Payload, w.log.text())
+	}
+	s = w.python(code)
+	s.MemoryMB = 512
+	r := w.invoke(s, `1500`)
+	if text := string(r.Payload); r.FunctionError == "" || !strings.Contains(text, "signal: killed") && !strings.Contains(text, "can't start new thread") {
+		t.Errorf("1500 threads: %s", text)
+	}
+}

@@ -29,9 +29,9 @@ const (
 )
 
 // memorySlack is how far the reserved memory of a process may exceed the
-// function's memory: interpreters reserve what they never touch. What is touched
-// is measured, see usage.
-const memorySlack = 2 << 30
+// function's memory: interpreters reserve what they never touch, and a thread's
+// stack is 8 MiB of it. What is touched is measured, see usage.
+const memorySlack = 16 << 30
 
 // program returns what runs inside: its arguments, the folders it needs and the
 // folders where it finds modules.
