@@ -95,6 +95,7 @@ func (tf *terraform) output(name string) string {
 // TestTerraformAndTheEdge applies a stack of everything a distribution may have,
 // looks at it as a viewer, changes it, and removes it.
 func TestTerraformAndTheEdge(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	tf, ok := newTerraform(s, filepath.Join("testdata", "distribution"))
 	if !ok {

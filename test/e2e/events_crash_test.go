@@ -63,6 +63,7 @@ func (s *server) makeFunction(name, code, bucket string) {
 // TestKilledEvents kills the server again and again while objects are put: each
 // acknowledged object reaches the function, and no process is left behind.
 func TestKilledEvents(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	for _, bucket := range []string{"inbox", "seen"} {
 		s.aws(nil, "s3api", "create-bucket", "--bucket", bucket)

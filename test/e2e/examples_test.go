@@ -29,6 +29,7 @@ func (s *server) example(dir string, env []string, program string, args ...strin
 
 // The scripts of the walkthrough build everything, play, and remove everything.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	video := makeClip(t, clip.Spec{Width: 640, Height: 360, Seconds: 4}, "VAN LIFE+1.mp4")
 	s := startServer(t)
 	here, err := filepath.Abs(filepath.Join("..", "..", "examples", "walkthrough"))
@@ -45,13 +46,15 @@ func TestExamples(t *testing.T) {
 		{"node", nodeExample(t), "node", []string{"walkthrough.mjs"}},
 	} {
 		t.Run(e.name, func(t *testing.T) {
-			s := s.in(t)
-			out := s.example(e.dir, nil, e.program, append(e.args, "up", video)...)
+			t.Parallel()
+			s, name := s.in(t), "example-"+strings.ToLower(strings.ReplaceAll(e.name, " ", "-"))
+			env := []string{"NAME=" + name}
+			out := s.example(e.dir, env, e.program, append(e.args, "up", video)...)
 			if !strings.Contains(out, "is complete") || !strings.Contains(out, "/HLS/VAN%20LIFE") {
 				t.Errorf("it played nothing:\n%s", out)
 			}
-			s.example(e.dir, nil, e.program, append(e.args, "down")...)
-			s.nothingLeft()
+			s.example(e.dir, env, e.program, append(e.args, "down")...)
+			s.nothingLeft(name)
 		})
 	}
 }
@@ -97,8 +100,8 @@ func nodeExample(t *testing.T) string {
 	return filepath.Join(dir, "node")
 }
 
-// nothingLeft expects that no resource is left that an example made.
-func (s *server) nothingLeft() {
+// nothingLeft expects that no resource is left whose name begins with the one of an example.
+func (s *server) nothingLeft(name string) {
 	s.t.Helper()
 	for _, list := range [][]string{
 		{"s3api", "list-buckets", "--query", "Buckets[?starts_with(Name,'walkthrough')].Name"},
@@ -112,6 +115,7 @@ func (s *server) nothingLeft() {
 		{"mediaconvert", "list-job-templates", "--query", "JobTemplates[?starts_with(Name,'walkthrough')].Name"},
 	} {
 		var left []string
+		list[len(list)-1] = strings.ReplaceAll(list[len(list)-1], "'walkthrough'", "'"+name+"'")
 		s.aws(&left, list...)
 		if len(left) > 0 {
 			s.t.Errorf("left behind: %s: %v", strings.Join(list[:2], " "), left)
@@ -123,6 +127,7 @@ func (s *server) nothingLeft() {
 // destroyed. Where Terraform is not installed the Go SDK's example and the rooms'
 // own tests do the same steps.
 func TestTerraformStack(t *testing.T) {
+	t.Parallel()
 	terraform, err := exec.LookPath("terraform")
 	plugins, _ := filepath.Glob("/opt/tf-plugins/registry.terraform.io/hashicorp/aws/*")
 	if err != nil || len(plugins) == 0 {
@@ -167,5 +172,5 @@ func TestTerraformStack(t *testing.T) {
 	run(terraform, "apply", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
 	run(terraform, "plan", "-no-color", "-detailed-exitcode", "-var", "caching=Managed-CachingDisabled")
 	run(terraform, "destroy", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
-	s.nothingLeft()
+	s.nothingLeft("walkthrough-tf")
 }

@@ -39,6 +39,7 @@ func eventuallyLogged(s *server, group, text string) {
 // TestWalkthroughFunction runs the walkthrough's own handler, byte for byte, where
 // it is beside the project: its package is the handler and an exported job.
 func TestWalkthroughFunction(t *testing.T) {
+	t.Parallel()
 	shared := filepath.Join("..", "..", "..", "shared", "walkthrough")
 	handler, err := os.ReadFile(filepath.Join(shared, "lambda_function.py"))
 	if err != nil {

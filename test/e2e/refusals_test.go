@@ -117,6 +117,7 @@ func reads() map[string]request {
 // Every service refuses a request whose signature, time or key is not right, and
 // one whose caller has no permission, with the codes that AWS's SDKs know.
 func TestRefusalsOfEveryService(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	root := s.root()
 	var user struct {
@@ -167,6 +168,7 @@ func TestRefusalsOfEveryService(t *testing.T) {
 
 // What is malformed or too large is refused by every service before anything is done.
 func TestRefusalsOfDocuments(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	root := s.root()
 	huge := bytes.Repeat([]byte("x"), 5<<20)
@@ -227,6 +229,7 @@ func TestRefusalsOfDocuments(t *testing.T) {
 
 // Packages that reach out of their folder, or grow without end, are refused whole.
 func TestRefusalsOfFunctionCode(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	s.aws(nil, "iam", "create-role", "--role-name", "fn", "--assume-role-policy-document",
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)

@@ -40,6 +40,7 @@ func (s *server) user(name, statements string) []string {
 // A job reads and writes with its role's rights alone, and says in the service's
 // codes what it lacks.
 func TestJobsHaveTheRightsOfTheirRole(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	s.publish(makeClip(t, clip.Spec{Width: 160, Height: 90, Seconds: 1}, "ok.mp4")) // makes the buckets, and the template
 	file := makeClip(t, clip.Spec{Width: 160, Height: 90, Seconds: 1}, "clip.mp4")

@@ -13,6 +13,7 @@ import (
 // A job of AWS's samples comes in as a template, goes out in the console's form,
 // and comes in again to the same.
 func TestTemplatesTravelThroughTheCommand(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	job, err := os.ReadFile("../../../shared/walkthrough/job.json")
 	if err != nil {
