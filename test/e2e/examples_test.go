@@ -128,40 +128,25 @@ func (s *server) nothingLeft(name string) {
 // own tests do the same steps.
 func TestTerraformStack(t *testing.T) {
 	t.Parallel()
-	terraform, err := exec.LookPath("terraform")
-	plugins, _ := filepath.Glob("/opt/tf-plugins/registry.terraform.io/hashicorp/aws/*")
-	if err != nil || len(plugins) == 0 {
-		t.Log("terraform and its aws provider are not on this machine: nothing to do")
-		return
-	}
+	s := startServer(t)
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "walkthrough"))); err != nil {
 		t.Fatal(err)
 	}
-	video := makeClip(t, clip.Spec{Width: 640, Height: 360, Seconds: 4}, "terraform clip.mp4")
-	s := startServer(t)
-	run := func(program string, args ...string) string {
-		t.Helper()
-		cmd := exec.Command(program, args...)
-		cmd.Dir = filepath.Join(dir, "terraform")
-		for _, v := range s.env() {
-			if !strings.HasPrefix(v, "TF_CLI_CONFIG_FILE=") && !strings.HasPrefix(v, "AWS_CA_BUNDLE=") {
-				cmd.Env = append(cmd.Env, v)
-			}
-		}
-		cmd.Env = append(cmd.Env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
-		}
-		return string(out)
+	stack := filepath.Join(dir, "terraform")
+	if out, err := exec.Command("bash", filepath.Join(stack, "package.sh")).CombinedOutput(); err != nil {
+		t.Fatalf("package the function: %v\n%s", err, out)
 	}
-	run("bash", "package.sh")
-	run(terraform, "init", "-no-color", "-plugin-dir", "/opt/tf-plugins")
-	run(terraform, "apply", "-no-color", "-auto-approve")
-	run(terraform, "plan", "-no-color", "-detailed-exitcode") // exit code 2 is a plan with changes
+	tf, ok := newTerraform(s, stack)
+	if !ok {
+		t.Log("terraform and its aws provider are not on this machine: nothing to do")
+		return
+	}
+	video := makeClip(t, clip.Spec{Width: 640, Height: 360, Seconds: 4}, "terraform clip.mp4")
+	tf.run("apply", "-no-color", "-auto-approve")
+	tf.run("plan", "-no-color", "-detailed-exitcode") // exit code 2 is a plan with changes
 
-	bucket := strings.TrimSpace(run(terraform, "output", "-raw", "source_bucket"))
+	bucket := strings.TrimSpace(tf.run("output", "-raw", "source_bucket"))
 	s.aws(nil, "s3api", "put-object", "--bucket", bucket, "--key", "inbox/terraform clip.mp4", "--body", video)
 	j := s.waitJobOf("s3://" + bucket + "/inbox/terraform clip.mp4")
 	if j.Job.Status != "COMPLETE" {
@@ -169,8 +154,8 @@ func TestTerraformStack(t *testing.T) {
 	}
 	eventuallyLogged(s, "/aws/lambda/walkthrough-tf-finished", "is complete")
 
-	run(terraform, "apply", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
-	run(terraform, "plan", "-no-color", "-detailed-exitcode", "-var", "caching=Managed-CachingDisabled")
-	run(terraform, "destroy", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
+	tf.run("apply", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
+	tf.run("plan", "-no-color", "-detailed-exitcode", "-var", "caching=Managed-CachingDisabled")
+	tf.run("destroy", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
 	s.nothingLeft("walkthrough-tf")
 }
