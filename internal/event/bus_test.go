@@ -371,6 +371,52 @@ func TestRetriesDeadLettersAndTheLog(t *testing.T) {
 	}
 }
 
+// later is a failure that asks for patience.
+type later struct{ error }
+
+func (later) RetryAfter() time.Duration { return time.Hour }
+func (l later) Unwrap() error           { return l.error }
+
+// TestAnEventGrowsTooOld gives up when the next attempt would come after the
+// event's greatest age: by its backoff, or because the target asks for patience.
+func TestAnEventGrowsTooOld(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "records.db"))
+	minute := time.Minute
+	rule(t, s, "r", everything, event.Target{ID: "patient", ARN: function("patient"), Retry: event.RetryPolicy{MaxAge: &minute}})
+	put(t, s, 1, "a")
+	f := &functions{fail: func(n int, _ call) error {
+		err := error(fault.New(fault.Unavailable, "HTTP_429", "slow down"))
+		if n > 0 {
+			err = later{err}
+		}
+		return err
+	}}
+	log := &lines{}
+	run(t, t.Context(), event.Config{Store: s, Feeds: map[string]event.Feed{"objects": objects{s}}, Buckets: buckets{{EventBridge: true}}, Functions: f, Logs: log})
+	eventually(t, "it is given up", func() bool { return len(log.list()) >= 2 && delivered(t, s)() })
+	if l := log.list(); len(l) != 2 || !strings.Contains(l[0], `"outcome":"RETRY"`) || !strings.Contains(l[1], `"outcome":"FAILED"`) || !strings.Contains(l[1], `"reason":"MaximumEventAgeInSeconds"`) {
+		t.Errorf("the log tells %q", l)
+	}
+}
+
+// TestARuleThatWentGetsNothingMore drops what waits for a retry.
+func TestARuleThatWentGetsNothingMore(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "records.db"))
+	rule(t, s, "r", everything, event.Target{ID: "t", ARN: function("t")})
+	put(t, s, 1, "a")
+	f := &functions{fail: func(int, call) error { return fault.New(fault.Unavailable, "", "busy") }}
+	log := &lines{}
+	run(t, t.Context(), event.Config{Store: s, Feeds: map[string]event.Feed{"objects": objects{s}}, Buckets: buckets{{EventBridge: true}}, Functions: f, Logs: log})
+	eventually(t, "it is tried", func() bool { return len(log.list()) > 0 })
+	if err := s.DeleteRule(t.Context(), "r", func(event.Rule) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing waits any more", delivered(t, s))
+	if l := log.list(); !strings.Contains(l[len(l)-1], `"outcome":"DROPPED"`) {
+		t.Errorf("the log ends with %s", l[len(l)-1])
+	}
+}
+
 // TestASlowTargetHoldsUpNobody hangs one target, and one key of another.
 func TestASlowTargetHoldsUpNobody(t *testing.T) {
 	s := openStore(t, filepath.Join(t.TempDir(), "records.db"))

@@ -97,6 +97,9 @@ func (s *server) access(op string, _ *apiserver.Call, in any) []apiserver.Access
 	case *wire.DeleteApiDestinationInput:
 		destination(in.Name)
 	}
+	if in, ok := in.(*wire.PutRuleInput); ok && len(in.Tags) > 0 {
+		return []apiserver.Access{a, {Action: "events:TagResource", Resource: a.Resource, Keys: a.Keys}}
+	}
 	return []apiserver.Access{a}
 }
 

@@ -209,7 +209,7 @@ func TestRulesAndTargets(t *testing.T) {
 	}
 	for _, want := range []string{
 		"events:PutRule arn:aws:events:us-east-1:000000000000:rule/r", "events:PutTargets arn:aws:events:us-east-1:000000000000:rule/r",
-		"events:PutEvents arn:aws:events:us-east-1:000000000000:event-bus/default", "events:ListRules *",
+		"events:TagResource arn:aws:events:us-east-1:000000000000:rule/r", "events:PutEvents arn:aws:events:us-east-1:000000000000:event-bus/default", "events:ListRules *",
 	} {
 		if !w.asked[want] {
 			t.Errorf("no right to %s was asked for: %v", want, w.asked)
