@@ -22,15 +22,12 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// request is one request as a client would send it, with what is wrong about it.
+// request is one signed request.
 type request struct {
 	service, method, path string
 	headers               map[string]string
 	body                  []byte
 	key                   aws.Credentials
-	at                    time.Time           // of the signature; zero is now
-	spoil                 func(*http.Request) // after signing
-	unsigned              bool
 }
 
 // answer is what came back.
@@ -49,23 +46,14 @@ func (s *server) send(r request) answer {
 	for k, v := range r.headers {
 		req.Header.Set(k, v)
 	}
-	if !r.unsigned {
-		sum := sha256.Sum256(r.body)
-		digest := hex.EncodeToString(sum[:])
-		if r.service == "s3" {
-			req.Header.Set("X-Amz-Content-Sha256", digest)
-		}
-		at := r.at
-		if at.IsZero() {
-			at = time.Now()
-		}
-		signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = r.service == "s3" })
-		if err := signer.SignHTTP(context.Background(), r.key, req, digest, r.service, "us-east-1", at); err != nil {
-			s.t.Fatal(err)
-		}
+	sum := sha256.Sum256(r.body)
+	digest := hex.EncodeToString(sum[:])
+	if r.service == "s3" {
+		req.Header.Set("X-Amz-Content-Sha256", digest)
 	}
-	if r.spoil != nil {
-		r.spoil(req)
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = r.service == "s3" })
+	if err := signer.SignHTTP(context.Background(), r.key, req, digest, r.service, "us-east-1", time.Now()); err != nil {
+		s.t.Fatal(err)
 	}
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -95,101 +83,13 @@ func (s *server) root() aws.Credentials {
 	return aws.Credentials{AccessKeyID: vars["AWS_ACCESS_KEY_ID"], SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"]}
 }
 
-// reads is a harmless request to every service.
-func reads() map[string]request {
-	query := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
-	target := func(t string) map[string]string {
-		return map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": t}
-	}
-	return map[string]request{
-		"s3":           {service: "s3", method: "GET", path: "/"},
-		"mediaconvert": {service: "mediaconvert", method: "GET", path: "/2017-08-29/jobs"},
-		"cloudfront":   {service: "cloudfront", method: "GET", path: "/2020-05-31/distribution"},
-		"lambda":       {service: "lambda", method: "GET", path: "/2015-03-31/functions"},
-		"iam":          {service: "iam", method: "POST", path: "/", headers: query, body: []byte("Action=ListRoles&Version=2010-05-08")},
-		"sts":          {service: "sts", method: "POST", path: "/", headers: query, body: []byte("Action=GetCallerIdentity&Version=2011-06-15")},
-		"logs":         {service: "logs", method: "POST", path: "/", headers: target("Logs_20140328.DescribeLogGroups"), body: []byte("{}")},
-		"events":       {service: "events", method: "POST", path: "/", headers: target("AWSEvents.ListRules"), body: []byte("{}")},
-		"wafv2":        {service: "wafv2", method: "POST", path: "/", headers: target("AWSWAF_20190729.ListWebACLs"), body: []byte(`{"Scope":"CLOUDFRONT"}`)},
-	}
-}
-
-// Every service refuses a request whose signature, time or key is not right, and
-// one whose caller has no permission, with the codes that AWS's SDKs know.
-func TestRefusalsOfEveryService(t *testing.T) {
-	t.Parallel()
-	s := startServer(t)
-	root := s.root()
-	var user struct {
-		AccessKey struct{ AccessKeyID, SecretAccessKey string }
-	}
-	s.aws(nil, "iam", "create-user", "--user-name", "nobody")
-	s.aws(&user, "iam", "create-access-key", "--user-name", "nobody")
-	nobody := aws.Credentials{AccessKeyID: user.AccessKey.AccessKeyID, SecretAccessKey: user.AccessKey.SecretAccessKey}
-
-	spoilSignature := func(r *http.Request) {
-		a := r.Header.Get("Authorization")
-		last := a[len(a)-1]
-		r.Header.Set("Authorization", a[:len(a)-1]+string("0123456789abcdef"[(strings.IndexByte("0123456789abcdef", last)+1)%16]))
-	}
-	cases := []struct {
-		name  string
-		wrong func(r request) request
-		codes string // any of
-		free  string // services that need no permission
-	}{
-		{"wrong signature", func(r request) request { r.spoil = spoilSignature; return r }, "SignatureDoesNotMatch InvalidSignatureException", ""},
-		{"wrong secret", func(r request) request { r.key.SecretAccessKey += "x"; return r }, "SignatureDoesNotMatch InvalidSignatureException", ""},
-		{"clock behind", func(r request) request { r.at = time.Now().Add(-16 * time.Minute); return r }, "RequestTimeTooSkewed InvalidSignatureException SignatureDoesNotMatch RequestExpired", ""},
-		{"clock ahead", func(r request) request { r.at = time.Now().Add(16 * time.Minute); return r }, "RequestTimeTooSkewed InvalidSignatureException SignatureDoesNotMatch RequestExpired", ""},
-		{"unknown key", func(r request) request { r.key.AccessKeyID = "AKIAAAAAAAAAAAAAAAAA"; return r }, "InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException", ""},
-		{"foreign token", func(r request) request { r.key.SessionToken = "stolen"; return r }, "InvalidToken InvalidClientTokenId UnrecognizedClientException", ""},
-		{"no permission", func(r request) request { r.key = nobody; return r }, "AccessDenied AccessDeniedException", "sts"},
-	}
-	for service, r := range reads() {
-		r.key = root
-		if a := s.send(r); a.status != 200 {
-			t.Errorf("%s: a right request is answered %d: %s", service, a.status, a.body)
-		}
-		for _, c := range cases {
-			a := s.send(c.wrong(r))
-			if c.free == service {
-				if a.status != 200 {
-					t.Errorf("%s, %s: answered %d %s, needs no permission", service, c.name, a.status, a.body)
-				}
-				continue
-			}
-			if (a.status != 403 && a.status != 400) || !strings.Contains(" "+c.codes+" ", " "+a.code+" ") {
-				t.Errorf("%s, %s: answered %d %q, want 403 and one of %s\n%s", service, c.name, a.status, a.code, c.codes, a.body)
-			}
-		}
-	}
-}
-
-// What is malformed or too large is refused by every service before anything is done.
+// What is malformed or too large is refused before anything is done; identity_test.go
+// has signatures, clocks, keys and rights.
 func TestRefusalsOfDocuments(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	root := s.root()
 	huge := bytes.Repeat([]byte("x"), 5<<20)
-	for service, r := range reads() {
-		r.key = root
-		if service == "s3" || service == "lambda" || service == "cloudfront" || service == "mediaconvert" {
-			continue // below, by their own documents
-		}
-		big := r
-		big.body = huge
-		if a := s.send(big); a.status != 413 && a.status != 400 {
-			t.Errorf("%s: a body of 5 MiB is answered %d %.200s", service, a.status, a.body)
-		}
-		if service != "iam" && service != "sts" {
-			bad := r
-			bad.body = []byte(`{"a":`)
-			if a := s.send(bad); a.status != 400 || a.code != "SerializationException" {
-				t.Errorf("%s: broken JSON is answered %d %q", service, a.status, a.code)
-			}
-		}
-	}
 	jsonType := map[string]string{"Content-Type": "application/json"}
 	xmlType := map[string]string{"Content-Type": "application/xml"}
 	s.aws(nil, "s3api", "create-bucket", "--bucket", "docs")
