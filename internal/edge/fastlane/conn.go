@@ -17,14 +17,15 @@ import (
 
 // conn is one connection in the lane. One goroutine reads, answers and reads again.
 type conn struct {
-	lane   *Lane
-	socket net.Conn        // as it was accepted
-	rwc    net.Conn        // what is read and written: over TLS a *tls.Conn
-	raw    syscall.RawConn // of a plain TCP connection; nil otherwise
-	batch  *batched        // below TLS; nil otherwise
-	waits  atomic.Bool     // for a request to begin
-	buffer []byte
-	filled int // buffer[:filled] is read and not answered
+	lane     *Lane
+	accepted net.Conn     // the connection itself
+	rwc      net.Conn     // what is read and written: a *socket, over TLS a *tls.Conn
+	plain    *net.TCPConn // without TLS; nil otherwise
+	raw      syscall.RawConn
+	batch    *batched    // below TLS; nil otherwise
+	waits    atomic.Bool // for a request to begin
+	buffer   []byte
+	filled   int // buffer[:filled] is read and not answered
 
 	deadline time.Time // the one that is set for reading
 
@@ -40,13 +41,24 @@ type conn struct {
 	out     response
 }
 
-func newConn(l *Lane, rwc net.Conn) *conn { return &conn{lane: l, socket: rwc, rwc: rwc} }
+func newConn(l *Lane, accepted net.Conn) *conn {
+	c := &conn{lane: l, accepted: accepted, rwc: accepted}
+	if tcp, ok := accepted.(*net.TCPConn); ok {
+		if s, err := newSocket(tcp); err == nil {
+			c.rwc = s
+			if l.cfg.TLS == nil {
+				c.plain, c.raw = tcp, s.raw
+			}
+		}
+	}
+	return c
+}
 
 // wake ends the wait for a request that has not begun. A connection that is
 // answering sees that the lane is closing when it is done.
 func (c *conn) wake() {
 	if c.waits.Load() {
-		_ = c.socket.SetReadDeadline(time.Unix(1, 0))
+		_ = c.accepted.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -75,12 +87,10 @@ func (c *conn) serve() {
 		default:
 			return
 		}
-	} else if tcp, ok := c.rwc.(*net.TCPConn); ok {
-		c.raw, _ = tcp.SyscallConn()
 	}
 	c.buffer = make([]byte, firstBuffer)
 	blank := http.Request{
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, RemoteAddr: c.socket.RemoteAddr().String(), TLS: c.blank.TLS, URL: &c.url,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, RemoteAddr: c.accepted.RemoteAddr().String(), TLS: c.blank.TLS, URL: &c.url,
 	}
 	c.blank = *blank.WithContext(ctx)
 	c.out.conn, c.out.header = c, http.Header{}
@@ -238,10 +248,11 @@ func (c *conn) answer(n int) bool {
 // handOver gives the connection with everything unread to net/http.
 func (c *conn) handOver() {
 	_ = c.rwc.SetReadDeadline(time.Time{})
-	again := replayed{Conn: c.rwc, unread: c.buffer[:c.filled:c.filled], state: c.blank.TLS}
-	if _, ok := c.rwc.(*net.TCPConn); ok {
+	again := replayed{Conn: c.accepted, unread: c.buffer[:c.filled:c.filled], state: c.blank.TLS}
+	if c.plain != nil {
 		c.lane.rest.hand(&replayedTCP{again})
 		return
 	}
+	again.Conn = c.rwc
 	c.lane.rest.hand(&again)
 }

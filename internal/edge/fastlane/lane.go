@@ -156,7 +156,7 @@ func (l *Lane) Shutdown(ctx context.Context) error {
 		case <-ctx.Done():
 			l.mu.Lock()
 			for c := range l.conns {
-				_ = c.socket.Close()
+				_ = c.accepted.Close()
 			}
 			l.mu.Unlock()
 			return ctx.Err()

@@ -140,9 +140,9 @@ func (w *response) Write(p []byte) (int, error) {
 		w.out = append(w.out, p...)
 		return len(p), nil
 	}
-	if w.conn.batch == nil && w.conn.raw != nil && len(w.out) > 0 {
+	if w.conn.plain != nil && len(w.out) > 0 {
 		both := net.Buffers{w.out, p}
-		_, w.err = both.WriteTo(w.conn.rwc)
+		_, w.err = both.WriteTo(w.conn.plain)
 		w.out = w.out[:0]
 		return len(p), w.err
 	}
@@ -175,14 +175,14 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	limited, ok := src.(*io.LimitedReader)
-	if !ok || w.conn.raw == nil || w.isHead || w.bodyOff || w.err != nil || w.length < 0 || w.sent+limited.N > w.length {
+	if !ok || w.conn.plain == nil || w.isHead || w.bodyOff || w.err != nil || w.length < 0 || w.sent+limited.N > w.length {
 		return io.Copy(writerOnly{w}, src)
 	}
 	w.flush()
 	if w.err != nil {
 		return 0, w.err
 	}
-	n, err := w.conn.rwc.(io.ReaderFrom).ReadFrom(src)
+	n, err := w.conn.plain.ReadFrom(src)
 	w.sent += n
 	return n, err
 }
@@ -190,7 +190,7 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 type writerOnly struct{ io.Writer }
 
 // CanSendFile reports whether SendFile goes through the kernel.
-func (w *response) CanSendFile() bool { return w.conn.raw != nil }
+func (w *response) CanSendFile() bool { return w.conn.plain != nil }
 
 // SendFile sends n bytes of f from offset on, whatever f's own position is: many
 // viewers can share one f. An f that is shorter is io.ErrUnexpectedEOF.
