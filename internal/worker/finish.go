@@ -106,7 +106,7 @@ func (f *finisher) file(r rank, bucket, key string, write func(io.Writer) error)
 	if err != nil {
 		return 0, diskFault(err)
 	}
-	buffered := bufio.NewWriterSize(out, 256<<10)
+	buffered := bufio.NewWriterSize(out, 512<<10) // large pages are sent cheaply, see disk.Staged
 	err = errors.Join(write(buffered), buffered.Flush())
 	size, seekErr := out.Seek(0, io.SeekCurrent)
 	if err := errors.Join(err, seekErr, out.Close()); err != nil {
