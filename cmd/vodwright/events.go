@@ -25,12 +25,6 @@ import (
 	"vodwright.dev/vodwright/internal/store"
 )
 
-// The feeds of the event bus.
-const (
-	feedObjects = "objects"
-	feedJobs    = "jobs"
-)
-
 // eventRecords are the records as those see them in whose rooms facts happen:
 // each fact that is kept wakes the bus.
 type eventRecords struct {
@@ -45,23 +39,30 @@ func (r *eventRecords) wake(feed string, err error) {
 }
 
 // AppendObjectEvents implements event.ObjectLog.
-func (r *eventRecords) AppendObjectEvents(ctx context.Context, events []event.ObjectEvent) error {
-	err := r.Store.AppendObjectEvents(ctx, events)
-	r.wake(feedObjects, err)
+func (r *eventRecords) AppendObjectEvents(ctx context.Context, events []event.ObjectEvent) (int64, error) {
+	newest, err := r.Store.AppendObjectEvents(ctx, events)
+	r.wake(event.FeedObjects, err)
+	return newest, err
+}
+
+// ReleaseObjectEvents implements event.ObjectLog; the bus drops them.
+func (r *eventRecords) ReleaseObjectEvents(ctx context.Context, position int64) error {
+	err := r.Store.ReleaseObjectEvents(ctx, position)
+	r.wake(event.FeedObjects, err)
 	return err
 }
 
 // ChangeJob implements job.Store.
 func (r *eventRecords) ChangeJob(ctx context.Context, id string, change func(job.Tx, *job.Job) error) (job.Job, error) {
 	j, err := r.Store.ChangeJob(ctx, id, change)
-	r.wake(feedJobs, err)
+	r.wake(event.FeedJobs, err)
 	return j, err
 }
 
 // AdmitJob implements job.Store.
 func (r *eventRecords) AdmitJob(ctx context.Context, queue string, limit int, change func(job.Tx, *job.Job) error) (job.Job, bool, error) {
 	j, ok, err := r.Store.AdmitJob(ctx, queue, limit, change)
-	r.wake(feedJobs, err)
+	r.wake(event.FeedJobs, err)
 	return j, ok, err
 }
 

@@ -204,7 +204,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	roles := &roleSessions{authority: authority}
 	webhooks := webhook.New(webhook.Config{Records: records, AllowPrivate: c.PrivateWebhooks, AllowLoopback: onlyLoopback(listener, secure)})
 	bus, err := event.NewBus(event.Config{
-		Store: records, Feeds: map[string]event.Feed{feedObjects: objectFeed{records}, feedJobs: jobFeed{records}},
+		Store: records, Feeds: map[string]event.Feed{event.FeedObjects: objectFeed{records}, event.FeedJobs: jobFeed{records}},
 		Buckets: buckets, Functions: fns, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
 		Jobs:    newAutomation(data, buckets, prober, jobsAPI{jobAPI, roles, records}),
 		Account: iam.AccountID, Region: region, Logger: log,

@@ -86,6 +86,7 @@ type Config struct {
 
 	RouteSlots int              // attempts of one target at once; default 8
 	Backoff    time.Duration    // before the first retry, and after the store failed; default 1 s
+	Tidy       time.Duration    // how long facts that were told stay at least; default 10 s
 	Now        func() time.Time // default time.Now
 	Random     func() float64   // 0 to 1, of jitter; default math/rand
 }
@@ -140,6 +141,9 @@ func NewBus(cfg Config) (*Bus, error) {
 	if cfg.Backoff <= 0 {
 		cfg.Backoff = firstBackoff
 	}
+	if cfg.Tidy <= 0 {
+		cfg.Tidy = 10 * time.Second
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -174,6 +178,7 @@ func (b *Bus) now() time.Time { return b.cfg.Now().UTC().Truncate(time.Milliseco
 
 const (
 	factsAtOnce = 256
+	pruneAtOnce = 1000 // facts that go in one transaction: some milliseconds
 	// rememberEvery is how often the position of a feed that nobody listens to is stored.
 	rememberEvery = time.Second
 )
@@ -203,10 +208,12 @@ func (b *Bus) Run(ctx context.Context) error {
 	return err
 }
 
-// feedLoop reads a feed whenever it has something new.
+// feedLoop reads a feed whenever it has something new, and drops what was read
+// some time after; where nothing happens it does nothing.
 func (b *Bus) feedLoop(ctx context.Context, name string, feed Feed) {
 	f := &feedReader{Bus: b, name: name, feed: feed, stored: -1}
 	defer f.remember(context.WithoutCancel(ctx))
+	tidy := time.After(b.cfg.Tidy) // what an earlier process left
 	for ctx.Err() == nil {
 		more, err := f.read(ctx)
 		var alarm <-chan time.Time
@@ -221,8 +228,15 @@ func (b *Bus) feedLoop(ctx context.Context, name string, feed Feed) {
 		}
 		select {
 		case <-b.wakes[name]:
+			if tidy == nil {
+				tidy = time.After(b.cfg.Tidy)
+			}
 		case <-alarm:
 			f.remember(ctx)
+		case <-tidy:
+			if tidy = nil; f.prune(ctx) {
+				tidy = time.After(b.cfg.Tidy)
+			}
 		case <-ctx.Done():
 		}
 	}
@@ -274,6 +288,16 @@ func (f *feedReader) remember(ctx context.Context) {
 		return
 	}
 	f.stored = f.at
+}
+
+// prune drops a batch of facts that were read; more says that there may be others.
+func (f *feedReader) prune(ctx context.Context) (more bool) {
+	f.remember(ctx)
+	n, err := f.store.Prune(ctx, f.name, pruneAtOnce)
+	if err != nil && ctx.Err() == nil {
+		f.log.ErrorContext(ctx, "drop events that were read", "feed", f.name, "err", err)
+	}
+	return err != nil || n == pruneAtOnce
 }
 
 // Put delivers events of callers: they are on the disk, with all that must

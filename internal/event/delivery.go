@@ -72,6 +72,12 @@ type Feed interface {
 	Facts(ctx context.Context, after int64, limit int) ([]Fact, int64, error)
 }
 
+// The feeds that the records hold; the rooms in which they happen append to them.
+const (
+	FeedObjects = "objects" // ObjectLog
+	FeedJobs    = "jobs"    // events of jobs
+)
+
 // Store keeps deliveries, rules, and how far feeds are read. *store.Store is it.
 // A method that changes records returns after the change is on the disk. It has
 // more methods than an interface should: deliveries and positions share commits.
@@ -81,6 +87,9 @@ type Store interface {
 	// Advance stores deliveries and how far the feed was read, both or none. The
 	// deliveries of no feed ("") are stored alone.
 	Advance(ctx context.Context, feed string, position int64, deliveries []Delivery) error
+	// Prune drops up to limit facts that a feed has told and that nothing hands
+	// over again, oldest first, and returns how many.
+	Prune(ctx context.Context, feed string, limit int) (int, error)
 	// DeliveryRoutes lists the routes that hold deliveries.
 	DeliveryRoutes(ctx context.Context) ([]string, error)
 	// DueDeliveries returns up to limit deliveries of a route that are due at now,

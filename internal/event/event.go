@@ -72,6 +72,10 @@ type Request struct {
 type ObjectLog interface {
 	// AppendObjectEvents keeps the events durably, all or none, in the given
 	// order. An event whose Sequencer is already kept is left as it is. It is
-	// called by one goroutine at a time.
-	AppendObjectEvents(ctx context.Context, events []ObjectEvent) error
+	// called by one goroutine at a time, and returns the position of the newest
+	// event of all.
+	AppendObjectEvents(ctx context.Context, events []ObjectEvent) (newest int64, err error)
+	// ReleaseObjectEvents says that no event up to a position is ever handed over
+	// again: nothing needs to know any more that it was kept.
+	ReleaseObjectEvents(ctx context.Context, position int64) error
 }

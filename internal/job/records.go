@@ -49,7 +49,8 @@ type Store interface {
 	// Postpone gives an errand that failed its next due time and one more try.
 	Postpone(ctx context.Context, e Errand, due time.Time) error
 
-	// Events returns the events of a job with numbers above after, in order.
+	// Events returns the events of a job with numbers above after, in order; those
+	// that the house was told may be gone.
 	Events(ctx context.Context, job string, after int64) ([]Event, error)
 	// Queues returns all queues by name.
 	Queues(ctx context.Context) ([]Queue, error)

@@ -13,12 +13,16 @@ import (
 
 var _ event.ObjectLog = (*Store)(nil)
 
+// feedReleased is the cursor up to which no event of an object is handed over again.
+const feedReleased = "objects released"
+
 // AppendObjectEvents implements event.ObjectLog. Positions are given here:
-// there is one writer, so that they grow without gaps in commit order.
-func (s *Store) AppendObjectEvents(ctx context.Context, events []event.ObjectEvent) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		var position int64
-		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(position), 0) FROM object_created`).Scan(&position); err != nil {
+// there is one writer, so that they grow without gaps in commit order. They go on
+// after the feed's where every event was pruned.
+func (s *Store) AppendObjectEvents(ctx context.Context, events []event.ObjectEvent) (position int64, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, `SELECT MAX(position) FROM (SELECT COALESCE(MAX(position), 0) AS position FROM object_created
+			UNION ALL SELECT position FROM event_cursors WHERE feed = $1) known`, event.FeedObjects).Scan(&position); err != nil {
 			return err
 		}
 		for _, e := range events {
@@ -43,9 +47,48 @@ func (s *Store) AppendObjectEvents(ctx context.Context, events []event.ObjectEve
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("append %d object events: %w", len(events), err)
+		return 0, fmt.Errorf("append %d object events: %w", len(events), err)
+	}
+	return position, nil
+}
+
+// ReleaseObjectEvents implements event.ObjectLog.
+func (s *Store) ReleaseObjectEvents(ctx context.Context, position int64) error {
+	_, err := s.write.ExecContext(ctx, `INSERT INTO event_cursors (feed, position) VALUES ($1,$2)
+		ON CONFLICT (feed) DO UPDATE SET position = excluded.position WHERE excluded.position > event_cursors.position`, feedReleased, position)
+	if err != nil {
+		return fmt.Errorf("release object events up to %d: %w", position, err)
 	}
 	return nil
+}
+
+// prunings drop facts, oldest first: up to $1 of those that the feed has told.
+// Events of objects stay while their journal may hand them over again, for by
+// them it is known that they are no news. Events of jobs go before their jobs do:
+// nothing but the feed reads them.
+var prunings = map[string]string{
+	event.FeedObjects: `DELETE FROM object_created WHERE position IN (SELECT position FROM object_created
+		WHERE position <= (SELECT position FROM event_cursors WHERE feed = '` + event.FeedObjects + `')
+		AND position <= (SELECT position FROM event_cursors WHERE feed = '` + feedReleased + `') ORDER BY position LIMIT $1)`,
+	event.FeedJobs: `DELETE FROM job_events WHERE (job_id, number) IN (SELECT job_id, number FROM job_events
+		WHERE position <= (SELECT position FROM event_cursors WHERE feed = '` + event.FeedJobs + `') ORDER BY position LIMIT $1)`,
+}
+
+// Prune implements event.Store; a feed that is not of the records has nothing to drop.
+func (s *Store) Prune(ctx context.Context, feed string, limit int) (int, error) {
+	statement, ok := prunings[feed]
+	if !ok {
+		return 0, nil
+	}
+	res, err := s.write.ExecContext(ctx, statement, limit)
+	if err != nil {
+		return 0, fmt.Errorf("prune feed %q: %w", feed, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("prune feed %q: %w", feed, err)
+	}
+	return int(n), nil
 }
 
 // ObjectEvents returns at most limit events after a position (0 is before the

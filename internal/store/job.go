@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 )
@@ -438,8 +439,9 @@ func (t *jobTx) Tally() ([]job.StageTally, error) {
 func (t *jobTx) Emit(e job.Event) error {
 	t.events++
 	if _, err := t.tx.ExecContext(t.ctx, `INSERT INTO job_events (job_id, number, at_ms, kind, detail, position)
-		VALUES ($1,$2,$3,$4,$5,(SELECT COALESCE(MAX(position), 0)+1 FROM job_events))`,
-		t.job, t.events, millis(e.At), e.Kind, string(e.Detail)); err != nil {
+		VALUES ($1,$2,$3,$4,$5,(SELECT MAX(position)+1 FROM (SELECT COALESCE(MAX(position), 0) AS position FROM job_events
+			UNION ALL SELECT position FROM event_cursors WHERE feed = $6) known))`,
+		t.job, t.events, millis(e.At), e.Kind, string(e.Detail), event.FeedJobs); err != nil {
 		return fmt.Errorf("emit event %s: %w", e.Kind, err)
 	}
 	return nil

@@ -125,9 +125,12 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	if len(events) > 0 && e.events != nil {
-		if err := e.events.AppendObjectEvents(ctx, events); err != nil {
+		newest, err := e.events.AppendObjectEvents(ctx, events)
+		if err != nil {
 			return fmt.Errorf("append %d events of objects: %w", len(events), err)
 		}
+		e.j.tell(newest)
+		e.j.old[len(e.j.old)-1].told = newest
 	}
 	for _, s := range e.j.old {
 		e.j.done(s)
@@ -147,7 +150,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	)
 	ticker := time.NewTicker(tidy)
 	defer ticker.Stop()
-	if err := e.j.checkpoint(e.dir, false); err != nil {
+	if err := e.checkpoint(ctx, false); err != nil {
 		e.log.ErrorContext(ctx, "checkpoint of the object journal", "err", err)
 	}
 	for {
@@ -162,7 +165,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-e.wake:
 		case <-again:
 		case <-ticker.C:
-			if err := e.j.checkpoint(e.dir, true); err != nil {
+			if err := e.checkpoint(ctx, true); err != nil {
 				e.log.ErrorContext(ctx, "checkpoint of the object journal", "err", err)
 			}
 		}
@@ -205,9 +208,11 @@ func (e *Engine) deliver(ctx context.Context) error {
 		for i, p := range batch {
 			events[i] = p.event
 		}
-		if err := e.events.AppendObjectEvents(ctx, events); err != nil {
+		newest, err := e.events.AppendObjectEvents(ctx, events)
+		if err != nil {
 			return err
 		}
+		e.j.tell(newest)
 		e.pendingMu.Lock()
 		e.pending = e.pending[len(batch):]
 		if len(e.pending) == 0 {
@@ -220,6 +225,16 @@ func (e *Engine) deliver(ctx context.Context) error {
 	}
 }
 
+// checkpoint keeps the journal short, and tells the event log of which events it
+// will hear no more.
+func (e *Engine) checkpoint(ctx context.Context, all bool) error {
+	released, err := e.j.checkpoint(e.dir, all)
+	if err != nil || released == 0 || e.events == nil {
+		return err
+	}
+	return e.events.ReleaseObjectEvents(ctx, released) // another release says it if this fails
+}
+
 // Close hands over the last events, when the event log takes them, and closes
 // the folder. Call it after Run returned and writers stopped.
 func (e *Engine) Close() error {
@@ -229,7 +244,7 @@ func (e *Engine) Close() error {
 	if err := e.deliver(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("append events of objects: %w", err))
 	}
-	errs = append(errs, e.j.checkpoint(e.dir, true), e.j.close(), e.lock.Close())
+	errs = append(errs, e.checkpoint(ctx, true), e.j.close(), e.lock.Close())
 	return errors.Join(errs...)
 }
 

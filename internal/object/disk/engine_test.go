@@ -24,13 +24,33 @@ type events struct {
 	seen map[string]event.ObjectEvent
 	list []event.ObjectEvent
 	fail bool
+
+	released  int64
+	onRelease func()
+	again     []string // handed over again though they were released
 }
 
-func (l *events) AppendObjectEvents(_ context.Context, es []event.ObjectEvent) error {
+// ReleaseObjectEvents forgets nothing, so that the test may tell what comes again.
+func (l *events) ReleaseObjectEvents(_ context.Context, position int64) error {
+	l.mu.Lock()
+	l.released = max(l.released, position)
+	l.mu.Unlock()
+	if l.onRelease != nil {
+		l.onRelease()
+	}
+	return nil
+}
+
+func (l *events) AppendObjectEvents(_ context.Context, es []event.ObjectEvent) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail {
-		return errors.New("the log is down")
+		return 0, errors.New("the log is down")
+	}
+	for _, e := range es {
+		if slices.ContainsFunc(l.list[:l.released], func(old event.ObjectEvent) bool { return old.Sequencer == e.Sequencer }) {
+			l.again = append(l.again, e.Sequencer)
+		}
 	}
 	if l.seen == nil {
 		l.seen = map[string]event.ObjectEvent{}
@@ -41,7 +61,7 @@ func (l *events) AppendObjectEvents(_ context.Context, es []event.ObjectEvent) e
 			l.list = append(l.list, e)
 		}
 	}
-	return nil
+	return int64(len(l.list)), nil
 }
 
 func openAt(t *testing.T, dir string, l event.ObjectLog) *Engine {
@@ -449,6 +469,63 @@ func TestEventsWaitForTheirLog(t *testing.T) {
 		t.Errorf("events %v, want %v", got, want)
 	}
 	checkFolder(t, dir)
+}
+
+// TestReleasedEventsNeverComeAgain takes the folder as a crash would leave it,
+// whenever events are released and between the steps that lead there, and opens it again.
+func TestReleasedEventsNeverComeAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "objects")
+	l := &events{}
+	crashes := 0
+	crash := func() {
+		crashes++
+		left := filepath.Join(t.TempDir(), "objects")
+		if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		again := l.onRelease
+		l.onRelease = nil
+		defer func() { l.onRelease = again }()
+		released := l.released
+		e := openAt(t, left, l)
+		l.released = released // what this copy releases, the next may have
+		e.j.close()
+		e.lock.Close()
+	}
+	l.onRelease = crash
+	e := openAt(t, dir, l)
+	b := bucket(t, e, "events", VersioningEnabled)
+	step := func(do func() error) {
+		t.Helper()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		crash()
+	}
+	for round := range 4 {
+		for i := range 3 {
+			step(func() error { put(t, e, b, fmt.Sprint("k", i), fmt.Sprint(round)); return nil })
+		}
+		step(func() error { return e.deliver(t.Context()) })
+		step(func() error { put(t, e, b, "open", fmt.Sprint(round)); return nil })
+		step(func() error { return e.checkpoint(t.Context(), true) }) // an event waits: nothing goes
+		if want := int64(max(0, 4*round)); l.released != want {
+			t.Errorf("round %d: %d events are released, want %d", round, l.released, want)
+		}
+		step(func() error { return e.deliver(t.Context()) })
+		step(func() error { return e.checkpoint(t.Context(), true) })
+		if want := int64(4 * (round + 1)); l.released != want {
+			t.Errorf("round %d: %d events are released, want %d", round, l.released, want)
+		}
+		if round == 2 { // another process goes on
+			step(e.Close)
+			e = openAt(t, dir, l)
+		}
+	}
+	step(e.Close)
+	if len(l.again) > 0 || len(l.list) != 16 {
+		t.Errorf("over %d crashes %d events were kept, and %d came again after their release", crashes, len(l.list), len(l.again))
+	}
 }
 
 func TestOneProcessAtATime(t *testing.T) {

@@ -50,6 +50,7 @@ type journal struct {
 	written int64 // appends so far
 	old     []*segment
 	broken  error
+	told    int64 // position of the newest event that the event log has
 
 	syncMu sync.Mutex // held by the one that syncs
 	synced int64      // appends known to be on disk; guarded by syncMu
@@ -61,6 +62,9 @@ type segment struct {
 	path string
 	file *os.File // nil for one of an earlier process
 	open int
+	// told is set when the file is full: the events up to that position of the
+	// event log are in this file, or were in one before it.
+	told int64
 }
 
 func (j *journal) startSegment() error {
@@ -143,8 +147,16 @@ func (j *journal) rotate() error {
 	}
 	// The file stays open for an append that is about to sync it; checkpoint
 	// closes it.
+	j.segment.told = j.told
 	j.old = append(j.old, j.segment)
 	return j.startSegment()
+}
+
+// tell says up to where the event log has the events of the changes so far.
+func (j *journal) tell(position int64) {
+	j.mu.Lock()
+	j.told = position
+	j.mu.Unlock()
 }
 
 // fail makes every later append fail; j.mu is held.
@@ -172,12 +184,14 @@ func (j *journal) done(seg *segment) {
 
 // checkpoint removes journal files that are not needed any more. With all set,
 // the open file counts too, however small. root is any path of the file system.
-func (j *journal) checkpoint(root string, all bool) error {
+// When released is not 0, no event up to that position of the event log is in the
+// journal from now on.
+func (j *journal) checkpoint(root string, all bool) (released int64, err error) {
 	j.mu.Lock()
 	if all && j.broken == nil && j.size > 0 && j.segment.open == 0 {
 		if err := j.rotate(); err != nil {
 			defer j.mu.Unlock()
-			return j.fail(err)
+			return 0, j.fail(err)
 		}
 	}
 	n := 0
@@ -187,15 +201,15 @@ func (j *journal) checkpoint(root string, all bool) error {
 	gone := j.old[:n:n]
 	j.mu.Unlock()
 	if n == 0 {
-		return nil
+		return 0, nil
 	}
 	if err := syncFileSystem(root); err != nil {
-		return err
+		return 0, err
 	}
 	// Oldest first: a change must never be replayed without the later ones of its key.
 	for _, s := range gone {
 		if err := os.Remove(s.path); err != nil {
-			return err
+			return 0, err
 		}
 		if s.file != nil {
 			s.file.Close() // it was synced when it was rotated
@@ -204,7 +218,7 @@ func (j *journal) checkpoint(root string, all bool) error {
 		j.old = j.old[1:]
 		j.mu.Unlock()
 	}
-	return syncDir(j.dir)
+	return gone[n-1].told, syncDir(j.dir)
 }
 
 func (j *journal) close() error {

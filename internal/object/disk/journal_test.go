@@ -107,14 +107,14 @@ func TestCheckpointKeepsWhatIsNotDone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.checkpoint(dir, true); err != nil {
+	if _, err := j.checkpoint(dir, true); err != nil {
 		t.Fatal(err)
 	}
 	if !exists(seg.path) {
 		t.Fatal("the file of an open change went")
 	}
 	j.done(seg)
-	if err := j.checkpoint(dir, true); err != nil {
+	if _, err := j.checkpoint(dir, true); err != nil {
 		t.Fatal(err)
 	}
 	if exists(seg.path) {
