@@ -65,7 +65,7 @@ func edgeDistribution(d cloudfront.Deployed) (edge.Distribution, error) {
 		if err != nil {
 			return out, err
 		}
-		out.Firewall = edge.FirewallMode(mode)
+		out.Firewall, out.WebACL = edge.FirewallMode(mode), value(d.Config.WebACLId)
 	}
 	if d.LogBucket != "" {
 		out.AccessLog = &edge.AccessLog{Bucket: d.LogBucket, Prefix: value(d.Config.Logging.Prefix), Cookies: value(d.Config.Logging.IncludeCookies)}

@@ -19,6 +19,7 @@ type Distribution struct {
 	ErrorResponses    []ErrorResponse
 	AccessLog         *AccessLog   // nil: none
 	Firewall          FirewallMode // "" is off
+	WebACL            string       // the ARN of what the firewall stands for, for its log
 }
 
 // OriginConfig is a bucket that a distribution reads.

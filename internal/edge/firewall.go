@@ -21,7 +21,7 @@ func (v *viewer) inspect() error {
 		return fault.New(fault.Internal, "", "distribution %s has a firewall and the edge has none", v.dist.ID)
 	}
 	r := waf.Request{
-		Distribution: v.dist.ID, ID: v.scratch.id[0], Time: v.now, Method: v.r.Method, Path: v.r.URL.EscapedPath(),
+		Distribution: v.dist.ID, WebACL: v.dist.WebACL, ID: v.scratch.id[0], Time: v.now, Method: v.r.Method, Path: v.r.URL.EscapedPath(),
 		// Signatures look like anything; they are compared and passed to nobody.
 		Query:    viewersign.Strip(v.r.URL.RawQuery),
 		Protocol: v.r.Proto, Scheme: "http", Host: v.r.Host, Header: v.r.Header,

@@ -40,6 +40,7 @@ import (
 // Request is what the rules look at. Header is only read while a call runs.
 type Request struct {
 	Distribution string // id
+	WebACL       string // its ARN, named in the log
 	ID           string // X-Amz-Cf-Id
 	Time         time.Time
 	Method       string

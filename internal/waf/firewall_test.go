@@ -33,7 +33,7 @@ func (k *keeper) Append(_ context.Context, group, stream string, messages []Mess
 func request(url string, header ...string) *Request {
 	path, query, _ := strings.Cut(url, "?")
 	r := &Request{
-		Distribution: "E1", ID: "id==", Time: time.Now(), Method: "GET", Path: path, Query: query, Protocol: "HTTP/1.1", Scheme: "https",
+		Distribution: "E1", WebACL: "arn:acl", ID: "id==", Time: time.Now(), Method: "GET", Path: path, Query: query, Protocol: "HTTP/1.1", Scheme: "https",
 		Host: "e1.cdn.localhost:8443", Client: netip.MustParseAddrPort("192.0.2.7:40000"), Header: http.Header{},
 	}
 	for _, line := range header {
@@ -143,6 +143,7 @@ func TestAttacksAreBlockedAndLogged(t *testing.T) {
 			Action            string
 			TerminatingRuleID string
 			HTTPSourceID      string
+			WebACLID          string
 			RuleGroupList     []struct {
 				TerminatingRule struct{ RuleID, Action string }
 			}
@@ -154,7 +155,7 @@ func TestAttacksAreBlockedAndLogged(t *testing.T) {
 		if err := json.Unmarshal([]byte(m.Text), &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.Action != "BLOCK" || e.TerminatingRuleID == "" || e.HTTPSourceID != "E1" || e.HTTPRequest.ClientIP != "192.0.2.7" || e.HTTPRequest.RequestID != "id==" ||
+		if e.Action != "BLOCK" || e.TerminatingRuleID == "" || e.HTTPSourceID != "E1" || e.WebACLID != "arn:acl" || e.HTTPRequest.ClientIP != "192.0.2.7" || e.HTTPRequest.RequestID != "id==" ||
 			e.RuleGroupList[0].TerminatingRule.Action != "BLOCK" || e.Timestamp < 1e12 {
 			t.Errorf("%+v", e)
 		}

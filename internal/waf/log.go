@@ -101,7 +101,7 @@ func (f *Firewall) note(r *Request, matches []match, enough, block bool) {
 		return
 	}
 	e := logEntry{
-		Timestamp: r.Time.UnixMilli(), FormatVersion: 1, WebACLID: "vodwright-" + r.Distribution,
+		Timestamp: r.Time.UnixMilli(), FormatVersion: 1, WebACLID: r.WebACL,
 		TerminatingRuleID: "Default_Action", TerminatingRuleType: "REGULAR", Action: "ALLOW", TerminatingRuleMatchDetails: []matchDetail{},
 		HTTPSourceName: "CF", HTTPSourceID: r.Distribution, RateBasedRuleList: []any{}, NonTerminatingMatchingRules: []loggedRule{}, Labels: []label{},
 		HTTPRequest: httpRequest{

@@ -60,7 +60,7 @@ func FuzzRules(f *testing.F) {
 
 // A line as the firewall writes it (internal/waf).
 func TestSampleOfALine(t *testing.T) {
-	const line = `{"timestamp":1,"formatVersion":1,"webaclId":"vodwright-E1","terminatingRuleId":"Default_Action","terminatingRuleType":"REGULAR","action":"ALLOW",
+	const line = `{"timestamp":1,"formatVersion":1,"webaclId":"arn:aws:wafv2:us-east-1:000000000000:global/webacl/a/1","terminatingRuleId":"Default_Action","terminatingRuleType":"REGULAR","action":"ALLOW",
 "httpSourceName":"CF","httpSourceId":"E1","ruleGroupList":[{"ruleGroupId":"OWASP#CoreRuleSet","terminatingRule":null,"nonTerminatingMatchingRules":[{"ruleId":"941100 XSS","action":"COUNT"}]}],
 "nonTerminatingMatchingRules":[{"ruleId":"OWASP#CoreRuleSet","action":"COUNT"}],
 "httpRequest":{"clientIp":"127.0.0.1","country":"-","headers":[{"name":"Host","value":"h"}],"uri":"/","args":"q=1","httpVersion":"HTTP/1.1","httpMethod":"GET"},"labels":[{"name":"owasp:crs:941100"}]}`
