@@ -18,6 +18,9 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
+	// stopGrace is what answers under way have left when the server is told to stop:
+	// less than the 10 s after which container runtimes kill.
+	stopGrace = 8 * time.Second
 )
 
 // entrance is one listener: a lane for the edge's plain requests in front of an

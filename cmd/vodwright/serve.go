@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -249,7 +248,7 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 	}
 	group.Go(func() error {
 		<-ctx.Done()
-		end, stop := context.WithTimeout(context.Background(), 3*time.Second)
+		end, stop := context.WithTimeout(context.Background(), stopGrace)
 		defer stop()
 		var ending sync.WaitGroup
 		for _, e := range entrances {
