@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Principal is who asks. The zero Principal is the public: a request that nobody signed.
 type Principal struct {
@@ -165,14 +168,20 @@ func (q *question) ask(layer Layer, documents ...*Document) verdict {
 }
 
 // askResource asks a policy with principals. As AWS documents it, a denial by
-// NotPrincipal also meets those it excepts when they have a permissions boundary.
+// NotPrincipal excepts those alone whom it names themselves: an account excepts
+// its root, not its users, and a role none of its sessions. Who has a permissions
+// boundary is not excepted at all.
 func (q *question) askResource(layer Layer, d *Document, bounded bool) verdict {
 	var out verdict
 	for i := range d.statements {
 		s := &d.statements[i]
 		by := s.principals.match(&q.Principal)
 		if s.notPrincipal {
-			if by != unnamed && (!bounded || !s.deny) {
+			excepted := by != unnamed
+			if s.deny {
+				excepted = !bounded && (by == directly || by == asAccount && strings.HasSuffix(q.ARN, ":root"))
+			}
+			if excepted {
 				continue
 			}
 			by = directly

@@ -184,7 +184,10 @@ func (g generator) condition() map[string]any {
 	return out
 }
 
-func (g generator) principal() any {
+// principal makes a Principal element. An exact one names nobody by account or
+// role: whom a denial by NotPrincipal then excepts, the simulator does not know
+// as AWS documents it (its source says so).
+func (g generator) principal(exact bool) any {
 	if g.IntN(8) == 0 {
 		return "*"
 	}
@@ -194,6 +197,10 @@ func (g generator) principal() any {
 		case 0:
 			out["Service"] = g.some(service, "lambda.amazonaws.com")
 		default:
+			if exact {
+				out["AWS"] = g.some(user, session, other, "arn:aws:sts::"+account+":assumed-role/encoder/job-2", pick(g, "*", user))
+				continue
+			}
 			out["AWS"] = g.some(user, role, session, other, account, "arn:aws:iam::"+account+":root", "arn:aws:iam::"+foreign+":root", foreign,
 				"arn:aws:sts::"+account+":assumed-role/encoder/job-2", pick(g, "*", user, role))
 		}
@@ -219,7 +226,8 @@ func (g generator) policy(kind policy.Kind) any {
 			}
 		}
 		if kind != policy.Identity {
-			s[pick(g, "Principal", "Principal", "Principal", "Principal", "NotPrincipal")] = g.principal()
+			element := pick(g, "Principal", "Principal", "Principal", "Principal", "NotPrincipal")
+			s[element] = g.principal(element == "NotPrincipal" && s["Effect"] == "Deny")
 		}
 		if g.IntN(2) == 0 {
 			s["Condition"] = g.condition()

@@ -109,6 +109,11 @@ func allow(action, resource string) string {
 	return `{"Version": "2012-10-17", "Statement": {"Sid": "Allows", "Effect": "Allow", "Action": "` + action + `", "Resource": "` + resource + `"}}`
 }
 
+// except is a resource policy that denies everything to all but those.
+func except(arns ...string) string {
+	return `{"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "NotPrincipal": {"AWS": ["` + strings.Join(arns, `", "`) + `"]}}}`
+}
+
 func deny(action, resource string) string {
 	return strings.Replace(allow(action, resource), `"Allows", "Effect": "Allow"`, `"Denies", "Effect": "Deny"`, 1)
 }
@@ -146,6 +151,12 @@ func TestDecisionsAndTheirReasons(t *testing.T) {
 		{"resource names the role, session holds back", job, docs{session: allow("lambda:*", "*"), resource: grant(`{"AWS": "`+role+`"}`, "s3:*", "*")}, "because no session policy allows the s3:GetObject action"},
 		{"resource names the session, session policy does not hold back", job, docs{session: allow("lambda:*", "*"), resource: grant(`{"AWS": "`+session+`"}`, "s3:*", "*")}, "allowed by resource-based policy"},
 		{"resource denies", anna, docs{identity: allow("s3:*", "*"), resource: strings.Replace(grant(`"*"`, "s3:*", "*"), `"Effect": "Allow"`, `"Effect": "Deny"`, 1)}, "with an explicit deny in a resource-based policy"},
+		// The examples of the user guide's page on NotPrincipal.
+		{"NotPrincipal excepts the user it names", anna, docs{identity: allow("s3:*", "*"), resource: except(user, "arn:aws:iam::"+account+":root")}, "allowed by identity-based policy"},
+		{"NotPrincipal excepts no other user of the account", anna, docs{identity: allow("s3:*", "*"), resource: except("arn:aws:iam::"+account+":user/bob", "arn:aws:iam::"+account+":root")}, "with an explicit deny in a resource-based policy"},
+		{"NotPrincipal excepts the account's root", policy.Principal{ARN: "arn:aws:iam::" + account + ":root", Account: account}, docs{identity: allow("s3:*", "*"), resource: except(account)}, "allowed by identity-based policy"},
+		{"NotPrincipal excepts the session it names", job, docs{identity: allow("s3:*", "*"), resource: except(session, role, account)}, "allowed by identity-based policy"},
+		{"NotPrincipal excepts no session by its role", job, docs{identity: allow("s3:*", "*"), resource: except(role, account)}, "with an explicit deny in a resource-based policy"},
 		{"service", cloudfront, docs{resource: grant(`{"Service": "`+service+`"}`, "s3:GetObject", "arn:aws:s3:::films/*")}, "allowed by resource-based policy"},
 		{"another service", cloudfront, docs{resource: grant(`{"Service": "lambda.amazonaws.com"}`, "s3:GetObject", "*")}, "because no resource-based policy allows the s3:GetObject action"},
 		{"the public", anyone, docs{resource: grant(`"*"`, "s3:GetObject", "*")}, "allowed by resource-based policy"},
