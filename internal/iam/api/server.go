@@ -165,11 +165,16 @@ func page[T any](items []T, name func(T) string, marker *string, limit *int32) (
 
 // tagsOf reads tags; the same key twice is refused.
 func tagsOf(list []*wire.Tag) (map[string]string, error) {
-	tags := map[string]string{}
+	tags, seen := map[string]string{}, map[string]bool{}
 	for _, t := range list {
-		if _, twice := tags[text(t.Key)]; twice {
+		key := strings.ToLower(text(t.Key))
+		switch {
+		case seen[key]:
 			return nil, fault.New(fault.Invalid, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		case strings.HasPrefix(key, "aws:"):
+			return nil, fault.New(fault.Invalid, "InvalidInput", "Tag keys may not start with the reserved prefix aws: %q", text(t.Key))
 		}
+		seen[key] = true
 		tags[text(t.Key)] = text(t.Value)
 	}
 	return tags, nil

@@ -51,6 +51,8 @@ refused("NoSuchEntity", iam.create_user, 404, UserName="x", PermissionsBoundary=
 assert iam.get_user(UserName="anna")["User"]["Tags"] == [{"Key": "a", "Value": ""}, {"Key": "b", "Value": "2"}]
 iam.tag_user(UserName="anna", Tags=[{"Key": "c", "Value": "3"}, {"Key": "b", "Value": "4"}])
 iam.untag_user(UserName="anna", TagKeys=["a"])
+refused("InvalidInput", iam.tag_user, 400, "case insensitive", UserName="anna", Tags=[{"Key": "x", "Value": ""}, {"Key": "X", "Value": ""}])
+refused("InvalidInput", iam.tag_user, 400, "aws:", UserName="anna", Tags=[{"Key": "aws:x", "Value": ""}])
 assert iam.list_user_tags(UserName="anna")["Tags"] == [{"Key": "b", "Value": "4"}, {"Key": "c", "Value": "3"}]
 iam.update_user(UserName="anna", NewUserName="annika", NewPath="/")
 refused("NoSuchEntity", iam.get_user, UserName="anna")
