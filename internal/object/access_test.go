@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -280,7 +281,7 @@ func TestForms(t *testing.T) {
 	if err := h.CreateBucket(ctx, "forms"); err != nil {
 		t.Fatal(err)
 	}
-	post := func(id, secret, key string, more ...string) (int, string) {
+	post := func(old bool, id, secret, key string, more ...string) (int, string) {
 		var body bytes.Buffer
 		w := multipart.NewWriter(&body)
 		w.WriteField("key", key)
@@ -294,11 +295,20 @@ func TestForms(t *testing.T) {
 			if len(more) == 0 {
 				conditions = strings.Replace(conditions, `["starts-with", "$acl", ""], `, "", 1)
 			}
+			if old {
+				conditions, _, _ = strings.Cut(conditions, `, {"x-amz-`)
+			}
 			document := base64.StdEncoding.EncodeToString([]byte(`{"expiration": "` + at.Add(time.Hour).Format("2006-01-02T15:04:05.000Z") + `", "conditions": [` + conditions + `]}`))
-			for k, v := range map[string]string{
+			fields := map[string]string{
 				"policy": document, "x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-credential": credential, "x-amz-date": at.Format("20060102T150405Z"),
 				"x-amz-signature": fmt.Sprintf("%x", signature(secret, at, document)),
-			} {
+			}
+			if old { // SigV2
+				m := hmac.New(sha1.New, []byte(secret))
+				m.Write([]byte(document))
+				fields = map[string]string{"policy": document, "AWSAccessKeyId": id, "signature": base64.StdEncoding.EncodeToString(m.Sum(nil))}
+			}
+			for k, v := range fields {
 				w.WriteField(k, v)
 			}
 		}
@@ -330,8 +340,10 @@ func TestForms(t *testing.T) {
 		"public":           {root().AccessKeyID, root().SecretAccessKey, "b", []string{"acl", "public-read"}, 400, "AccessControlListNotSupported"},
 		"unclean key":      {root().AccessKeyID, root().SecretAccessKey, "a/../c", nil, 400, "InvalidArgument"},
 	} {
-		if status, code := post(c.id, c.secret, c.key, c.more...); status != c.status || code != c.code {
-			t.Errorf("%s: %d %s, want %d %s", name, status, code, c.status, c.code)
+		for _, old := range []bool{false, true} {
+			if status, code := post(old, c.id, c.secret, c.key, c.more...); status != c.status || code != c.code {
+				t.Errorf("%s, SigV2 %t: %d %s, want %d %s", name, old, status, code, c.status, c.code)
+			}
 		}
 	}
 	if page, err := h.List(ctx, "forms", object.ListInput{}); err != nil || len(page.Objects) != 2 {

@@ -193,7 +193,7 @@ func (g *Gateway) authenticate(r *call) error {
 			Description: "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
 		}
 	case r.op.name == "PostObject":
-		if err := g.verifyForm(c); err != nil {
+		if err := g.authenticateForm(c); err != nil {
 			return err
 		}
 		if !utils.ContextKeyAuthenticated.IsSet(c) {

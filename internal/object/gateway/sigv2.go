@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/s3err"
 )
 
@@ -57,8 +59,11 @@ func (g *Gateway) upgradeSigV2(r *http.Request) (*http.Request, error) {
 		return nil, denied("Request has expired")
 	}
 	c, err := g.iam.find(id)
-	if err != nil {
+	if errors.Is(err, auth.ErrNoSuchUser) {
 		return nil, s3err.GetInvalidAccessKeyIdErr(id)
+	}
+	if err != nil {
+		return nil, err
 	}
 	var signed []string
 	amz := map[string][]string{}

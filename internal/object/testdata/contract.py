@@ -383,7 +383,12 @@ def presigned(b):
 
 @check
 def forms(b):
-    p = client(signature="s3v4").generate_presigned_post(b, "post/form.txt", Fields={"success_action_status": "201", "Content-Type": "text/plain"},
+    for signature in (None, "s3v4"):  # None is SigV2 in this region
+        form(b, signature)
+
+
+def form(b, signature):
+    p = client(signature=signature).generate_presigned_post(b, "post/form.txt", Fields={"success_action_status": "201", "Content-Type": "text/plain"},
                                       Conditions=[["content-length-range", 0, 1000], {"success_action_status": "201"}, {"Content-Type": "text/plain"}])
 
     def post(data):
