@@ -10,6 +10,9 @@ import (
 // condition is a condition on a decoded JSON message.
 type condition func(document any) bool
 
+// comparisons are the signs of comparisons; one that begins with another comes first.
+var comparisons = []string{"!=", "<=", ">=", "=", "<", ">"}
+
 // maxNesting bounds the parentheses of a pattern.
 const maxNesting = 20
 
@@ -120,7 +123,7 @@ func (p *jsonParser) one(depth int) (condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, sign := range []string{"!=", "<=", ">=", "=", "<", ">"} {
+	for _, sign := range comparisons {
 		if p.take(sign) {
 			return p.compare(path, sign)
 		}
@@ -139,7 +142,7 @@ func (p *jsonParser) one(depth int) (condition, error) {
 	}
 }
 
-// selector reads $.member["other member"][0].
+// selector reads $.member["other member"][0]; $.['other member'] is the same.
 func (p *jsonParser) selector() ([]any, error) {
 	if !p.take("$") {
 		p.skip()
@@ -148,8 +151,16 @@ func (p *jsonParser) selector() ([]any, error) {
 	var path []any
 	for {
 		switch {
-		case strings.HasPrefix(p.rest, "["):
-			p.rest = p.rest[1:]
+		case strings.HasPrefix(p.rest, "["), strings.HasPrefix(p.rest, ".["):
+			p.rest = strings.TrimPrefix(p.rest, ".")[1:]
+			if strings.HasPrefix(p.rest, "'") {
+				name, rest, ok := strings.Cut(p.rest[1:], "']")
+				if !ok {
+					return nil, badPattern("a selector without its end")
+				}
+				path, p.rest = append(path, name), rest
+				continue
+			}
 			if strings.HasPrefix(p.rest, `"`) {
 				name, rest, ok := quoted(p.rest)
 				if !ok || !strings.HasPrefix(rest, "]") {
@@ -183,7 +194,7 @@ func (p *jsonParser) selector() ([]any, error) {
 	}
 }
 
-// find returns what a selector names in a document.
+// find returns what a selector names in a document; an empty one names all of it.
 func find(document any, path []any) (any, bool) {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -276,7 +287,7 @@ func numeric(path []any, sign string, number float64) condition {
 		v, ok := find(d, path)
 		n, isNumber := v.(json.Number)
 		if !ok || !isNumber {
-			return false
+			return len(path) == 0 && sign == "!=" // a field of words
 		}
 		have, err := n.Float64()
 		if err != nil {

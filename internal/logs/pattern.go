@@ -10,13 +10,13 @@ import (
 // Pattern is a filter pattern of CloudWatch Logs ("Filter pattern syntax" of its
 // user guide): words that a message must have, "a phrase", -words that it must
 // not have, ?words of which it must have one, %regular expressions%, or
-// conditions on JSON messages: { $.level = "error" && $.code >= 500 }. As the
-// service has it, ?words count for nothing beside other words.
-//
-// Patterns of space-delimited fields, [ip, user, …], are refused by name.
+// conditions on JSON messages: { $.level = "error" && $.code >= 500 }, or on
+// space-delimited fields: [ip, user, ..., code = 5*]. As the service has it,
+// ?words count for nothing beside other words.
 type Pattern struct {
 	all, none, any []term
 	json           condition
+	fields         *fieldPattern
 }
 
 // term is a word, a phrase or a regular expression.
@@ -52,7 +52,9 @@ func ParsePattern(s string) (*Pattern, error) {
 		p.json, err = parseJSONPattern(s)
 		return p, err
 	case strings.HasPrefix(s, "["):
-		return nil, badPattern("patterns of space-delimited fields are not implemented by Vodwright yet")
+		var err error
+		p.fields, err = parseFieldPattern(s)
+		return p, err
 	}
 	for s != "" {
 		into := &p.all
@@ -138,6 +140,9 @@ func quoted(s string) (text, rest string, ok bool) {
 func (p *Pattern) Match(message string) bool {
 	if p.json != nil {
 		return matchJSON(p.json, message)
+	}
+	if p.fields != nil {
+		return p.fields.match(message)
 	}
 	for _, t := range p.all {
 		if !t.in(message) {

@@ -97,7 +97,8 @@ assert found(logStreamNames=["a", "c"], startTime=now + 40) == ["a 4", "c 4", "a
 assert found(logStreamNamePrefix="c", endTime=now + 22) == ["c 0", "c 1"]
 ids = [e["eventId"] for e in logs.filter_log_events(logGroupName=group)["events"]]
 assert len(set(ids)) == 16
-assert "space-delimited" in refused("InvalidParameterException", logs.filter_log_events, logGroupName=group, filterPattern="[a, b]")
+assert found(filterPattern="[name = b, number >= 3]") == ["b 3", "b 4"]
+refused("InvalidParameterException", logs.filter_log_events, logGroupName=group, filterPattern="[a, ]")
 refused("ResourceNotFoundException", logs.filter_log_events, logGroupName=group, logStreamNames=["none"])
 refused("ResourceNotFoundException", logs.filter_log_events, logGroupName="none")
 
