@@ -10,7 +10,9 @@ import (
 // URL, so that a player without cookies (iOS Safari's native one) can go on:
 // every URI in it that leads to this distribution gets a query that admits it.
 // That is the viewer's own custom policy where its Resource covers the URI, and a
-// token otherwise: for the playlist's folder, or for the one path outside of it.
+// token for that one path otherwise. Where the URI has a variable of the playlist in
+// it (EXT-X-DEFINE), which is the player's to fill in, the token is for the
+// playlist's folder.
 //
 // Relative URIs stay relative, their own queries stay in front; URIs that lead
 // elsewhere, data: and other schemes are left alone, and so is every other byte
@@ -48,7 +50,8 @@ type signer struct {
 	verifier *Verifier
 	request  *Request
 	grant    *Grant
-	token    string // for the playlist's folder, once it was needed
+	token    string // the last one, for scope: byte ranges name one file many times
+	scope    string
 }
 
 // uriAttributes are the attributes whose value is a URI that a player fetches
@@ -146,15 +149,15 @@ func (s *signer) query(uri string) string {
 	if s.grant.Query != "" && s.grant.Covers(child) {
 		return s.grant.Query
 	}
-	if s.verifier.tokens == nil || len(child.Path) > 0xffff {
+	scope, below := unescape(child.Path), false
+	if s.verifier.tokens == nil || len(scope) > 0xffff || strings.IndexByte(scope, 0) >= 0 {
 		return ""
 	}
-	dir := folder(s.request.Path)
-	if !strings.HasPrefix(child.Path, dir) {
-		return ParamToken + "=" + s.verifier.tokens.mint(s.request.Distribution, child.Path, s.grant)
+	if dir := folder(unescape(s.request.Path)); strings.Contains(uri, "{$") && strings.HasPrefix(scope, dir) {
+		scope, below = dir, true
 	}
-	if s.token == "" {
-		s.token = ParamToken + "=" + s.verifier.tokens.mint(s.request.Distribution, dir, s.grant)
+	if s.token == "" || s.scope != scope {
+		s.token, s.scope = ParamToken+"="+s.verifier.tokens.mint(s.request.Distribution, scope, below, s.grant), scope
 	}
 	return s.token
 }

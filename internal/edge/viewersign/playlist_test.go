@@ -88,14 +88,14 @@ func TestEveryURIIsSigned(t *testing.T) {
 		if text != want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, text, want)
 		}
-		if len(kinds) != 2 { // one for all of the folder, one for the path outside
+		if want := map[string]int{"canned": 9, "custom": 2}[name]; len(kinds) != want { // a token for each path, or the policy and one outside
 			t.Errorf("%s: %d queries: %v", name, len(kinds), kinds)
 		}
 	}
 }
 
 func TestPlayersGetIn(t *testing.T) {
-	text := []byte("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.000,\na_00001.ts\n#EXTINF:4.000,\n../b/b%20x.ts?v=1\n#EXT-X-ENDLIST\n")
+	text := []byte("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.000,\na_00001.ts\n#EXTINF:4.000,\n../b/b%20x'(1).ts?v=1\n#EXTINF:4.000,\nv/360p.m3u8\n#EXTINF:4.000,\n{$part}/x.ts\n#EXT-X-ENDLIST\n")
 	ip := sign.NewCannedPolicy("https://e1.cdn.localhost/films/a/index.m3u8", now.Add(time.Hour))
 	ip.Statements[0].Condition.IPAddress = &sign.IPAddress{SourceIP: "10.1.0.0/16"}
 	for name, policy := range map[string]*sign.Policy{"canned": nil, "custom for all": sign.NewCannedPolicy("https://e1.*", now.Add(time.Hour)), "custom for one": ip} {
@@ -124,10 +124,11 @@ func TestPlayersGetIn(t *testing.T) {
 			if name == "custom for all" {
 				return
 			}
-			inside, outside := playlist.Segments[0].URI, playlist.Segments[1].URI
+			inside, outside, variable := playlist.Segments[0].URI, playlist.Segments[1].URI, playlist.Segments[3].URI
 			for what, got := range map[string]string{
-				"another in the folder":    admit(strings.Replace(inside, "00001", "00002", 1), nil),
-				"below the folder":         admit("x/y/"+inside, nil),
+				"spelled otherwise":        admit(strings.Replace(inside, "a_", "%61_", 1), nil),
+				"and outside":              admit(strings.Replace(outside, "'(1)", "%27%281%29", 1), nil),
+				"what a variable is":       admit(strings.Replace(variable, "{$part}", "y/z", 1), nil),
 				"with a query of its own":  admit(inside+"&v=1", nil),
 				"the one outside, as well": admit(outside, nil),
 			} {
@@ -136,13 +137,15 @@ func TestPlayersGetIn(t *testing.T) {
 				}
 			}
 			for what, got := range map[string]string{
-				"another outside":      admit(strings.Replace(outside, "x.ts", "y.ts", 1), nil),
-				"above the folder":     admit("", func(r *Request) { r.Path = "/films/a_00001.ts"; _, r.RawQuery, _ = strings.Cut(inside, "?") }),
-				"through dots":         admit("", func(r *Request) { r.Path = "/films/a/../c.ts"; _, r.RawQuery, _ = strings.Cut(inside, "?") }),
-				"through escaped dots": admit("", func(r *Request) { r.Path = "/films/a/%2e%2e%2fc.ts"; _, r.RawQuery, _ = strings.Cut(inside, "?") }),
-				"other distribution":   admit(inside, func(r *Request) { r.Distribution = "E2" }),
-				"altered":              admit(strings.Replace(inside, "Token=AQ", "Token=AR", 1), nil),
-				"longer":               admit(inside+"A", nil),
+				"another outside":       admit(strings.Replace(outside, "x'", "y'", 1), nil),
+				"another in the folder": admit(strings.Replace(inside, "00001", "00002", 1), nil),
+				"below the folder":      admit("x/y/"+inside, nil),
+				"above the folder":      admit("", func(r *Request) { r.Path = "/films/a_00001.ts"; _, r.RawQuery, _ = strings.Cut(variable, "?") }),
+				"through dots":          admit("", func(r *Request) { r.Path = "/films/a/../c.ts"; _, r.RawQuery, _ = strings.Cut(variable, "?") }),
+				"through escaped dots":  admit("", func(r *Request) { r.Path = "/films/a/%2e%2e%2fc.ts"; _, r.RawQuery, _ = strings.Cut(variable, "?") }),
+				"other distribution":    admit(inside, func(r *Request) { r.Distribution = "E2" }),
+				"altered":               admit(strings.Replace(inside, "Token=AQ", "Token=AR", 1), nil),
+				"longer":                admit(inside+"A", nil),
 			} {
 				if got != "AccessDenied" {
 					t.Errorf("%s: %s", what, got)
@@ -161,7 +164,7 @@ func TestPlayersGetIn(t *testing.T) {
 				t.Errorf("the key is trusted no more: %v", err)
 			}
 			// A playlist that was admitted by a token hands it on.
-			_, query, _ := strings.Cut(inside, "?")
+			_, query, _ := strings.Cut(playlist.Segments[2].URI, "?")
 			r := request(t, "https://e1.cdn.localhost/films/a/v/360p.m3u8?"+query, "")
 			g, err := o.v.Admit(r, o.keys, true)
 			if err != nil {

@@ -16,7 +16,8 @@ import (
 // URL hands its player for the URLs in it, where the signature itself does not
 // cover them (a canned policy covers one URL). The server vouches for what the
 // signer opened the door to, no longer than the signer said and no further than
-// the playlist's folder.
+// the playlist leads. Paths are compared percent-decoded, for players write what
+// they find in a playlist in several ways.
 //
 // On the wire a token is base64url of
 //
@@ -44,11 +45,11 @@ func newTokens(secret []byte) *tokens {
 	return &tokens{secret: secret}
 }
 
-// mint returns a token for one path, or for all below a folder that ends with "/".
-func (t *tokens) mint(distribution, scope string, g *Grant) string {
+// mint returns a token for one decoded path, or for all below a folder that ends with "/".
+func (t *tokens) mint(distribution, scope string, below bool, g *Grant) string {
 	b := make([]byte, tokenHead, 128)
 	b[0] = tokenVersion
-	if strings.HasSuffix(scope, "/") {
+	if below {
 		b[1] = 1
 	}
 	binary.BigEndian.PutUint16(b[2:], uint16(len(scope)))
@@ -82,11 +83,11 @@ func (t *tokens) admit(r *Request, token string, keys map[string]crypto.PublicKe
 		return nil, denied(forged)
 	}
 	head, mac := b[:len(b)-tokenMAC], b[len(b)-tokenMAC:]
-	length := int(binary.BigEndian.Uint16(b[2:]))
-	if length > len(r.Path) || head[1] == 0 && length != len(r.Path) || head[1] == 1 && !strings.HasSuffix(r.Path[:length], "/") || head[1] > 1 {
+	length, path := int(binary.BigEndian.Uint16(b[2:])), unescape(r.Path)
+	if length > len(path) || head[1] == 0 && length != len(path) || head[1] == 1 && !strings.HasSuffix(path[:length], "/") || head[1] > 1 {
 		return nil, denied(forged)
 	}
-	if !hmac.Equal(mac, t.mac(r.Distribution, r.Path[:length], head)) || hasDots(r.Path) {
+	if !hmac.Equal(mac, t.mac(r.Distribution, path[:length], head)) || hasDots(path) {
 		return nil, denied(forged)
 	}
 	// From here on it is what mint wrote.
@@ -110,10 +111,10 @@ func (t *tokens) admit(r *Request, token string, keys map[string]crypto.PublicKe
 	return g, nil
 }
 
-// hasDots reports whether a path has a dot segment, written plainly or escaped:
-// such a path is not below the folder that it begins with.
+// hasDots reports whether a decoded path has a dot segment: such a path is not
+// below the folder that it begins with.
 func hasDots(p string) bool {
-	for segment := range strings.SplitSeq(unescape(p), "/") {
+	for segment := range strings.SplitSeq(p, "/") {
 		if segment == "." || segment == ".." {
 			return true
 		}
