@@ -35,9 +35,11 @@ type conn struct {
 	lines   string // the header lines of the last request, of which header and host were made
 	header  http.Header
 	host    string
-	owned   bool  // whether host is the edge's, as of asked
-	asked   int64 // Unix seconds
-	second  int64 // of the last read
+	owned   bool      // whether host is the edge's, as of asked
+	asked   int64     // Unix seconds
+	second  int64     // of began
+	began   time.Time // when the last read began
+	writeBy time.Time // the deadline that is set for writing; zero for none
 	out     response
 }
 
@@ -177,7 +179,7 @@ func (c *conn) next(first bool) (n int, v verdict) {
 // begun, and for the first one of a connection, and the idle time otherwise.
 func (c *conn) read(first, began bool) (bool, error) {
 	now, _ := c.lane.now()
-	c.second = now.Unix()
+	c.began, c.second = now, now.Unix()
 	switch {
 	case began || first:
 		// Counted from the head's first byte, or from the connection's beginning.
@@ -199,7 +201,6 @@ func (c *conn) read(first, began bool) (bool, error) {
 	n, err := c.rwc.Read(c.buffer[c.filled:])
 	c.filled += n
 	return n > 0, err // with bytes, an error comes again
-
 }
 
 // parse makes the request of the head in buffer[:n], and reports whether it is plain.
@@ -240,6 +241,10 @@ func (c *conn) parse(n int) bool {
 // whether the connection goes on.
 func (c *conn) answer(n int) bool {
 	w := &c.out
+	// Counted from when the wait for this request began, which may be IdleTimeout ago.
+	if idle := c.lane.cfg.IdleTimeout; c.writeBy.Sub(c.began) < idle+c.lane.cfg.StallTimeout*7/8 {
+		_ = w.SetWriteDeadline(c.began.Add(idle + c.lane.cfg.StallTimeout))
+	}
 	w.begin(c.request.Method == http.MethodHead, n)
 	c.lane.cfg.Handler.ServeHTTP(w, &c.request)
 	return w.finish()
@@ -247,7 +252,7 @@ func (c *conn) answer(n int) bool {
 
 // handOver gives the connection with everything unread to net/http.
 func (c *conn) handOver() {
-	_ = c.rwc.SetReadDeadline(time.Time{})
+	_ = c.rwc.SetDeadline(time.Time{})
 	again := replayed{Conn: c.accepted, unread: c.buffer[:c.filled:c.filled], state: c.blank.TLS}
 	if c.plain != nil {
 		c.lane.rest.hand(&replayedTCP{again})

@@ -21,7 +21,8 @@
 //     bytes, and what it writes reaches the viewer as net/http would have sent it,
 //     the order of headers aside. FuzzAlike holds both together.
 //   - A head has the time and the size of an http.Server's, a kept connection its
-//     idle time; Shutdown lets answers under way end.
+//     idle time, and nobody holds an answer for ever by not reading it; Shutdown
+//     lets answers under way end.
 //
 // A Handler must not change or keep the request's header: a player repeats its
 // headers with each request, and as long as it does they are parsed once. The
@@ -49,6 +50,7 @@ type Config struct {
 	TLS               *tls.Config            // nil is plain HTTP
 	ReadHeaderTimeout time.Duration          // 0 is 10 s; of TLS handshakes too
 	IdleTimeout       time.Duration          // 0 is 2 min
+	StallTimeout      time.Duration          // how long a viewer may leave an answer unread, unless Handler says; 0 is 5 min
 	Logger            *slog.Logger           // nil logs nothing
 }
 
@@ -74,6 +76,9 @@ func New(inner net.Listener, cfg Config) *Lane {
 	}
 	if cfg.IdleTimeout <= 0 {
 		cfg.IdleTimeout = 2 * time.Minute
+	}
+	if cfg.StallTimeout <= 0 {
+		cfg.StallTimeout = 5 * time.Minute
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

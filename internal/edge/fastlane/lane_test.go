@@ -216,6 +216,31 @@ func TestSlowAndIdleViewersAreCut(t *testing.T) {
 	}
 }
 
+func TestViewersWhoDoNotReadAreCut(t *testing.T) {
+	h, _ := file(t, 60_000)
+	for _, config := range []*tls.Config{nil, certificate(t)} {
+		s := newSite(t, h, config, func(c *Config) { c.IdleTimeout, c.StallTimeout = 100*time.Millisecond, 200*time.Millisecond })
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config != nil {
+			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+		}
+		// It asks and asks, and is cut off when nothing of it is read any more.
+		_ = conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
+		for {
+			if _, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: e\r\n\r\n"); err != nil {
+				break
+			}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("a viewer who never reads is kept")
+		}
+		conn.Close()
+	}
+}
+
 func TestShutdownLetsAnswersEnd(t *testing.T) {
 	began, finish := make(chan struct{}), make(chan struct{})
 	s := newSite(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

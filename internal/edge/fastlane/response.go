@@ -258,7 +258,10 @@ func (w *response) Flush() {
 }
 
 // SetWriteDeadline is for http.ResponseController.
-func (w *response) SetWriteDeadline(t time.Time) error { return w.conn.rwc.SetWriteDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.conn.writeBy = t
+	return w.conn.rwc.SetWriteDeadline(t)
+}
 
 // finish ends the answer, and reports whether another can follow.
 func (w *response) finish() bool {

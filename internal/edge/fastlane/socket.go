@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +31,7 @@ func newSocket(tcp *net.TCPConn) (*socket, error) {
 	}
 	s := &socket{TCPConn: tcp, raw: raw}
 	s.read = func(fd uintptr) bool {
-		n, errno := call(unix.SYS_READ, fd, s.in)
+		n, errno := readSocket(fd, s.in)
 		if errno == unix.EAGAIN {
 			return false
 		}
@@ -44,7 +43,7 @@ func newSocket(tcp *net.TCPConn) (*socket, error) {
 	}
 	s.write = func(fd uintptr) bool {
 		for s.put < len(s.out) {
-			n, errno := call(unix.SYS_WRITE, fd, s.out[s.put:])
+			n, errno := writeSocket(fd, s.out[s.put:])
 			switch {
 			case errno == unix.EAGAIN:
 				return false
@@ -57,17 +56,6 @@ func newSocket(tcp *net.TCPConn) (*socket, error) {
 		return true
 	}
 	return s, nil
-}
-
-// call reads into or writes from b, which is not empty, and tries again when a signal came between.
-func call(trap, fd uintptr, b []byte) (int, unix.Errno) {
-	for {
-		n, _, errno := unix.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		if errno == unix.EINTR {
-			continue
-		}
-		return int(n), errno
-	}
 }
 
 // Read implements net.Conn.
