@@ -26,7 +26,6 @@ type encoded struct {
 
 var (
 	encodingNames  = [2][]string{{"br"}, {"gzip"}}
-	varyByEncoding = []string{"Accept-Encoding"}
 )
 
 // compressible reports whether CloudFront would compress an object of this kind.
