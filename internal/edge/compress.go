@@ -25,7 +25,7 @@ type encoded struct {
 }
 
 var (
-	encodingNames  = [2][]string{{"br"}, {"gzip"}}
+	encodingNames = [2][]string{{"br"}, {"gzip"}}
 )
 
 // compressible reports whether CloudFront would compress an object of this kind.
