@@ -4,6 +4,7 @@
 //   - a Host that a distribution answers to goes to the edge;
 //   - a path under /_/ goes to the console (no bucket can be called "_");
 //   - a SigV4 credential scope names its service: s3, mediaconvert, cloudfront …;
+//   - without a signature, what can only be meant for a service reaches it, to be refused;
 //   - anything else is S3, signed the old way or not at all.
 //
 // It decides no access: every service authenticates its own requests.
@@ -39,6 +40,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	service := SigningName(r)
+	if service == "" && r.Header["Authorization"] == nil {
+		service = unsigned(r)
+	}
 	switch handler, ok := d.Services[service]; {
 	case ok:
 		handler.ServeHTTP(w, r)
@@ -98,3 +102,33 @@ func (d *Door) notServed(w http.ResponseWriter, r *http.Request, service string)
 }
 
 var xmlText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// unsigned returns the service that a request without any signature is for, so
+// that the service itself says what is missing; "" for all that may be S3's, which
+// serves anonymous requests.
+func unsigned(r *http.Request) string {
+	target, _, named := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	switch {
+	case named:
+		return targets[target]
+	case r.Method == http.MethodPost && r.URL.Path == "/" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		return "iam" // or sts: nothing but the body tells, and both answer the same
+	}
+	version, resource, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	resource, _, _ = strings.Cut(resource, "/")
+	return resources[version+"/"+resource]
+}
+
+// targets are services by what precedes the operation in X-Amz-Target.
+var targets = map[string]string{"AWSWAF_20190729": "wafv2", "Logs_20140328": "logs", "AWSEvents": "events"}
+
+// resources are services by how their paths begin. Keys of a bucket can be called
+// like this too, but a version's date and a resource's name together are not by chance.
+var resources = map[string]string{
+	"2020-05-31/distribution": "cloudfront", "2020-05-31/cache-policy": "cloudfront", "2020-05-31/origin-request-policy": "cloudfront",
+	"2020-05-31/response-headers-policy": "cloudfront", "2020-05-31/origin-access-control": "cloudfront", "2020-05-31/public-key": "cloudfront",
+	"2020-05-31/key-group": "cloudfront", "2020-05-31/tagging": "cloudfront",
+	"2017-08-29/jobs": "mediaconvert", "2017-08-29/jobTemplates": "mediaconvert", "2017-08-29/queues": "mediaconvert",
+	"2017-08-29/presets": "mediaconvert", "2017-08-29/endpoints": "mediaconvert",
+	"2015-03-31/functions": "lambda",
+}

@@ -40,6 +40,9 @@ func TestRequestsReachTheirService(t *testing.T) {
 		{"a program", "GET", "/", "", "*/*", "s3", 200},
 		{"a service we lack, query protocol", "POST", "/", auth("sts"), "", "<Code>NotImplemented</Code>", 400},
 		{"a service we lack, json", "POST", "/", auth("dynamodb"), "", "it serves s3, cloudfront, mediaconvert", 400},
+		{"unsigned distributions", "GET", "/2020-05-31/distribution/E1", "", "", "cloudfront", 200},
+		{"unsigned jobs", "POST", "/2017-08-29/jobs", "", "", "mediaconvert", 200},
+		{"a bucket with a date", "GET", "/2020-05-31/distributions.csv", "", "", "s3", 200},
 		{"a broken scope", "GET", "/b", "AWS4-HMAC-SHA256 Credential=/", "", "s3", 200},
 	}
 	for _, tt := range tests {
