@@ -103,3 +103,27 @@ func TestAMissingBootstrapIsSaid(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 }
+
+// A bootstrap as the developer guide's page on custom runtimes has it: a script
+// for Lambda's sh, which is bash.
+func TestShellBootstrap(t *testing.T) {
+	w := start(t, nil)
+	s := w.function("provided.al2023", "lib.handle", map[string]string{
+		"bootstrap": `#!/bin/sh
+set -euo pipefail
+source "$LAMBDA_TASK_ROOT/${_HANDLER%.*}.sh"
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+while true; do
+	headers=$(mktemp)
+	event=$(curl -sS -D "$headers" "$api/next")
+	id=$(grep -Fi Lambda-Runtime-Aws-Request-Id "$headers" | tr -d '[:space:]' | cut -d: -f2)
+	curl -sS -o /dev/null "$api/$id/response" -d "$("${_HANDLER#*.}" "$event")"
+done
+`, "lib.sh": `function handle { echo "{\"got\":$1}"; }`,
+	})
+	for _, event := range []string{`{"n":1}`, `{"n":2}`} {
+		if r := w.invoke(s, event); string(r.Payload) != `{"got":`+event+`}` || r.FunctionError != "" {
+			t.Errorf("got %s %s\n%s", r.Payload, r.FunctionError, r.LogTail)
+		}
+	}
+}

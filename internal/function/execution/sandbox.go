@@ -146,6 +146,12 @@ func (h *Host) sandboxArgs(s *Spec, i interpreter, vars map[string]string) []str
 	} {
 		args = append(args, "--ro-bind-try", dir, dir)
 	}
+	// Lambda's sh is bash, which the bootstraps of its documentation need.
+	if sh, err := filepath.EvalSymlinks("/bin/sh"); err == nil && filepath.Base(sh) == "dash" {
+		if bash, err := filepath.EvalSymlinks("/bin/bash"); err == nil {
+			args = append(args, "--ro-bind", bash, sh)
+		}
+	}
 	if debian, _ := filepath.Glob("/etc/python3*"); debian != nil {
 		for _, dir := range debian {
 			args = append(args, "--ro-bind-try", dir, dir)
