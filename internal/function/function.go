@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,6 +129,10 @@ func runnable(runtime string) error {
 		WithHint("use python3.x, nodejs16.x or later, provided.al2 or provided.al2023")
 }
 
+// variableNames are those that an environment variable may have. AWS asks for
+// two characters, for which there is no reason.
+var variableNames = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
+
 // check says what is wrong with a version's configuration.
 func (v *Version) check() error {
 	if v.Runtime == "" || v.Handler == "" {
@@ -153,8 +158,12 @@ func (v *Version) check() error {
 		if execution.Reserved(name) {
 			reserved = append(reserved, name)
 		}
-		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
-			return invalid("the environment variable %q has a name or a value that no process can have", name)
+		if strings.Contains(value, "\x00") {
+			return invalid("the environment variable %q has a value that no process can have", name)
+		}
+		if !variableNames.MatchString(name) && !execution.Reserved(name) {
+			return fault.New(fault.Invalid, "ValidationException", "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: "+
+				"Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]: %q does not", name)
 		}
 	}
 	if len(reserved) > 0 {

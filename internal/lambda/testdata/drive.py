@@ -177,6 +177,7 @@ refuses("AccessDeniedException", 403, la.create_function, "iam:PassRole", **{**n
 refuses("InvalidParameterValueException", 400, la.create_function, "does not run on Vodwright", **{**new, "Runtime": "java21"})
 refuses("InvalidParameterValueException", 400, la.create_function, "no longer supported", **{**new, "Runtime": "python2.7"})
 refuses("InvalidParameterValueException", 400, la.create_function, "Reserved keys used in this request: AWS_REGION", **new, Environment={"Variables": {"AWS_REGION": "x"}})
+refuses("ValidationException", 400, la.create_function, "environment.variables", **new, Environment={"Variables": {"1-a": "x"}})
 refuses("InvalidParameterValueException", 400, la.create_function, "4KB limit", **new, Environment={"Variables": {"X": "x" * 4096}})
 refuses("InvalidParameterValueException", 400, la.create_function, "Could not unzip uploaded file", **{**new, "Code": {"ZipFile": b"nope"}})
 refuses("InvalidParameterValueException", 400, la.create_function, "NoSuchKey", **{**new, "Code": {"S3Bucket": "bucket", "S3Key": "nope"}})
