@@ -40,14 +40,14 @@ type unpacking struct {
 }
 
 // Open opens the store. What was unpacked before is removed: it need not have
-// reached the disk whole.
+// reached the disk whole. The folder becomes its owner's alone.
 func Open(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open packages %q: %w", dir, err)
 	}
 	s := &Store{dir: dir, unpacked: map[string]*unpacking{}, stale: map[string]bool{}}
-	if err := errors.Join(os.RemoveAll(s.folder("")), os.MkdirAll(s.folder(""), 0o755), os.MkdirAll(s.file(""), 0o700)); err != nil {
+	if err := errors.Join(os.RemoveAll(s.folder("")), os.MkdirAll(s.folder(""), 0o755), os.MkdirAll(s.file(""), 0o700), os.Chmod(dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("open packages %q: %w", dir, err)
 	}
 	return s, nil

@@ -96,7 +96,8 @@ func (e *Engine) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(syncDir(filepath.Dir(e.dir)), syncDir(e.dir)); err != nil {
+	// Whoever made the folder around it, nobody else of the machine reads objects.
+	if err := errors.Join(os.Chmod(e.dir, 0o700), syncDir(filepath.Dir(e.dir)), syncDir(e.dir)); err != nil {
 		return err
 	}
 	lock, err := os.OpenFile(filepath.Join(e.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)

@@ -528,6 +528,21 @@ func TestReleasedEventsNeverComeAgain(t *testing.T) {
 	}
 }
 
+func TestFolderIsItsOwnersAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "buckets")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("others may enter: %v, %v", info.Mode(), err)
+	}
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	e := newEngine(t)
 	_, err := Open(t.Context(), Config{Dir: e.dir})
