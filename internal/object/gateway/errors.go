@@ -42,11 +42,13 @@ func asS3(ctx context.Context, log *slog.Logger, err error) error {
 	if e.Code == "" || e.Kind == fault.Internal {
 		return s3err.GetAPIError(s3err.ErrInternalError)
 	}
-	switch e.Code { // versitygw compares these by value
+	switch e.Code { // versitygw compares these by value, or S3 names them otherwise
 	case "NoSuchKey":
 		return s3err.GetAPIError(s3err.ErrNoSuchKey)
 	case "MethodNotAllowed":
 		return s3err.GetAPIError(s3err.ErrMethodNotAllowed)
+	case "InvalidClientTokenId": // the session of a role or a user that is no more
+		return s3err.GetAPIError(s3err.ErrInvalidAccessKeyID)
 	}
 	text := e.Message
 	if e.Hint != "" {
