@@ -8,7 +8,11 @@ import (
 	"testing"
 
 	"vodwright.dev/vodwright/internal/awsapi"
+	"vodwright.dev/vodwright/internal/awsapi/events"
 	"vodwright.dev/vodwright/internal/awsapi/iam"
+	"vodwright.dev/vodwright/internal/awsapi/lambda"
+	"vodwright.dev/vodwright/internal/awsapi/logs"
+	"vodwright.dev/vodwright/internal/awsapi/mediaconvert"
 	"vodwright.dev/vodwright/internal/awsapi/sts"
 )
 
@@ -73,13 +77,30 @@ func TestEncodeQueryWritesMapsByKey(t *testing.T) {
 	}
 }
 
-func TestWholePatterns(t *testing.T) {
-	in := &iam.GetRoleRequest{RoleName: new("a b")}
-	if got := (&awsapi.Schema{Whole: true}).Validate(in); len(got) != 1 {
-		t.Errorf("%v: a name with a space", got)
-	}
-	if got := (&awsapi.Schema{Whole: true}).Validate(&iam.GetRoleRequest{RoleName: new("a.b")}); len(got) != 0 {
-		t.Errorf("%v: a good name", got)
+// TestPatternsAreOfTheWholeText checks it in an API of each kind of pattern.
+func TestPatternsAreOfTheWholeText(t *testing.T) {
+	const key = "01234567-89ab-cdef-0123-456789abcdef"
+	for _, c := range []struct {
+		in   any
+		good bool
+	}{
+		{&iam.GetRoleRequest{RoleName: new("a.b")}, true},
+		{&iam.GetRoleRequest{RoleName: new("a b")}, false},
+		{&iam.GetRoleRequest{RoleName: new("ab\n")}, false},
+		{&logs.DeleteLogGroupRequest{LogGroupName: new("/aws/lambda/f")}, true},
+		{&logs.DeleteLogGroupRequest{LogGroupName: new("/aws/lambda f")}, false},
+		{&lambda.DeleteFunctionRequest{FunctionName: new("arn:aws:lambda:us-east-1:000000000000:function:f")}, true},
+		{&lambda.DeleteFunctionRequest{FunctionName: new("f/../g")}, false},
+		{&events.DeleteRuleRequest{Name: new("a-rule")}, true},
+		{&events.DeleteRuleRequest{Name: new("a rule")}, false},
+		{&mediaconvert.Mp4Settings{SigningKmsKey: new("arn:aws:kms:us-east-1:000000000000:key/" + key)}, true},
+		{&mediaconvert.Mp4Settings{SigningKmsKey: new("arn:aws:kms:us-east-1:000000000000:key/mrk-0123456789abcdef0123456789abcdef")}, true},
+		{&mediaconvert.Mp4Settings{SigningKmsKey: new(key)}, true},
+		{&mediaconvert.Mp4Settings{SigningKmsKey: new(key + "0")}, false},
+	} {
+		if got := new(awsapi.Schema).Validate(c.in); len(got) == 0 != c.good {
+			t.Errorf("%+v: %v, want good %v", c.in, got, c.good)
+		}
 	}
 }
 

@@ -17,11 +17,9 @@ import (
 // document), payload (the member is the whole document), req, flat and
 // item=NAME (XML lists), attr (an XML attribute), min= and max= of
 // a number, a string's length or a list's size, itemmin= and itemmax= of each
-// item. pattern:"…" and itempattern:"…" are regular expressions.
+// item. pattern:"…" and itempattern:"…" are regular expressions of the whole text,
+// as the services match them.
 type Schema struct {
-	// Whole says that a pattern is of the whole text, as IAM means it; else it is
-	// looked for in the text, as MediaConvert does.
-	Whole    bool
 	fields   sync.Map // reflect.Type → []Field
 	patterns sync.Map // string → *regexp.Regexp
 }
@@ -102,11 +100,7 @@ func (s *Schema) compiled(pattern string) *regexp.Regexp {
 	if c, ok := s.patterns.Load(pattern); ok {
 		return c.(*regexp.Regexp)
 	}
-	expression := pattern
-	if s.Whole {
-		expression = `\A(?:` + pattern + `)\z`
-	}
-	re := regexp.MustCompile(expression)
+	re := regexp.MustCompile(`\A(?:` + pattern + `)\z`)
 	s.patterns.Store(pattern, re)
 	return re
 }

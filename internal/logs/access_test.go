@@ -38,7 +38,7 @@ g, s, arn = "/g", "s", "arn:aws:logs:us-east-1:000000000000:log-group:/g"
 logs.create_log_group(logGroupName=g, tags={"a": "b"})
 logs.create_log_stream(logGroupName=g, logStreamName=s)
 logs.put_log_events(logGroupName=g, logStreamName=s, logEvents=[{"timestamp": __import__("time").time_ns() // 10**6, "message": "m"}])
-logs.get_log_events(logGroupIdentifier=arn + ":*", logStreamName=s)
+logs.get_log_events(logGroupIdentifier=arn, logStreamName=s)
 logs.filter_log_events(logGroupIdentifier=arn)
 logs.describe_log_streams(logGroupName=g)
 logs.describe_log_groups()

@@ -107,6 +107,9 @@ func invalid(format string, args ...any) error {
 func describe(violations []awsapi.Violation) *fault.Error {
 	lines := make([]string, len(violations))
 	for i, v := range violations {
+		if v.Path == "/resourceArn" { // such as that of DescribeLogGroups, which ends in :*
+			return fault.New(fault.Invalid, "ValidationException", "Invalid resourceArn").WithHint("name the log group as its logGroupArn does, without :* at the end")
+		}
 		lines[i] = fmt.Sprintf("Value at '%s' failed to satisfy constraint: %s", strings.TrimPrefix(v.Path, "/"), v.Message)
 	}
 	errs := "errors"
@@ -138,7 +141,7 @@ func groupName(name, identifier *string) (string, error) {
 // groupOfARN takes a group's ARN, or its name, and returns the name.
 func groupOfARN(arn string) string {
 	if _, name, ok := strings.Cut(arn, ":log-group:"); ok && strings.HasPrefix(arn, "arn:") {
-		return strings.TrimSuffix(name, ":*")
+		return name
 	}
 	return arn
 }
@@ -147,18 +150,10 @@ func (s *server) createLogGroup(ctx context.Context, _ *apiserver.Call, in *wire
 	if in.KmsKeyId != nil {
 		return nil, invalid("Vodwright has no keys to encrypt log groups with (kmsKeyId)")
 	}
-	if strings.ContainsFunc(value(in.LogGroupName), notOfName) {
-		return nil, invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", value(in.LogGroupName))
-	}
 	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
 	return &wire.CreateLogGroupOutput{}, s.store.CreateLogGroup(ctx, Group{Name: value(in.LogGroupName), Created: s.now()}, in.Tags)
-}
-
-// notOfName reports whether a character is none of a group's name.
-func notOfName(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_/#", r)
 }
 
 func (s *server) now() time.Time { return s.logs.now().UTC().Truncate(time.Millisecond) }

@@ -198,6 +198,9 @@ func (g *generator) tag(s *shape, name string, mb member, required bool) (string
 	patterns := ""
 	pattern := func(key string, s *shape) error {
 		re := unicodeEscape.ReplaceAllString(s.Pattern, `\x{$1}`)
+		if m := looseKey.FindStringSubmatch(re); m != nil {
+			re = m[1] + "(" + m[2] + ")$"
+		}
 		if s.Pattern == "" || lookAround.MatchString(re) {
 			return nil // Go's expressions look neither ahead nor behind: such rules are the room's own to check
 		}
@@ -268,6 +271,10 @@ func (g *generator) goType(name string, pointer bool) (string, error) {
 
 // lookAround is what Go's regular expressions do not know.
 var lookAround = regexp.MustCompile(`\(\?<?[!=]`)
+
+// looseKey is MediaConvert's pattern of a KMS key, whose alternatives lost their
+// parentheses: as written, no ARN of a multi-Region key would match as a whole.
+var looseKey = regexp.MustCompile(`^(\^\(arn:.*:key/\)\?)([^|]*\|mrk-[^|]*)\$$`)
 
 // unicodeEscape is how Java writes a character in a regular expression.
 var unicodeEscape = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)

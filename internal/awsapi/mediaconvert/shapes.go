@@ -1210,7 +1210,7 @@ type CmfcSettings struct {
 	ManifestMetadataSignaling   CmfcManifestMetadataSignaling   `json:"manifestMetadataSignaling,omitzero" aws:"manifestMetadataSignaling"`
 	Scte35Esam                  CmfcScte35Esam                  `json:"scte35Esam,omitzero" aws:"scte35Esam"`
 	Scte35Source                CmfcScte35Source                `json:"scte35Source,omitzero" aws:"scte35Source"`
-	SigningKmsKey               *string                         `json:"signingKmsKey,omitzero" aws:"signingKmsKey,min=1" pattern:"^(arn:aws(-us-gov|-cn)?:kms:[a-z-]{2,6}-(east|west|central|((north|south)(east|west)?))-[1-9]{1,2}:\\d{12}:key/)?[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}|mrk-[a-fA-F0-9]{32}$"`
+	SigningKmsKey               *string                         `json:"signingKmsKey,omitzero" aws:"signingKmsKey,min=1" pattern:"^(arn:aws(-us-gov|-cn)?:kms:[a-z-]{2,6}-(east|west|central|((north|south)(east|west)?))-[1-9]{1,2}:\\d{12}:key/)?([a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}|mrk-[a-fA-F0-9]{32})$"`
 	TimedMetadata               CmfcTimedMetadata               `json:"timedMetadata,omitzero" aws:"timedMetadata"`
 	TimedMetadataBoxVersion     CmfcTimedMetadataBoxVersion     `json:"timedMetadataBoxVersion,omitzero" aws:"timedMetadataBoxVersion"`
 	TimedMetadataSchemeIdUri    *string                         `json:"timedMetadataSchemeIdUri,omitzero" aws:"timedMetadataSchemeIdUri,max=1000"`
@@ -1339,7 +1339,7 @@ type Mp4Settings struct {
 	FreeSpaceBox      Mp4FreeSpaceBox   `json:"freeSpaceBox,omitzero" aws:"freeSpaceBox"`
 	MoovPlacement     Mp4MoovPlacement  `json:"moovPlacement,omitzero" aws:"moovPlacement"`
 	Mp4MajorBrand     *string           `json:"mp4MajorBrand,omitzero" aws:"mp4MajorBrand"`
-	SigningKmsKey     *string           `json:"signingKmsKey,omitzero" aws:"signingKmsKey,min=1" pattern:"^(arn:aws(-us-gov|-cn)?:kms:[a-z-]{2,6}-(east|west|central|((north|south)(east|west)?))-[1-9]{1,2}:\\d{12}:key/)?[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}|mrk-[a-fA-F0-9]{32}$"`
+	SigningKmsKey     *string           `json:"signingKmsKey,omitzero" aws:"signingKmsKey,min=1" pattern:"^(arn:aws(-us-gov|-cn)?:kms:[a-z-]{2,6}-(east|west|central|((north|south)(east|west)?))-[1-9]{1,2}:\\d{12}:key/)?([a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}|mrk-[a-fA-F0-9]{32})$"`
 }
 
 // MpdSettings is the API's shape of that name. Members that are nil, or "" of an enumeration, are absent.
@@ -1353,7 +1353,7 @@ type MpdSettings struct {
 	ManifestMetadataSignaling MpdManifestMetadataSignaling `json:"manifestMetadataSignaling,omitzero" aws:"manifestMetadataSignaling"`
 	Scte35Esam                MpdScte35Esam                `json:"scte35Esam,omitzero" aws:"scte35Esam"`
 	Scte35Source              MpdScte35Source              `json:"scte35Source,omitzero" aws:"scte35Source"`
-	SigningKmsKey             *string                      `json:"signingKmsKey,omitzero" aws:"signingKmsKey,min=1" pattern:"^(arn:aws(-us-gov|-cn)?:kms:[a-z-]{2,6}-(east|west|central|((north|south)(east|west)?))-[1-9]{1,2}:\\d{12}:key/)?[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}|mrk-[a-fA-F0-9]{32}$"`
+	SigningKmsKey             *string                      `json:"signingKmsKey,omitzero" aws:"signingKmsKey,min=1" pattern:"^(arn:aws(-us-gov|-cn)?:kms:[a-z-]{2,6}-(east|west|central|((north|south)(east|west)?))-[1-9]{1,2}:\\d{12}:key/)?([a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}|mrk-[a-fA-F0-9]{32})$"`
 	TimedMetadata             MpdTimedMetadata             `json:"timedMetadata,omitzero" aws:"timedMetadata"`
 	TimedMetadataBoxVersion   MpdTimedMetadataBoxVersion   `json:"timedMetadataBoxVersion,omitzero" aws:"timedMetadataBoxVersion"`
 	TimedMetadataSchemeIdUri  *string                      `json:"timedMetadataSchemeIdUri,omitzero" aws:"timedMetadataSchemeIdUri,max=1000"`

@@ -46,7 +46,7 @@ func NewIAM(cfg Config) http.Handler {
 	}
 	return apiserver.NewServer(apiserver.Config{
 		API: wire.API(), Handlers: handlers, Authenticate: s.Authenticate, Access: s.access, Authorize: s.Authorize,
-		Describe: describe, Code: code, Schema: &awsapi.Schema{Whole: true}, Logger: cfg.Logger,
+		Describe: describe, Code: code, Schema: &awsapi.Schema{}, Logger: cfg.Logger,
 	})
 }
 
@@ -56,7 +56,7 @@ func NewSTS(cfg Config) http.Handler {
 	return apiserver.NewServer(apiserver.Config{
 		API: sts.API(), Handlers: s.sessions(), Authenticate: s.Authenticate,
 		Access:    func(string, *apiserver.Call, any) []apiserver.Access { return nil },
-		Authorize: s.Authorize, Describe: describe, Code: code, Schema: &awsapi.Schema{Whole: true}, Logger: cfg.Logger,
+		Authorize: s.Authorize, Describe: describe, Code: code, Schema: &awsapi.Schema{}, Logger: cfg.Logger,
 	})
 }
 

@@ -35,6 +35,7 @@ logs.tag_log_group(logGroupName="/g/1", tags={"c": "d"})
 logs.untag_log_group(logGroupName="/g/1", tags=["a"])
 assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"c": "d"}
 refused("ResourceNotFoundException", logs.list_tags_for_resource, resourceArn=arn + "x")
+assert "Invalid resourceArn" in refused("ValidationException", logs.list_tags_for_resource, resourceArn=arn + ":*")
 logs.put_retention_policy(logGroupName="/g/1", retentionInDays=3)
 logs.delete_retention_policy(logGroupName="/g/1")
 assert "retentionInDays" not in logs.describe_log_groups(logGroupNamePrefix="/g/1")["logGroups"][0]
@@ -84,7 +85,8 @@ assert text(read(limit=2)) == ["a 4", "a 5"]
 assert text(read(startTime=now + 11, endTime=now + 31, startFromHead=True)) == ["a 1", "a 2"]
 refused("InvalidParameterException", read, nextToken="nonsense")
 refused("ResourceNotFoundException", logs.get_log_events, logGroupName=group, logStreamName="none")
-assert text(logs.get_log_events(logGroupIdentifier=pages[0]["logGroups"][0]["arn"], logStreamName="d")) == []
+assert text(logs.get_log_events(logGroupIdentifier=pages[0]["logGroups"][0]["logGroupArn"], logStreamName="d")) == []
+refused("InvalidParameterException", logs.get_log_events, logGroupIdentifier=pages[0]["logGroups"][0]["arn"], logStreamName="d")
 
 # All streams, by time.
 found = lambda **a: [e["message"] for p in logs.get_paginator("filter_log_events").paginate(logGroupName=group, **a) for e in p["events"]]
