@@ -41,6 +41,9 @@ func ParseTemplate(data []byte) (TemplateDocument, error) {
 	case names["outputGroups"]:
 		out.Template.Settings = &mc.JobTemplateSettings{}
 		decoded, err = schema.DecodeJSON(doc, out.Template.Settings)
+	case names["containerSettings"], names["videoDescription"], names["audioDescriptions"]:
+		return out, fault.New(fault.Invalid, CodeBadRequest, "the document is the settings of a preset, not of a job template").
+			WithHint("aws mediaconvert create-preset --name NAME --settings file://FILE makes a preset of it")
 	default:
 		return out, fault.New(fault.Invalid, CodeBadRequest, "the document has neither Settings nor OutputGroups").
 			WithHint("give a job template, a job, or the settings of either")

@@ -15,6 +15,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/awsapi"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 )
 
@@ -132,6 +133,15 @@ func TestImportOfAJobLosesWhatIsOfTheJob(t *testing.T) {
 }
 
 // The exported file is the job_template.json of a function as the walkthrough has it.
+func TestSettingsOfAPresetAreToldApart(t *testing.T) {
+	for _, doc := range []string{`{"VideoDescription":{"CodecSettings":{"Codec":"H_264"}},"ContainerSettings":{"Container":"M3U8"}}`, `{"audioDescriptions":[]}`} {
+		_, err := mediaconvert.ParseTemplate([]byte(doc))
+		if f := fault.Of(err); f == nil || f.Kind != fault.Invalid || !strings.Contains(f.Hint, "create-preset") {
+			t.Errorf("%s: %v", doc, err)
+		}
+	}
+}
+
 func TestAnExportRunsAsJobTemplateJSON(t *testing.T) {
 	base := serve(t)
 	parsed, err := mediaconvert.ParseTemplate(ours(t))
