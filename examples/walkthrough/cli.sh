@@ -104,8 +104,9 @@ JSON
 		"{\"LambdaFunctionConfigurations\":[{\"Id\":\"uploads\",\"LambdaFunctionArn\":\"$(text lambda get-function-configuration --function-name "$name" --query FunctionArn)\",\"Events\":[\"s3:ObjectCreated:*\"]}]}"
 
 	aws s3api put-object --bucket "$source" --key "inbox/$(basename "$video")" --body "$video" >"$work/put.json"
+	input="s3://$source/inbox/$(basename "$video")"
 	job=$(until_some text mediaconvert list-jobs --order DESCENDING --max-results 20 \
-		--query "Jobs[?Settings.Inputs[0].FileInput=='s3://$source/inbox/$(basename "$video")'].Id | [0]")
+		--query "Jobs[?Settings.Inputs[0].FileInput=='${input//\'/\\\'}'].Id | [0]")
 	wait_job "$job"
 	show "$domain" "assets/$(text mediaconvert get-job --id "$job" --query Job.UserMetadata.assetID)/HLS/$(stem "$video").m3u8"
 	aws logs filter-log-events --log-group-name "/aws/lambda/$name" --filter-pattern job --query 'events[].message' --output text
@@ -177,14 +178,15 @@ wait_job() {
 # show DOMAIN PATH: the stream's playlist through the distribution, and what the
 # private bucket says to the same wish.
 show() {
-	local url="https://$1$port/$2"
-	url=${url// /%20}
+	local path url
+	path=$(python3 -c 'import sys, urllib.parse; print(urllib.parse.quote(sys.argv[1]))' "$2")
+	url="https://$1$port/$path"
 	echo "$url"
 	curl -sSf ${VODWRIGHT_CA_FILE:+--cacert "$VODWRIGHT_CA_FILE"} -H 'Origin: https://player.example' -D "$work/headers" "$url" -o "$work/index.m3u8"
 	head -n 4 "$work/index.m3u8"
 	grep -i '^access-control-allow-origin:' "$work/headers"
 	[ -n "${AWS_ENDPOINT_URL:-}" ] || return 0
-	curl -s -o "$work/denied" -w 'straight from the bucket: %{http_code}\n' "$AWS_ENDPOINT_URL/$streams/${2// /%20}"
+	curl -s -o "$work/denied" -w 'straight from the bucket: %{http_code}\n' "$AWS_ENDPOINT_URL/$streams/$path"
 }
 
 down() {
