@@ -153,6 +153,9 @@ func (a automator) make(ctx context.Context, o automationOrder) (automated, erro
 			if errors.As(err, &api) && (api.ErrorCode() == "NotFound" || api.ErrorCode() == "NoSuchBucket") {
 				return automated{}, fault.New(fault.NotFound, "NoSuchBucket", "there is no bucket %q", b).WithHint("aws s3 mb s3://%s makes it", b)
 			}
+			if errors.As(err, &api) && api.ErrorCode() == "BadRequest" { // the answer to HEAD has no words
+				return automated{}, fault.New(fault.Invalid, "InvalidBucketName", "%q is no name of a bucket", b).WithHint("aws s3 ls shows what is there")
+			}
 			return automated{}, fmt.Errorf("look for bucket %q: %w", b, a.client.s3Fault(err))
 		}
 	}
@@ -163,6 +166,9 @@ func (a automator) make(ctx context.Context, o automationOrder) (automated, erro
 		return automated{}, fmt.Errorf("read job template %q: %w", o.template, err)
 	}
 	if err := a.mine(ctx, o.name); err != nil {
+		return automated{}, err
+	}
+	if err := a.roleExists(ctx, o.role); err != nil {
 		return automated{}, err
 	}
 	role, err := a.ensureRole(ctx, o, bucket)
@@ -307,6 +313,26 @@ func policy(statements ...statement) string {
 		panic(err) // strings
 	}
 	return string(doc)
+}
+
+// roleExists refuses a role that is not there, with which every job would fail. A
+// caller who may not look is believed.
+func (a automator) roleExists(ctx context.Context, arn string) error {
+	if arn == "" {
+		return nil
+	}
+	_, name, ok := strings.Cut(arn, ":role/")
+	if !ok {
+		return fault.New(fault.Invalid, "", "%q is no ARN of a role", arn).WithHint("arn:aws:iam::%s:role/NAME, as aws iam list-roles shows it", iam.AccountID)
+	}
+	err := a.client.iamCall(ctx, "GetRole", url.Values{"RoleName": {name[strings.LastIndexByte(name, '/')+1:]}})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return fault.New(fault.NotFound, "", "there is no role %s", arn).WithHint("aws iam list-roles shows what is there; without --role one is made")
+	case err != nil && !fault.Is(err, fault.Denied):
+		return fmt.Errorf("look for role %s: %w", arn, err)
+	}
+	return nil
 }
 
 // ensureRole makes the role in which events make jobs, which is also the jobs' own

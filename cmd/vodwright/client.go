@@ -35,11 +35,12 @@ type client struct {
 	s3       *s3.Client
 }
 
-// connect finds the server: AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID when they are
-// set, else the server of the data folder.
+// connect finds the server: the one of the data folder when --data is given, else
+// AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID when they are set, else again the data
+// folder's.
 func connect(p *program, data string) (*client, error) {
 	get := p.getenv
-	if get("AWS_ENDPOINT_URL") == "" || get("AWS_ACCESS_KEY_ID") == "" {
+	if p.dataGiven || get("AWS_ENDPOINT_URL") == "" || get("AWS_ACCESS_KEY_ID") == "" {
 		vars, err := awsEnvironment(data, false)
 		if err != nil {
 			return nil, err

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -38,6 +39,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	json           bool
+	dataGiven      bool // --data stands on the command line
 }
 
 type commandLine struct {
@@ -99,7 +101,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		fmt.Fprintf(stderr, "vodwright: %v\nhint: vodwright --help shows commands and examples\n", err)
 		return fault.Invalid.ExitCode()
 	}
-	p := &program{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, json: cli.JSON}
+	given := slices.ContainsFunc(parsed.Path, func(e *kong.Path) bool { return e.Flag != nil && e.Flag.Name == "data" && !e.Resolved })
+	p := &program{dataGiven: given, ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, json: cli.JSON}
 	return p.report(parsed.Run(p))
 }
 
