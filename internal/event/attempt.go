@@ -134,7 +134,7 @@ func (b *Bus) attempt(ctx context.Context, d Delivery, rule Rule, target Target,
 		return b.cfg.Functions.InvokeAsync(ctx, target.ARN, payload, b.RuleARN(rule.Name), b.account, principalEvents, d.Lineage)
 	case kind == APIDestination && b.cfg.Webhooks != nil:
 		id := d.EventID + "." + StableID(d.Route)[:8] // one event to two targets is two messages
-		entry.Status, err = b.cfg.Webhooks.Send(ctx, target.ARN, target.HTTP, id, b.now(), payload)
+		entry.Status, err = b.cfg.Webhooks.Send(ctx, target.ARN, target.HTTP.of(d.Body), id, b.now(), payload)
 		return err
 	}
 	return noTarget(target.ARN)

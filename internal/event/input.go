@@ -274,3 +274,46 @@ func lookUp(v any, path string) (any, bool) {
 	}
 	return v, true
 }
+
+// of returns the part with every value that is a path, $.detail.id, replaced by
+// what is there in the event: a string as it is, anything else as JSON, and
+// nothing when there is nothing.
+func (h *HTTPPart) of(event []byte) *HTTPPart {
+	if h == nil {
+		return nil
+	}
+	var tree any
+	d := json.NewDecoder(bytes.NewReader(event))
+	d.UseNumber()
+	if d.Decode(&tree) != nil {
+		return h
+	}
+	value := func(text string) string {
+		if _, err := parsePath(text); err != nil || !strings.HasPrefix(text, "$.") {
+			return text
+		}
+		v, ok := lookUp(tree, text)
+		if s, isText := v.(string); isText || !ok {
+			return s
+		}
+		var b bytes.Buffer
+		writeJSON(&b, v)
+		return b.String()
+	}
+	out := &HTTPPart{}
+	for _, v := range h.Path {
+		out.Path = append(out.Path, value(v))
+	}
+	values := func(in map[string]string) map[string]string {
+		if in == nil {
+			return nil
+		}
+		m := make(map[string]string, len(in))
+		for k, v := range in {
+			m[k] = value(v)
+		}
+		return m
+	}
+	out.Header, out.Query = values(h.Header), values(h.Query)
+	return out
+}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -92,5 +93,25 @@ func TestShapes(t *testing.T) {
 	var d ObjectDetail
 	if json.Unmarshal(e.Detail, &d) != nil || d.DeletionType != "Delete Marker Created" || d.Reason != "DeleteObject" || d.Object.Size != nil {
 		t.Errorf("%s", e.Detail)
+	}
+}
+
+func TestDynamicHTTPParameters(t *testing.T) {
+	doc := []byte(`{"source":"s","detail":{"id":"a/b","n":7,"list":["x",{"k":true}]}}`)
+	got := (&HTTPPart{
+		Path:   []string{"$.detail.id", "$.detail.n", "plain", "$5", "$.detail.absent"},
+		Header: map[string]string{"X-K": "$.detail.list[1]", "X-P": "$.detail.list[0]"},
+		Query:  map[string]string{"s": "$.source", "bad": "$.detail."},
+	}).of(doc)
+	want := &HTTPPart{
+		Path:   []string{"a/b", "7", "plain", "$5", ""},
+		Header: map[string]string{"X-K": `{"k":true}`, "X-P": "x"},
+		Query:  map[string]string{"s": "s", "bad": "$.detail."},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if (*HTTPPart)(nil).of(doc) != nil {
+		t.Error("a part of nothing")
 	}
 }
