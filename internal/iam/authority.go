@@ -34,6 +34,11 @@ type Use struct {
 // a session. A signature for another service is refused.
 func (a *Authority) Authenticate(r *http.Request, service string) (sigv4.Identity, error) {
 	now := a.now()
+	release, err := a.admit(r, service)
+	if err != nil {
+		return sigv4.Identity{}, err
+	}
+	defer release()
 	id, err := sigv4.Verify(r, now, func(id string) (sigv4.Credential, bool) { return a.credential(id) })
 	if err != nil {
 		return id, err
@@ -43,6 +48,31 @@ func (a *Authority) Authenticate(r *http.Request, service string) (sigv4.Identit
 	}
 	a.used.Store(id.AccessKeyID, Use{now, id.Service, id.Region})
 	return id, nil
+}
+
+// Bounds of bodies that are in memory before anybody knows whose they are: who
+// knows an access key's id alone could fill the memory with packages of functions.
+const (
+	largeBody   = 4 << 20 // bytes
+	largeBodies = 4       // at once
+	largeWait   = 30 * time.Second
+)
+
+// admit lets a request with a large body in when there are few of them, until
+// release is called.
+func (a *Authority) admit(r *http.Request, service string) (release func(), err error) {
+	if r.ContentLength >= 0 && r.ContentLength <= largeBody || sigv4.MaxBody(service) <= largeBody {
+		return func() {}, nil
+	}
+	timer := time.NewTimer(largeWait)
+	defer timer.Stop()
+	select {
+	case a.large <- struct{}{}:
+		return func() { <-a.large }, nil
+	case <-r.Context().Done():
+	case <-timer.C:
+	}
+	return nil, fault.New(fault.Unavailable, "ServiceException", "too many large requests at once").WithHint("try again, or put the function's code in a bucket")
 }
 
 // LastUse returns when an access key signed its last request since the server started.

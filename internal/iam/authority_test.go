@@ -3,6 +3,7 @@ package iam_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -515,6 +516,43 @@ func TestAuthenticate(t *testing.T) {
 	h.do(h.Change(ctx, iam.KindUser, "anna", func(p *iam.Principal) error { p.Keys[0].Inactive = true; return nil }))
 	_, err = h.Authenticate(sign(t, key, "", "iam", h.now), "iam")
 	wantCode(t, "inactive", err, sigv4.CodeUnknownKey)
+}
+
+// Large bodies are read a few at once: before their signature is known to be wrong.
+func TestLargeBodiesWait(t *testing.T) {
+	h := newHouse(t)
+	_, key := h.user("anna", "")
+	large := func(ctx context.Context) (*http.Request, *io.PipeWriter) {
+		body, w := io.Pipe()
+		r := sign(t, iam.AccessKey{ID: key.ID, Secret: "x"}, "", "lambda", h.now).WithContext(ctx)
+		r.Body, r.ContentLength = body, 5<<20
+		return r, w
+	}
+	var reads []*io.PipeWriter
+	done := make(chan error)
+	for range 4 {
+		r, w := large(t.Context())
+		go func() { _, err := h.Authenticate(r, "lambda"); done <- err }()
+		if _, err := w.Write([]byte("x")); err != nil { // it is being read
+			t.Fatal(err)
+		}
+		reads = append(reads, w)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	r, _ := large(ctx)
+	_, err := h.Authenticate(r, "lambda")
+	wantCode(t, "a fifth", err, "ServiceException")
+	_, err = h.Authenticate(sign(t, key, "", "lambda", h.now), "lambda")
+	wantCode(t, "a small one", err, "")
+	for _, w := range reads {
+		w.Close()
+		wantCode(t, "a large one", <-done, sigv4.CodeMismatch)
+	}
+	r, w := large(t.Context())
+	w.Close()
+	_, err = h.Authenticate(r, "lambda")
+	wantCode(t, "one more", err, sigv4.CodeMismatch)
 }
 
 // One authorisation of a user with a managed and an inline policy, conditions and all.

@@ -44,6 +44,7 @@ type Authority struct {
 	keys       map[string]*entity  // users by access key id
 	sessions   map[string]*Session // by access key id
 	used       sync.Map            // access key id: Use
+	large      chan struct{}       // holds one for each large body that is read
 }
 
 // entity is a principal with its documents parsed.
@@ -62,6 +63,7 @@ type managed struct {
 // Open returns the Authority over what the store holds.
 func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	a := &Authority{
+		large: make(chan struct{}, largeBodies),
 		store: cfg.Store, root: cfg.Root, now: cfg.Clock, log: cfg.Logger, aws: awsManaged(),
 		principals: map[Kind]map[string]*entity{KindUser: {}, KindRole: {}}, policies: map[string]*managed{},
 		keys: map[string]*entity{}, sessions: map[string]*Session{},
