@@ -63,7 +63,8 @@ func Deploy(ctx context.Context, store Resources, account string, d Distribution
 			if err != nil {
 				return Deployed{}, err
 			}
-			origin.Signed = control.config.SigningBehavior == cf.OriginAccessControlSigningBehaviorsAlways
+			// No viewer's Authorization header reaches a bucket, so no-override signs always.
+			origin.Signed = control.config.SigningBehavior != cf.OriginAccessControlSigningBehaviorsNever
 		}
 		out.Origins[value(o.Id)] = origin
 	}

@@ -27,9 +27,6 @@ func checkOriginAccessControl(c *cf.OriginAccessControlConfig) error {
 	case c.OriginAccessControlOriginType != cf.OriginAccessControlOriginTypesS3:
 		return fault.New(fault.Invalid, "InvalidArgument", "The parameter OriginAccessControlOriginType does not allow %q; it allows s3.", c.OriginAccessControlOriginType).
 			WithHint("origins are buckets here")
-	case c.SigningBehavior == cf.OriginAccessControlSigningBehaviorsNo_Override:
-		return fault.New(fault.Invalid, "InvalidArgument", "The parameter SigningBehavior does not allow \"no-override\" yet; it allows always and never.").
-			WithHint("no viewer's Authorization header reaches a bucket through the edge, so always does the same")
 	}
 	return nil
 }

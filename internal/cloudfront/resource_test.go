@@ -51,7 +51,7 @@ func TestWhatADistributionRefersTo(t *testing.T) {
 	base, records, edge := serveFor(t, nil)
 	c, ctx := client(base), t.Context()
 	control, err := c.CreateOriginAccessControl(ctx, &sdk.CreateOriginAccessControlInput{OriginAccessControlConfig: &types.OriginAccessControlConfig{
-		Name: aws.String("streams"), OriginAccessControlOriginType: "s3", SigningBehavior: "always", SigningProtocol: "sigv4",
+		Name: aws.String("streams"), OriginAccessControlOriginType: "s3", SigningBehavior: "no-override", SigningProtocol: "sigv4",
 	}})
 	if err != nil || !strings.HasSuffix(*control.Location, "/2020-05-31/origin-access-control/"+*control.OriginAccessControl.Id) {
 		t.Fatalf("%+v, %v", control, err)

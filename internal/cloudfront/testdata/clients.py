@@ -103,7 +103,7 @@ own = cf.create_origin_request_policy(OriginRequestPolicyConfig={
     "Name": "own", "HeadersConfig": {"HeaderBehavior": "allViewer"}, "CookiesConfig": {"CookieBehavior": "all"}, "QueryStringsConfig": {"QueryStringBehavior": "all"}})
 cf.delete_origin_request_policy(Id=own["OriginRequestPolicy"]["Id"], IfMatch=own["ETag"])
 
-for bad in ({"OriginAccessControlOriginType": "lambda"}, {"SigningBehavior": "no-override"}, {"Name": "a" * 65}):
+for bad in ({"OriginAccessControlOriginType": "lambda"}, {"SigningBehavior": "some"}, {"Name": "a" * 65}):
     fails("InvalidArgument", cf.create_origin_access_control, OriginAccessControlConfig={
         "Name": "own", "SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3", **bad})
 
