@@ -64,7 +64,7 @@ func (d *download) connectFault(err error) error {
 	switch {
 	case errors.Is(err, errPolicy):
 		return fault.New(fault.Denied, codePolicy, "%s is at an address of this machine or of a private network", place(d.url)).
-			WithHint("inputs from private networks have to be allowed in the server's configuration")
+			WithHint("vodwright serve --private-input lets jobs fetch from private networks")
 	case errors.Is(err, errRedirects):
 		return fault.New(fault.Invalid, codePolicy, "%s redirects more than %d times", place(d.url), maxRedirects)
 	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verification):
