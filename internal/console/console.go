@@ -43,10 +43,6 @@ func Handler() http.Handler {
 	return c
 }
 
-// PlayerPath returns the path and query of the page that plays src, an absolute
-// http or https URL of a playlist or a video file.
-func PlayerPath(src string) string { return "/_/player?src=" + url.QueryEscape(src) }
-
 type console struct {
 	files   map[string]file // by name
 	landing *template.Template
