@@ -12,7 +12,6 @@ import (
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/iam"
-	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/store"
 )
 
@@ -210,21 +209,6 @@ func securityHeaders(s *cf.ResponseHeadersPolicySecurityHeadersConfig) []edge.Re
 		add("X-XSS-Protection", text, h.Override)
 	}
 	return out
-}
-
-// firewallLines reads what the firewall logged of a distribution (firewallLog writes it).
-func firewallLines(records *store.Store) wafv2.Log {
-	return func(ctx context.Context, distribution string, from, until time.Time, limit int) ([]wafv2.Logged, error) {
-		events, err := records.LogEvents(ctx, logs.EventQuery{Group: "aws-waf-logs-" + distribution, From: from, Until: until, Limit: limit})
-		if fault.Is(err, fault.NotFound) {
-			return nil, nil // nothing has matched yet
-		}
-		out := make([]wafv2.Logged, len(events))
-		for i, e := range events {
-			out[i] = wafv2.Logged{Time: e.Time, Text: e.Message}
-		}
-		return out, err
-	}
 }
 
 // texts are the words of an enumeration.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/edge/fastlane"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/front"
 )
 
@@ -22,6 +23,25 @@ const (
 	// less than the 10 s after which container runtimes kill.
 	stopGrace = 8 * time.Second
 )
+
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "", "cannot listen on %s: %w", address, err).
+			WithHint("choose another address with --listen and --tls-listen; port 0 is any free port")
+	}
+	return l, nil
+}
+
+func portOf(l net.Listener) int {
+	if l == nil {
+		return 0
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); ok {
+		return a.Port
+	}
+	return 0
+}
 
 // entrance is one listener: a lane for the edge's plain requests in front of an
 // http.Server for everything else.

@@ -6,40 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"path/filepath"
 	"runtime/debug"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
-	"vodwright.dev/vodwright/internal/cloudfront"
-	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
-	"vodwright.dev/vodwright/internal/console"
-	"vodwright.dev/vodwright/internal/edge"
-	"vodwright.dev/vodwright/internal/edge/accesslog"
-	"vodwright.dev/vodwright/internal/event"
-	"vodwright.dev/vodwright/internal/event/webhook"
-	"vodwright.dev/vodwright/internal/eventbridge"
 	"vodwright.dev/vodwright/internal/fault"
-	"vodwright.dev/vodwright/internal/fetch"
 	"vodwright.dev/vodwright/internal/ffmpeg"
-	"vodwright.dev/vodwright/internal/front"
-	"vodwright.dev/vodwright/internal/iam"
-	"vodwright.dev/vodwright/internal/iam/api"
-	"vodwright.dev/vodwright/internal/job"
-	"vodwright.dev/vodwright/internal/lambda"
-	"vodwright.dev/vodwright/internal/logs"
-	"vodwright.dev/vodwright/internal/mediaconvert"
-	"vodwright.dev/vodwright/internal/object"
-	"vodwright.dev/vodwright/internal/probe"
-	"vodwright.dev/vodwright/internal/queue"
-	"vodwright.dev/vodwright/internal/store"
-	"vodwright.dev/vodwright/internal/tlsca"
-	"vodwright.dev/vodwright/internal/waf"
-	"vodwright.dev/vodwright/internal/worker"
 )
 
 const (
@@ -111,152 +84,18 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		return err
 	}
 	defer unlock()
-	key, err := iam.OpenRoot(data)
-	if err != nil {
+	h := &house{flags: c, data: data, log: log}
+	defer closing(&err, h) // when the servers have ended
+	if err := h.open(p.ctx); err != nil {
 		return err
 	}
-
-	records, err := store.Open(p.ctx, store.Config{Path: filepath.Join(data, "records.db"), Logger: log})
-	if err != nil {
-		return err
-	}
-	defer closing(&err, records)
-	facts := &eventRecords{Store: records}
-	authority, err := iam.Open(p.ctx, iam.Config{Store: records, Root: key, Logger: log})
-	if err != nil {
-		return err
-	}
-	notified := &notifiedFunctions{} // which exist after the buckets do
-	buckets, err := object.Open(p.ctx, object.Config{
-		Dir: filepath.Join(data, "buckets"), Region: region, AccountID: iam.AccountID,
-		Root:        object.Credential{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
-		Credentials: bucketKeys{authority}, Authority: bucketRights{authority}, Functions: notified,
-		Events: facts, Logger: log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
-	})
-	if err != nil {
-		return err
-	}
-	defer closing(&err, buckets)
-	tasks, err := queue.Open(p.ctx, queue.Config{Dir: filepath.Join(data, "queue"), Logger: log})
-	if err != nil {
-		return err
-	}
-	defer closing(&err, tasks)
-
-	runner, err := ffmpeg.New(ffmpeg.Config{FFmpegPath: c.Ffmpeg, Unsandboxed: c.Unsandboxed, Logger: log})
-	if err != nil {
-		return err
-	}
-	prober := probe.New(runner)
-	carrier := worker.New(worker.Config{
-		Dir: filepath.Join(data, "work"), FFmpeg: runner, Probe: prober,
-		Fetch:   fetch.New(fetch.Config{AllowPrivate: c.PrivateInput, Logger: log}),
-		Objects: bucketObjects{buckets}, Roles: jobRoles{buckets, authority}, Slots: c.Workers, Logger: log,
-	})
-	jobs, err := job.New(job.Config{Store: facts, Tasks: tasks, Runner: carrier, Slots: c.Workers, Logger: log})
-	if err != nil {
-		return err
-	}
-
-	journal := logs.New(logs.Config{Store: records, Logger: log})
-
-	listener, err := listen(c.Listen)
-	if err != nil {
-		return err
-	}
-	s := &serving{endpoints: endpoints{HTTP: "http://" + listener.Addr().String(), PID: os.Getpid()}, data: data}
-	var secure net.Listener
-	var ca *tlsca.CA
-	if c.TLSListen != "-" && c.TLSListen != "" {
-		if secure, err = listen(c.TLSListen); err != nil {
-			return errors.Join(err, listener.Close())
-		}
-		if ca, err = tlsca.Open(filepath.Join(data, "tls")); err != nil {
-			return errors.Join(err, listener.Close(), secure.Close())
-		}
-		s.HTTPS, s.CAFile = "https://"+secure.Addr().String(), ca.CertPEMPath()
-	}
-
-	fns, host, err := openFunctions(functionRooms{
-		data: data, endpoint: loopback(listener), unsandboxed: c.Unsandboxed, records: records, journal: journal, authority: authority, buckets: buckets, bus: &facts.bus, log: log,
-	})
-	if err != nil {
-		return err
-	}
-	notified.Functions = fns
-	lambdaAPI := lambda.New(lambda.Config{
-		Functions: fns, Buckets: functionPackages{buckets}, Authenticate: authority.Authenticate, Authorize: authority.Authorize,
-		Decide: functionPolicies{authority}.decide, PassRole: functionRoles{authority}.passRole, Account: iam.AccountID, Region: region, Logger: log,
-	})
-	accessLogs := accesslog.New(accesslog.Config{Dir: filepath.Join(data, "access-logs"), Bucket: logBuckets{buckets}, Logger: log})
-	defer closing(&err, accessLogs) // when the servers have ended
-	firewall := waf.New(waf.Config{Log: firewallLog{journal}, Logger: log})
-	cdn, err := edge.New(edge.Config{
-		Distributions: distributions{records}, Origin: bucketOrigin{buckets}, DomainSuffix: edgeDomain, TLSPort: portOf(secure), Logger: log,
-		TokenSecret: tokenSecret(key), AccessLogs: accessLogs, Firewall: firewall,
-	})
-	if err != nil {
-		return err
-	}
-	defer closing(&err, cdn)
-	jobAPI := mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log})
-	roles := &roleSessions{authority: authority}
-	webhooks := webhook.New(webhook.Config{Records: records, AllowPrivate: c.PrivateWebhooks, AllowLoopback: onlyLoopback(listener, secure)})
-	bus, err := event.NewBus(event.Config{
-		Store: records, Feeds: map[string]event.Feed{event.FeedObjects: objectFeed{records}, event.FeedJobs: jobFeed{records}},
-		Buckets: buckets, Functions: fns, Webhooks: webhooks, DeadLetters: deadLetters{buckets}, Logs: deliveryLogs{journal},
-		Jobs:    newAutomation(data, buckets, prober, jobsAPI{jobAPI, roles, records}),
-		Account: iam.AccountID, Region: region, Logger: log,
-	})
-	if err != nil {
-		return err
-	}
-	facts.bus.Store(bus)
-	door := &front.Door{
-		S3: buckets.Handler(), Edge: cdn, IsEdge: cdn.Owns, Console: below(lambda.DownloadPath, lambdaAPI.Downloads(), console.Handler()),
-		Services: map[string]http.Handler{
-			"mediaconvert": jobAPI,
-			"iam":          api.NewIAM(api.Config{Authority: authority, Logger: log}),
-			"sts":          api.NewSTS(api.Config{Authority: authority, Logger: log}),
-			"events": eventbridge.NewHandler(eventbridge.Config{
-				Records: records, Bus: bus, CheckEndpoint: webhooks.Check, PassRole: roles.passRole, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log,
-			}),
-			"lambda":     lambdaAPI,
-			"logs":       logs.NewHandler(logs.APIConfig{Logs: journal, Account: iam.AccountID, Region: region, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-			"wafv2":      wafv2.NewHandler(wafv2.Config{Store: records, Log: firewallLines(records), Forget: cdn.Forget, Account: iam.AccountID, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: records, Edge: cdn, LogBucket: buckets.HeadBucket, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authority.Authenticate, Authorize: authority.Authorize, Logger: log}),
-		},
+	s := &serving{endpoints: endpoints{HTTP: "http://" + h.listener.Addr().String(), PID: os.Getpid()}, data: data}
+	if h.secure != nil {
+		s.HTTPS, s.CAFile = "https://"+h.secure.Addr().String(), h.ca.CertPEMPath()
 	}
 
 	group, ctx := errgroup.WithContext(p.ctx)
-	group.Go(func() error { return authority.Run(ctx) })
-	group.Go(func() error { return buckets.Run(ctx) })
-	group.Go(func() error { return accessLogs.Run(ctx) })
-	group.Go(func() error { return firewall.Run(ctx) })
-	group.Go(func() error { return jobs.Run(ctx) })
-	group.Go(func() error { return bus.Run(ctx) })
-	group.Go(func() error { return journal.Run(ctx) })
-	group.Go(func() error { return host.Run(ctx) })
-	group.Go(func() error { return fns.Run(ctx) })
-	group.Go(func() error { return checkMedia(ctx, runner, c.Unsandboxed, log) })
-	entrances := []*entrance{newEntrance(listener, door, nil, log)}
-	if secure != nil {
-		entrances = append(entrances, newEntrance(secure, door, ca.Config(cdn.Owns), log))
-	}
-	for _, e := range entrances {
-		e.start(group)
-	}
-	group.Go(func() error {
-		<-ctx.Done()
-		end, stop := context.WithTimeout(context.Background(), stopGrace)
-		defer stop()
-		var ending sync.WaitGroup
-		for _, e := range entrances {
-			ending.Go(func() { e.shutdown(end) })
-		}
-		ending.Wait()
-		return nil
-	})
+	h.run(ctx, group)
 	if err := writeEndpoints(data, s.endpoints); err != nil {
 		log.Warn("other commands will not find this server", "err", err)
 	}
@@ -286,25 +125,6 @@ func checkMedia(ctx context.Context, runner *ffmpeg.Runner, unsandboxed bool, lo
 		log.Info("media processes are sandboxed", "ffmpeg", report.FFmpegVersion)
 	}
 	return nil
-}
-
-func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fault.New(fault.Unavailable, "", "cannot listen on %s: %w", address, err).
-			WithHint("choose another address with --listen and --tls-listen; port 0 is any free port")
-	}
-	return l, nil
-}
-
-func portOf(l net.Listener) int {
-	if l == nil {
-		return 0
-	}
-	if a, ok := l.Addr().(*net.TCPAddr); ok {
-		return a.Port
-	}
-	return 0
 }
 
 // closing closes c at the end of a function whose named error is err.

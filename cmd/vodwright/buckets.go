@@ -6,9 +6,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/edge"
-	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/object"
-	"vodwright.dev/vodwright/internal/waf"
 	"vodwright.dev/vodwright/internal/worker"
 )
 
@@ -96,15 +94,4 @@ type logBuckets struct{ store *object.Store }
 func (b logBuckets) PutLog(ctx context.Context, bucket, key, path string) error {
 	_, err := b.store.Put(ctx, bucket, key, object.PutInput{Path: path, ContentType: "application/x-gzip"})
 	return err
-}
-
-// firewallLog implements waf.Log over CloudWatch Logs.
-type firewallLog struct{ logs *logs.Logs }
-
-func (l firewallLog) Append(ctx context.Context, group, stream string, messages []waf.Message) error {
-	events := make([]logs.Event, len(messages))
-	for i, m := range messages {
-		events[i] = logs.Event{Time: m.Time, Message: m.Text}
-	}
-	return l.logs.Append(ctx, group, stream, events)
 }

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"vodwright.dev/vodwright/internal/cloudfront"
+	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
+	"vodwright.dev/vodwright/internal/console"
+	"vodwright.dev/vodwright/internal/edge"
+	"vodwright.dev/vodwright/internal/edge/accesslog"
+	"vodwright.dev/vodwright/internal/event"
+	"vodwright.dev/vodwright/internal/event/webhook"
+	"vodwright.dev/vodwright/internal/eventbridge"
+	"vodwright.dev/vodwright/internal/fetch"
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/front"
+	"vodwright.dev/vodwright/internal/function"
+	"vodwright.dev/vodwright/internal/function/execution"
+	"vodwright.dev/vodwright/internal/iam"
+	"vodwright.dev/vodwright/internal/iam/api"
+	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/lambda"
+	"vodwright.dev/vodwright/internal/logs"
+	"vodwright.dev/vodwright/internal/mediaconvert"
+	"vodwright.dev/vodwright/internal/object"
+	"vodwright.dev/vodwright/internal/probe"
+	"vodwright.dev/vodwright/internal/queue"
+	"vodwright.dev/vodwright/internal/store"
+	"vodwright.dev/vodwright/internal/tlsca"
+	"vodwright.dev/vodwright/internal/waf"
+	"vodwright.dev/vodwright/internal/worker"
+)
+
+// house is the rooms of a server and how they are wired: open fills it from top
+// to bottom, each step with what those before it made; run runs what lives long.
+type house struct {
+	flags *serveCmd
+	data  string // the data folder, absolute
+	log   *slog.Logger
+
+	records *store.Store
+	facts   *eventRecords
+	journal *logs.Logs
+
+	root      iam.Key
+	authority *iam.Authority
+
+	buckets  *object.Store
+	notified *notifiedFunctions // which exist after the buckets do
+
+	runner *ffmpeg.Runner
+	prober *probe.Prober
+	jobs   *job.Coordinator
+	jobAPI http.Handler
+
+	listener, secure net.Listener // secure is nil without HTTPS
+	ca               *tlsca.CA    // of secure
+
+	functions *function.Functions
+	host      *execution.Host
+	lambdaAPI *lambda.API
+
+	accessLogs *accesslog.Log
+	firewall   *waf.Firewall
+	edge       *edge.Edge
+
+	roles    *roleSessions
+	webhooks *webhook.Sender
+	bus      *event.Bus
+
+	closers []io.Closer // in the order in which they were opened
+}
+
+// open opens the rooms. The caller closes the house, whatever open returns.
+func (h *house) open(ctx context.Context) error {
+	return inOrder(
+		func() error { return h.openRecords(ctx) },
+		func() error { return h.openIdentity(ctx) },
+		func() error { return h.openBuckets(ctx) },
+		func() error { return h.openWork(ctx) },
+		h.openListeners,
+		h.openFunctions,
+		h.openEdge,
+		h.openEvents,
+	)
+}
+
+// inOrder takes steps until one fails.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// opened keeps what Close closes.
+func (h *house) opened(c io.Closer) { h.closers = append(h.closers, c) }
+
+// Close closes what was opened, the last first. The rooms have ended before.
+func (h *house) Close() error {
+	var errs []error
+	for i := len(h.closers) - 1; i >= 0; i-- {
+		errs = append(errs, h.closers[i].Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (h *house) openRecords(ctx context.Context) (err error) {
+	if h.root, err = iam.OpenRoot(h.data); err != nil {
+		return err
+	}
+	if h.records, err = store.Open(ctx, store.Config{Path: filepath.Join(h.data, "records.db"), Logger: h.log}); err != nil {
+		return err
+	}
+	h.opened(h.records)
+	h.facts = &eventRecords{Store: h.records}
+	h.journal = logs.New(logs.Config{Store: h.records, Logger: h.log})
+	return nil
+}
+
+func (h *house) openIdentity(ctx context.Context) (err error) {
+	if h.authority, err = iam.Open(ctx, iam.Config{Store: h.records, Root: h.root, Logger: h.log}); err != nil {
+		return err
+	}
+	h.roles = &roleSessions{authority: h.authority}
+	return nil
+}
+
+func (h *house) openBuckets(ctx context.Context) (err error) {
+	h.notified = &notifiedFunctions{}
+	h.buckets, err = object.Open(ctx, object.Config{
+		Dir: filepath.Join(h.data, "buckets"), Region: region, AccountID: iam.AccountID,
+		Root:        object.Credential{AccessKeyID: h.root.ID, SecretAccessKey: h.root.Secret},
+		Credentials: bucketKeys{h.authority}, Authority: bucketRights{h.authority}, Functions: h.notified,
+		Events: h.facts, Logger: h.log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
+	})
+	if err != nil {
+		return err
+	}
+	h.opened(h.buckets)
+	return nil
+}
+
+// openWork wires jobs and those who carry them out.
+func (h *house) openWork(ctx context.Context) error {
+	tasks, err := queue.Open(ctx, queue.Config{Dir: filepath.Join(h.data, "queue"), Logger: h.log})
+	if err != nil {
+		return err
+	}
+	h.opened(tasks)
+	if h.runner, err = ffmpeg.New(ffmpeg.Config{FFmpegPath: h.flags.Ffmpeg, Unsandboxed: h.flags.Unsandboxed, Logger: h.log}); err != nil {
+		return err
+	}
+	h.prober = probe.New(h.runner)
+	carrier := worker.New(worker.Config{
+		Dir: filepath.Join(h.data, "work"), FFmpeg: h.runner, Probe: h.prober,
+		Fetch:   fetch.New(fetch.Config{AllowPrivate: h.flags.PrivateInput, Logger: h.log}),
+		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Logger: h.log,
+	})
+	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: h.flags.Workers, Logger: h.log}); err != nil {
+		return err
+	}
+	h.jobAPI = mediaconvert.NewHandler(mediaconvert.Config{Jobs: h.jobs, Records: h.records, Account: iam.AccountID, Region: region, Authenticate: h.authority.Authenticate, Authorize: h.authority.Authorize, Logger: h.log})
+	return nil
+}
+
+// openListeners comes before the rooms that must know where the house is reached.
+func (h *house) openListeners() (err error) {
+	if h.listener, err = listen(h.flags.Listen); err != nil {
+		return err
+	}
+	if h.flags.TLSListen == "-" || h.flags.TLSListen == "" {
+		return nil
+	}
+	if h.secure, err = listen(h.flags.TLSListen); err != nil {
+		return errors.Join(err, h.listener.Close())
+	}
+	if h.ca, err = tlsca.Open(filepath.Join(h.data, "tls")); err != nil {
+		return errors.Join(err, h.listener.Close(), h.secure.Close())
+	}
+	return nil
+}
+
+func (h *house) openFunctions() (err error) {
+	h.functions, h.host, err = openFunctions(functionRooms{
+		data: h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, journal: h.journal,
+		authority: h.authority, buckets: h.buckets, bus: &h.facts.bus, log: h.log,
+	})
+	if err != nil {
+		return err
+	}
+	h.notified.Functions = h.functions
+	h.lambdaAPI = lambda.New(lambda.Config{
+		Functions: h.functions, Buckets: functionPackages{h.buckets}, Authenticate: h.authority.Authenticate, Authorize: h.authority.Authorize,
+		Decide: functionPolicies{h.authority}.decide, PassRole: functionRoles{h.authority}.passRole, Account: iam.AccountID, Region: region, Logger: h.log,
+	})
+	return nil
+}
+
+func (h *house) openEdge() (err error) {
+	h.accessLogs = accesslog.New(accesslog.Config{Dir: filepath.Join(h.data, "access-logs"), Bucket: logBuckets{h.buckets}, Logger: h.log})
+	h.opened(h.accessLogs)
+	h.firewall = waf.New(waf.Config{Log: firewallLog{h.journal}, Logger: h.log})
+	h.edge, err = edge.New(edge.Config{
+		Distributions: distributions{h.records}, Origin: bucketOrigin{h.buckets}, DomainSuffix: edgeDomain, TLSPort: portOf(h.secure), Logger: h.log,
+		TokenSecret: tokenSecret(h.root), AccessLogs: h.accessLogs, Firewall: h.firewall,
+	})
+	if err != nil {
+		return err
+	}
+	h.opened(h.edge)
+	return nil
+}
+
+func (h *house) openEvents() (err error) {
+	h.webhooks = webhook.New(webhook.Config{Records: h.records, AllowPrivate: h.flags.PrivateWebhooks, AllowLoopback: onlyLoopback(h.listener, h.secure)})
+	h.bus, err = event.NewBus(event.Config{
+		Store: h.records, Feeds: map[string]event.Feed{event.FeedObjects: objectFeed{h.records}, event.FeedJobs: jobFeed{h.records}},
+		Buckets: h.buckets, Functions: h.functions, Webhooks: h.webhooks, DeadLetters: deadLetters{h.buckets}, Logs: deliveryLogs{h.journal},
+		Jobs:    newAutomation(h.data, h.buckets, h.prober, jobsAPI{h.jobAPI, h.roles, h.records}),
+		Account: iam.AccountID, Region: region, Logger: h.log,
+	})
+	if err != nil {
+		return err
+	}
+	h.facts.bus.Store(h.bus)
+	return nil
+}
+
+// door is the front door, with every service behind it.
+func (h *house) door() *front.Door {
+	authenticate, authorize := h.authority.Authenticate, h.authority.Authorize
+	identity := api.Config{Authority: h.authority, Logger: h.log}
+	return &front.Door{
+		S3: h.buckets.Handler(), Edge: h.edge, IsEdge: h.edge.Owns, Console: below(lambda.DownloadPath, h.lambdaAPI.Downloads(), console.Handler()),
+		Services: map[string]http.Handler{
+			"mediaconvert": h.jobAPI,
+			"iam":          api.NewIAM(identity),
+			"sts":          api.NewSTS(identity),
+			"events": eventbridge.NewHandler(eventbridge.Config{
+				Records: h.records, Bus: h.bus, CheckEndpoint: h.webhooks.Check, PassRole: h.roles.passRole, Account: iam.AccountID, Region: region, Authenticate: authenticate, Authorize: authorize, Logger: h.log,
+			}),
+			"lambda":     h.lambdaAPI,
+			"logs":       logs.NewHandler(logs.APIConfig{Logs: h.journal, Account: iam.AccountID, Region: region, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
+			"wafv2":      wafv2.NewHandler(wafv2.Config{Store: h.records, Log: firewallLines(h.records), Forget: h.edge.Forget, Account: iam.AccountID, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
+			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: h.records, Edge: h.edge, LogBucket: h.buckets.HeadBucket, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
+		},
+	}
+}
+
+// run starts every room and opens the door, in group, until ctx ends.
+func (h *house) run(ctx context.Context, group *errgroup.Group) {
+	door := h.door()
+	for _, run := range []func(context.Context) error{
+		h.authority.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.jobs.Run, h.bus.Run, h.journal.Run, h.host.Run, h.functions.Run,
+		func(ctx context.Context) error { return checkMedia(ctx, h.runner, h.flags.Unsandboxed, h.log) },
+	} {
+		group.Go(func() error { return run(ctx) })
+	}
+	entrances := []*entrance{newEntrance(h.listener, door, nil, h.log)}
+	if h.secure != nil {
+		entrances = append(entrances, newEntrance(h.secure, door, h.ca.Config(h.edge.Owns), h.log))
+	}
+	for _, e := range entrances {
+		e.start(group)
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		end, stop := context.WithTimeout(context.Background(), stopGrace)
+		defer stop()
+		var ending sync.WaitGroup
+		for _, e := range entrances {
+			ending.Go(func() { e.shutdown(end) })
+		}
+		ending.Wait()
+		return nil
+	})
+}
