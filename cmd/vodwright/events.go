@@ -102,12 +102,41 @@ func (f jobFeed) Facts(ctx context.Context, after int64, limit int) ([]event.Fac
 		if !ok {
 			continue
 		}
-		facts = append(facts, event.Fact{Subject: "job/" + e.Job, Event: event.Event{
+		facts = append(facts, event.Fact{Subject: "job/" + e.Job, Failure: failureOf(j, e), Event: event.Event{
 			ID: event.StableID("job", e.Job, fmt.Sprint(e.Number)), DetailType: mediaconvert.EventDetailType, Source: mediaconvert.EventSource,
 			Account: iam.AccountID, Time: e.At, Region: region, Resources: []string{mediaconvert.JobARN(e.Job)}, Detail: detail,
 		}})
 	}
 	return facts, last, nil
+}
+
+// failureOf tells of the failure of a job that is marked as an automation's; nil of anything else.
+func failureOf(j job.Job, e job.Event) *event.JobFailure {
+	if e.Kind != job.EventError {
+		return nil
+	}
+	rule, target, ok := event.ParseJobMark(j.UserMetadata[event.MarkMetadata])
+	if !ok {
+		return nil
+	}
+	var told struct {
+		ErrorCode    int    `json:"errorCode"`
+		ErrorMessage string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(e.Detail, &told) // StateChange reads the same
+	var request struct {
+		Settings struct {
+			Inputs []struct {
+				FileInput string `json:"fileInput"`
+			} `json:"inputs"`
+		} `json:"settings"`
+	}
+	_ = json.Unmarshal(j.Request, &request) // what cannot be read has no name
+	out := &event.JobFailure{Rule: rule, TargetID: target, Job: j.ID, Code: fmt.Sprint(told.ErrorCode), Message: told.ErrorMessage}
+	if in := request.Settings.Inputs; len(in) > 0 {
+		out.Input = in[0].FileInput
+	}
+	return out
 }
 
 // deliveryLogs implements event.Logs over CloudWatch Logs.

@@ -28,7 +28,7 @@ type retryAfter interface{ RetryAfter() time.Duration }
 
 // logEntry is a line of the delivery log, one for each attempt.
 type logEntry struct {
-	Outcome    string `json:"outcome"` // DELIVERED, IGNORED, RETRY, FAILED, DEAD_LETTERED, DROPPED
+	Outcome    string `json:"outcome"` // DELIVERED, IGNORED, RETRY, FAILED, DEAD_LETTERED, DROPPED; JOB_FAILED
 	Event      string `json:"event"`
 	Kind       string `json:"kind"`
 	Subject    string `json:"subject,omitempty"`
@@ -36,7 +36,7 @@ type logEntry struct {
 	Attempt    int    `json:"attempt"`
 	DurationMS int64  `json:"durationMs"`
 	Status     int    `json:"status,omitempty"` // of a webhook
-	Job        string `json:"job,omitempty"`    // that was made
+	Job        string `json:"job,omitempty"`    // that was made, or failed
 	Reason     string `json:"reason,omitempty"`
 	Code       string `json:"code,omitempty"`
 	Error      string `json:"error,omitempty"`
@@ -47,6 +47,10 @@ type logEntry struct {
 // carry makes one attempt and stores what became of it. An attempt that was cut
 // short by a shutdown is as if it had not been.
 func (b *Bus) carry(ctx context.Context, d Delivery) {
+	if d.Failed != nil {
+		b.tellFailure(ctx, d)
+		return
+	}
 	rule, target, err := b.resolve(ctx, d)
 	if ctx.Err() != nil {
 		return
@@ -77,7 +81,7 @@ func (b *Bus) carry(ctx context.Context, d Delivery) {
 		return
 	}
 	entry.DurationMS = b.now().Sub(begin).Milliseconds()
-	b.report(ctx, d, entry)
+	_ = b.report(ctx, d, entry) // holds up no delivery
 	b.settle(outcome)
 }
 
@@ -288,8 +292,8 @@ func (b *Bus) handOver(ctx context.Context, d *Delivery, target Target, letter [
 	return noTarget(target.DeadLetterARN)
 }
 
-// report writes the attempt into the delivery log, which holds up nothing.
-func (b *Bus) report(ctx context.Context, d Delivery, entry logEntry) {
+// report writes the attempt into the delivery log. An error is logged already.
+func (b *Bus) report(ctx context.Context, d Delivery, entry logEntry) error {
 	group, stream := "/vodwright/events/"+d.Rule, d.TargetID
 	if d.Rule == "" {
 		group, stream = "/vodwright/buckets/"+d.Bucket, cmp.Or(d.Config, "notification")
@@ -300,13 +304,14 @@ func (b *Bus) report(ctx context.Context, d Delivery, entry logEntry) {
 	if err == nil && b.cfg.Logs != nil {
 		err = b.cfg.Logs.Append(ctx, group, strings.NewReplacer(":", "_", "*", "_").Replace(stream), []LogLine{{Time: b.now(), Message: string(line)}})
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		b.log.WarnContext(ctx, "write delivery log", "group", group, "err", err)
 	}
 	attrs := []any{"group", group, "stream", stream, "event", entry.Event, "subject", entry.Subject, "outcome", entry.Outcome}
 	if entry.Error != "" {
-		b.log.WarnContext(ctx, "delivery", append(attrs, "attempt", entry.Attempt, "code", entry.Code, "error", entry.Error, "next", entry.Next)...)
-		return
+		b.log.WarnContext(ctx, "delivery", append(attrs, "attempt", entry.Attempt, "code", entry.Code, "error", entry.Error, "next", entry.Next, "job", entry.Job)...)
+		return err
 	}
 	b.log.DebugContext(ctx, "delivery", append(attrs, "reason", entry.Reason, "job", entry.Job)...)
+	return err
 }

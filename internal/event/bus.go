@@ -372,6 +372,15 @@ func (b *Bus) match(ctx context.Context, facts []Fact) ([]Delivery, error) {
 				return nil, err
 			}
 		}
+		if f.Failure != nil {
+			line, ok, err := b.failureLine(ctx, f, now)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out = append(out, line)
+			}
+		}
 		matched, err := b.matchRules(f, rules, now)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,32 @@ type Letter struct {
 	Lineage  string          `json:"lineage,omitempty"`
 	Created  time.Time       `json:"created"`
 	Body     json.RawMessage `json:"body"` // the event, or S3's message
+	// Failed is set where the delivery is a line in the target's log that a job of
+	// its making failed; there is no Body then.
+	Failed *JobFailure `json:"failed,omitempty"`
+}
+
+// JobFailure tells that a job failed which a target made that is a job template.
+type JobFailure struct {
+	Rule     string `json:"rule"`
+	TargetID string `json:"target"`
+	Job      string `json:"job"`
+	Input    string `json:"input,omitempty"` // s3://bucket/key
+	Code     string `json:"code,omitempty"`
+	Message  string `json:"message,omitempty"`
+}
+
+// MarkMetadata is the name in the UserMetadata of a job under which JobMark tells
+// which target made it.
+const MarkMetadata = "automation"
+
+// JobMark names a target of a rule in its jobs: RULE/TARGET.
+func JobMark(rule, targetID string) string { return rule + "/" + targetID }
+
+// ParseJobMark reads what JobMark made; ok is false for anything else.
+func ParseJobMark(mark string) (rule, targetID string, ok bool) {
+	rule, targetID, ok = strings.Cut(mark, "/")
+	return rule, targetID, ok && rule != "" && targetID != "" && !strings.Contains(targetID, "/")
 }
 
 // Failure is how an attempt failed.
@@ -63,6 +90,9 @@ type Fact struct {
 	Event   Event
 	Object  *ObjectEvent
 	Subject string // events of one subject are delivered in order; empty: of no order
+	// Failure is set where the event says that a job failed which is marked as a
+	// target's; anybody may mark jobs so, the Bus looks whether there is such a target.
+	Failure *JobFailure
 	Lineage string
 }
 

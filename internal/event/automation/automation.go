@@ -212,6 +212,7 @@ func (s *Starter) document(ctx context.Context, o event.JobOrder, in event.JobIn
 	for k, v := range in.UserMetadata {
 		metadata[k] = v
 	}
+	metadata[event.MarkMetadata] = event.JobMark(o.Rule, o.TargetID)
 	job := map[string]any{
 		"jobTemplate": name, "role": cmp.Or(in.Role, o.RoleARN), "userMetadata": metadata, "clientRequestToken": token,
 		"statusUpdateInterval": cmp.Or(in.StatusUpdateInterval, "SECONDS_10"),

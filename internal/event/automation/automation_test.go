@@ -199,7 +199,7 @@ func TestTheJobOfAnUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.JobTemplate != "my t" || got.Role != "role" || got.Priority != 3 || len(got.ClientRequestToken) != 36 ||
-		got.UserMetadata["assetID"] != asset || got.UserMetadata["a"] != "b" || got.Settings.Inputs[0]["fileInput"] != "s3://in/dir/a b+%20 ü $x$.final.mp4" {
+		got.UserMetadata["assetID"] != asset || got.UserMetadata["automation"] != "r/job" || got.UserMetadata["a"] != "b" || got.Settings.Inputs[0]["fileInput"] != "s3://in/dir/a b+%20 ü $x$.final.mp4" {
 		t.Errorf("%s", h.documents[0])
 	}
 	for i, want := range []string{"HLS", "MP4", "Thumbnails"} {
