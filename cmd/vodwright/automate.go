@@ -62,11 +62,28 @@ type automated struct {
 	RoleARN     string `json:"roleArn"`
 	State       string `json:"state"`
 	LogGroup    string `json:"logGroup"`
+	// Jobs is of --list; nil to a caller who may not list jobs.
+	Jobs *automatedJobs `json:"jobs,omitempty"`
+	// Replaced is what an automation of that name did before, where it was another.
+	Replaced *automated `json:"replaced,omitempty"`
 }
 
 func (a automated) String() string {
-	return fmt.Sprintf("%s\n  s3://%s/%s* → job template %s → s3://%s/  (%s)\n  log  aws logs tail %s\n",
-		a.Name, a.Source, a.Prefix, a.Template, a.Destination, strings.ToLower(a.State), a.LogGroup)
+	text := fmt.Sprintf("%s\n  %s  (%s)\n", a.Name, a.does(), strings.ToLower(a.State))
+	if a.Replaced != nil {
+		text += "  replaced " + a.Replaced.does() + "\n"
+	}
+	return text + a.Jobs.text(a.LogGroup) + "  log  aws logs tail " + a.LogGroup + "\n"
+}
+
+// does says what it does.
+func (a automated) does() string {
+	return fmt.Sprintf("s3://%s/%s* → job template %s → s3://%s/", a.Source, a.Prefix, a.Template, a.Destination)
+}
+
+// same reports whether two do the same, with the same role.
+func (a automated) same(b automated) bool {
+	return a.Source == b.Source && a.Prefix == b.Prefix && a.Template == b.Template && a.Destination == b.Destination && a.RoleARN == b.RoleARN
 }
 
 // Run sets up, lists or removes.
@@ -83,6 +100,9 @@ func (c *automateCmd) Run(p *program) error {
 	switch {
 	case c.List:
 		list, err := a.list(p.ctx)
+		if err == nil && len(list) > 0 {
+			err = a.countJobs(p.ctx, list)
+		}
 		if err != nil {
 			return err
 		}
@@ -113,12 +133,16 @@ func (c *automateCmd) Run(p *program) error {
 }
 
 // automationOrder is what an automation is to do.
-type automationOrder struct{ name, source, prefix, template, destination, role string }
+type automationOrder struct {
+	name, source, prefix, template, destination, role string
+	named                                             bool // by the caller, who may mean to replace what has the name
+}
 
 func (c *automateCmd) order() automationOrder {
 	return automationOrder{
 		name: cmp.Or(c.Name, automationName(c.Source, c.Prefix)), source: c.Source, prefix: c.Prefix, template: c.Template,
 		destination: strings.Trim(strings.TrimPrefix(c.Destination, "s3://"), "/"), role: c.Role,
+		named: c.Name != "",
 	}
 }
 
@@ -165,8 +189,20 @@ func (a automator) make(ctx context.Context, o automationOrder) (automated, erro
 	} else if err != nil {
 		return automated{}, fmt.Errorf("read job template %q: %w", o.template, err)
 	}
-	if err := a.mine(ctx, o.name); err != nil {
+	made := automated{
+		Name: o.name, Source: o.source, Prefix: o.prefix, Template: o.template, Destination: o.destination,
+		RoleARN: cmp.Or(o.role, roleARN(o.name)), State: "ENABLED", LogGroup: "/vodwright/events/" + o.name,
+	}
+	before, err := a.existing(ctx, o.name)
+	if err != nil {
 		return automated{}, err
+	}
+	if before != nil && !before.same(made) {
+		if !o.named {
+			return automated{}, fault.New(fault.Conflict, "", "there is an automation %q that does something else: %s, role %s", o.name, before.does(), before.RoleARN).
+				WithHint("--name %s replaces it, --name with another name makes a second one beside it", o.name)
+		}
+		made.Replaced = before
 	}
 	if err := a.roleExists(ctx, o.role); err != nil {
 		return automated{}, err
@@ -200,10 +236,7 @@ func (a automator) make(ctx context.Context, o automationOrder) (automated, erro
 	if err != nil {
 		return automated{}, fmt.Errorf("make target of rule %q: %w", o.name, err)
 	}
-	return automated{
-		Name: o.name, Source: o.source, Prefix: o.prefix, Template: o.template, Destination: o.destination,
-		RoleARN: cmp.Or(o.role, role), State: "ENABLED", LogGroup: "/vodwright/events/" + o.name,
-	}, nil
+	return made, nil
 }
 
 func templateARN(name string) string {
@@ -239,21 +272,33 @@ func automationPattern(o automationOrder, destination string) objectPattern {
 	return p
 }
 
-// mine refuses a name that a rule of somebody else has.
-func (a automator) mine(ctx context.Context, name string) error {
+// existing returns the automation of that name, or nil; it refuses a name that a
+// rule of somebody else has.
+func (a automator) existing(ctx context.Context, name string) (*automated, error) {
 	targets, err := a.targets(ctx, name)
 	if fault.Is(err, fault.NotFound) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, t := range targets {
 		if event.KindOf(t.ARN) != event.JobTemplate {
-			return fault.New(fault.Conflict, "", "there is a rule %q that is no automation", name).WithHint("choose another name with --name")
+			return nil, fault.New(fault.Conflict, "", "there is a rule %q that is no automation", name).WithHint("choose another name with --name")
 		}
 	}
-	return nil
+	if len(targets) == 0 { // half made, or half removed
+		return nil, nil
+	}
+	var rule struct{ EventPattern, State string }
+	if err := a.client.eventsCall(ctx, "DescribeRule", map[string]any{"Name": name}, &rule); err != nil {
+		if fault.Is(notFound(err), fault.NotFound) { // it went meanwhile
+			return nil, nil
+		}
+		return nil, fmt.Errorf("read rule %q: %w", name, err)
+	}
+	before := describeAutomation(name, rule.EventPattern, rule.State, targets[0])
+	return &before, nil
 }
 
 type eventTarget struct {
@@ -296,75 +341,6 @@ func (a automator) switchOn(ctx context.Context, bucket string) error {
 		return fmt.Errorf("switch EventBridge on for bucket %q: %w", bucket, a.client.s3Fault(err))
 	}
 	return nil
-}
-
-// statement is one statement of a policy.
-type statement struct {
-	Effect    string
-	Principal map[string][]string `json:",omitempty"`
-	Action    []string
-	Resource  []string                  `json:",omitempty"`
-	Condition map[string]map[string]any `json:",omitempty"`
-}
-
-func policy(statements ...statement) string {
-	doc, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
-	if err != nil {
-		panic(err) // strings
-	}
-	return string(doc)
-}
-
-// roleExists refuses a role that is not there, with which every job would fail. A
-// caller who may not look is believed.
-func (a automator) roleExists(ctx context.Context, arn string) error {
-	if arn == "" {
-		return nil
-	}
-	_, name, ok := strings.Cut(arn, ":role/")
-	if !ok {
-		return fault.New(fault.Invalid, "", "%q is no ARN of a role", arn).WithHint("arn:aws:iam::%s:role/NAME, as aws iam list-roles shows it", iam.AccountID)
-	}
-	err := a.client.iamCall(ctx, "GetRole", url.Values{"RoleName": {name[strings.LastIndexByte(name, '/')+1:]}})
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return fault.New(fault.NotFound, "", "there is no role %s", arn).WithHint("aws iam list-roles shows what is there; without --role one is made")
-	case err != nil && !fault.Is(err, fault.Denied):
-		return fmt.Errorf("look for role %s: %w", arn, err)
-	}
-	return nil
-}
-
-// ensureRole makes the role in which events make jobs, which is also the jobs' own
-// unless another is ordered, and gives it the rights that they need.
-func (a automator) ensureRole(ctx context.Context, o automationOrder, destination string) (string, error) {
-	name := automationRolePrefix + o.name
-	arn := "arn:aws:iam::" + iam.AccountID + ":role/" + name
-	trust := policy(statement{Effect: "Allow", Action: []string{"sts:AssumeRole"}, Principal: map[string][]string{
-		"Service": {"events.amazonaws.com", "mediaconvert.amazonaws.com"},
-	}})
-	rights := []statement{
-		{Effect: "Allow", Action: []string{"mediaconvert:CreateJob", "mediaconvert:GetJobTemplate"}, Resource: []string{"*"}},
-		{Effect: "Allow", Action: []string{"iam:PassRole"}, Resource: []string{cmp.Or(o.role, arn)}},
-	}
-	if o.role == "" {
-		rights = append(rights,
-			statement{Effect: "Allow", Action: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resource: []string{"arn:aws:s3:::" + o.source + "/*"}},
-			statement{Effect: "Allow", Action: []string{"s3:PutObject"}, Resource: []string{"arn:aws:s3:::" + destination + "/*"}},
-			statement{Effect: "Allow", Action: []string{"s3:ListBucket", "s3:GetBucketLocation"}, Resource: []string{"arn:aws:s3:::" + o.source, "arn:aws:s3:::" + destination}},
-		)
-	}
-	err := a.client.iamCall(ctx, "CreateRole", url.Values{
-		"RoleName": {name}, "AssumeRolePolicyDocument": {trust}, "Description": {"Jobs of the automation " + o.name},
-	})
-	if err != nil && !fault.Is(err, fault.Conflict) {
-		return "", fmt.Errorf("make role %q: %w", name, err)
-	}
-	err = a.client.iamCall(ctx, "PutRolePolicy", url.Values{"RoleName": {name}, "PolicyName": {"automation"}, "PolicyDocument": {policy(rights...)}})
-	if err != nil {
-		return "", fmt.Errorf("give role %q its rights: %w", name, err)
-	}
-	return arn, nil
 }
 
 // list returns the automations by name.
@@ -442,7 +418,7 @@ func (a automator) remove(ctx context.Context, name string) (keptRole string, er
 		return "", fmt.Errorf("delete rule %q: %w", name, err)
 	}
 	role := automationRolePrefix + name
-	if used, err := a.inUse(ctx, "arn:aws:iam::"+iam.AccountID+":role/"+role); err != nil || used {
+	if used, err := a.inUse(ctx, roleARN(name)); err != nil || used {
 		return role, err
 	}
 	for _, step := range []struct {
@@ -454,30 +430,4 @@ func (a automator) remove(ctx context.Context, name string) (keptRole string, er
 		}
 	}
 	return "", nil
-}
-
-// inUse reports whether a job that is not over has the role.
-func (a automator) inUse(ctx context.Context, role string) (bool, error) {
-	for _, status := range []string{"SUBMITTED", "PROGRESSING"} {
-		for token := ""; ; {
-			var page struct {
-				Jobs []struct {
-					Role string `json:"role"`
-				} `json:"jobs"`
-				NextToken string `json:"nextToken"`
-			}
-			if err := a.client.jobsCall(ctx, "GET", "/jobs?maxResults=20&status="+status+"&nextToken="+url.QueryEscape(token), nil, &page); err != nil {
-				return false, fmt.Errorf("look for jobs of role %s: %w", role, err)
-			}
-			for _, j := range page.Jobs {
-				if j.Role == role {
-					return true, nil
-				}
-			}
-			if token = page.NextToken; token == "" {
-				break
-			}
-		}
-	}
-	return false, nil
 }
