@@ -48,14 +48,16 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 	}
 	var found, more Findings
 	if in.Settings != nil { // else that it is missing says enough
-		if err := s.applyPresets(ctx, settings, &more); err != nil {
+		missing, err := s.applyPresets(ctx, settings, &more)
+		if err != nil {
 			return nil, err
 		}
 		if err := s.checkPolicy(ctx, settings, &more); err != nil {
 			return nil, err
 		}
 		resolved(settings, func() { found = s.checker.settings(settings) })
-		found.Faults = append(found.Faults, more.Faults...)
+		found.Faults = append(withoutMissing(found.Faults, missing), more.Faults...)
+		slices.SortStableFunc(found.Faults, func(a, b awsapi.Violation) int { return comparePaths(a.Path, b.Path) })
 	}
 	found.Faults = append(violations, found.Faults...)
 	for i := range found.Faults { // the same member may be found wrong in the request and in what was merged

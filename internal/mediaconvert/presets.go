@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,9 +132,9 @@ const systemPreset = "System-"
 
 // applyPresets lays each output that names a preset over that preset, as
 // mergeSettings lays a job over its template: the output's own members win. The
-// names stay in the outputs. It changes settings, and reports presets that are
-// not there.
-func (s *server) applyPresets(ctx context.Context, settings *mc.JobSettings, found *Findings) error {
+// names stay in the outputs. It changes settings, reports presets that are not
+// there, and returns the paths of the outputs that name those.
+func (s *server) applyPresets(ctx context.Context, settings *mc.JobSettings, found *Findings) (missing []string, err error) {
 	for i, g := range settings.OutputGroups {
 		if g == nil {
 			continue
@@ -145,23 +146,35 @@ func (s *server) applyPresets(ctx context.Context, settings *mc.JobSettings, fou
 			name := nameOf("presets", *o.Preset)
 			p, err := s.cfg.Records.Preset(ctx, name)
 			if fault.Is(err, fault.NotFound) {
-				at := fmt.Sprintf("/outputGroups/%d/outputs/%d/preset", i, j)
+				output := fmt.Sprintf("/outputGroups/%d/outputs/%d", i, j)
+				missing = append(missing, output)
+				at := output + "/preset"
 				if strings.HasPrefix(name, systemPreset) {
 					found.fault(at, "the system preset %q is not here: export it from the service and create it under a name of your own, or put its settings into the output", name)
 				} else {
-					found.fault(at, "The specified preset was not found: presetArn=%s", s.arn("presets/"+name))
+					found.fault(at, "The specified preset %q was not found: presetArn=%s", name, s.arn("presets/"+name))
 				}
 				continue
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if g.Outputs[j], err = overPreset(p, o); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return missing, nil
+}
+
+// withoutMissing drops the faults that outputs lack something: those whose preset
+// is not there, and which might bring it.
+func withoutMissing(faults []awsapi.Violation, outputs []string) []awsapi.Violation {
+	return slices.DeleteFunc(faults, func(v awsapi.Violation) bool {
+		return strings.Contains(v.Message, " is a required property") && slices.ContainsFunc(outputs, func(o string) bool {
+			return v.Path == o || strings.HasPrefix(v.Path, o+"/")
+		})
+	})
 }
 
 // overPreset lays an output over a preset.

@@ -324,6 +324,33 @@ func TestSDKQueuesAndPresets(t *testing.T) {
 	}
 }
 
+// TestSDKIsToldWhichPresetsAreMissing: with all other problems, and without those
+// that a preset would mend.
+func TestSDKIsToldWhichPresetsAreMissing(t *testing.T) {
+	c, ctx := client(serve(t)), t.Context()
+	settings := sdkSettings("s3://input/v.mp4", "s3://output/x")
+	group := &settings.OutputGroups[0]
+	group.Outputs = append([]types.Output{
+		{NameModifier: aws.String("_a"), Preset: aws.String("none"), VideoDescription: &types.VideoDescription{Width: aws.Int32(641)}},
+		{NameModifier: aws.String("_b"), Preset: aws.String("arn:aws:mediaconvert:us-east-1:000000000000:presets/not either")},
+		{NameModifier: aws.String("_c")},
+	}, group.Outputs...)
+	group.OutputGroupSettings.HlsGroupSettings.Destination = aws.String("s3://output/../x")
+	const want = `/outputGroups/0/outputGroupSettings/hlsGroupSettings/destination: "../x" is not a clean path: no empty, "." or ".." parts
+/outputGroups/0/outputs/0/preset: The specified preset "none" was not found: presetArn=arn:aws:mediaconvert:us-east-1:000000000000:presets/none
+/outputGroups/0/outputs/1/preset: The specified preset "not either" was not found: presetArn=arn:aws:mediaconvert:us-east-1:000000000000:presets/not either
+/outputGroups/0/outputs/2: containerSettings is a required property`
+	role := aws.String("arn:aws:iam::000000000000:role/r")
+	_, err := c.CreateJob(ctx, &sdk.CreateJobInput{Role: role, Settings: settings})
+	wantCode(t, err, "BadRequestException", want)
+	template := &types.JobTemplateSettings{OutputGroups: settings.OutputGroups}
+	if _, err := c.CreateJobTemplate(ctx, &sdk.CreateJobTemplateInput{Name: aws.String("t"), Settings: template}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.CreateJob(ctx, &sdk.CreateJobInput{Role: role, JobTemplate: aws.String("t"), Settings: &types.JobSettings{Inputs: settings.Inputs}})
+	wantCode(t, err, "BadRequestException", want)
+}
+
 func TestSDKIsToldWhatIsNotThere(t *testing.T) {
 	c, ctx := client(serve(t)), t.Context()
 	began := time.Now()
