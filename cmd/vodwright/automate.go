@@ -38,9 +38,13 @@ func (automateCmd) Help() string {
 --template, once for each version of an object. Outputs go to
 s3://DESTINATION/assets/ID/HLS/NAME.m3u8, where ID names the version of the object (and is
 the job's UserMetadata assetID) and NAME is the object's name without extension. Anything
-that is not a video is left alone. What happened to every object is in a log:
+that is not a video is left alone. What happened to every object, and
+which jobs failed, is in a log:
 
   aws logs tail /vodwright/events/NAME
+
+--list counts jobs and shows the last failure. An automation that is there is replaced only
+when --name names it.
 
 It is made of what the public APIs have: an EventBridge rule of that name, whose target is
 the job template's ARN, and EventBridge switched on for the bucket.

@@ -96,6 +96,5 @@ func TestFailedJobsOfAnAutomationAreSeen(t *testing.T) {
 			t.Errorf("no %q in the list:\n%s", want, text)
 		}
 	}
-	t.Log(text)
 	s.stop()
 }
