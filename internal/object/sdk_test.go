@@ -286,6 +286,43 @@ func TestEventsNameTheirOperation(t *testing.T) {
 	}
 }
 
+// TestABucketThatIsThere is made again, as in us-east-1, unless that would ignore something.
+func TestABucketThatIsThere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	c, ctx, bucket := sdk(h.url, ""), t.Context(), p("again")
+	team := func(v string) *types.CreateBucketConfiguration {
+		return &types.CreateBucketConfiguration{Tags: []types.Tag{{Key: p("team"), Value: &v}}}
+	}
+	for i, step := range []struct {
+		in   s3.CreateBucketInput
+		code string
+	}{
+		{s3.CreateBucketInput{CreateBucketConfiguration: team("a"), ObjectOwnership: types.ObjectOwnershipObjectWriter}, ""},
+		{s3.CreateBucketInput{}, ""},
+		{s3.CreateBucketInput{ACL: types.BucketCannedACLPrivate}, ""},
+		{s3.CreateBucketInput{CreateBucketConfiguration: team("a"), ObjectOwnership: types.ObjectOwnershipObjectWriter}, ""},
+		{s3.CreateBucketInput{CreateBucketConfiguration: team("b")}, "BucketAlreadyOwnedByYou"},
+		{s3.CreateBucketInput{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}, "BucketAlreadyOwnedByYou"},
+		{s3.CreateBucketInput{ObjectLockEnabledForBucket: p(true)}, "NotImplemented"},
+		{s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, "InvalidBucketAclWithObjectOwnership"},
+	} {
+		step.in.Bucket = bucket
+		out, err := c.CreateBucket(ctx, &step.in)
+		if step.code == "" && (err != nil || *out.Location != "/again") || step.code != "" && codeOf(err) != step.code {
+			t.Errorf("step %d: %+v, %v, want %q", i, out, err, step.code)
+		}
+	}
+	o, err := c.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: bucket})
+	if err != nil || o.OwnershipControls.Rules[0].ObjectOwnership != types.ObjectOwnershipObjectWriter {
+		t.Errorf("ownership %+v, %v", o, err)
+	}
+	tags, err := c.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: bucket})
+	if err != nil || len(tags.TagSet) != 1 || *tags.TagSet[0].Value != "a" {
+		t.Errorf("tags %+v, %v", tags, err)
+	}
+}
+
 func TestGoAPI(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -8,10 +9,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/valyala/fasthttp"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/object/config"
 	"vodwright.dev/vodwright/internal/object/disk"
 )
@@ -62,6 +65,10 @@ func newDocuments(o types.ObjectOwnership) (map[string][]byte, error) {
 	return map[string][]byte{documentOwnership: []byte(o), documentPublicAccess: block}, err
 }
 
+// CreateBucket makes a bucket. One that is there is an error, except in us-east-1,
+// where clients are used to success ("BucketAlreadyOwnedByYou" in the API reference
+// of S3); but not even there when the request configures what the bucket has not,
+// which would be ignored.
 func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, _ []byte) error {
 	if in.ObjectLockEnabledForBucket != nil && *in.ObjectLockEnabledForBucket {
 		return notImplemented("Object Lock")
@@ -80,7 +87,27 @@ func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, _ 
 		}
 	}
 	_, err = b.engine.CreateBucket(text(in.Bucket), "", documents)
+	if fault.Is(err, fault.Conflict) && b.region == "us-east-1" && b.asItIs(ctx, text(in.Bucket), documents) {
+		return nil
+	}
 	return b.fail(ctx, err)
+}
+
+// asItIs reports whether a bucket has all that a request to make it asks for.
+func (b *backEnd) asItIs(ctx context.Context, name string, asked map[string][]byte) bool {
+	k, err := b.engine.Bucket(name)
+	if err != nil { // it went
+		return false
+	}
+	if tags := asked[documentTags]; tags != nil && !bytes.Equal(tags, k.Documents[documentTags]) {
+		return false
+	}
+	c, ok := ctx.(*fasthttp.RequestCtx)
+	if !ok {
+		return false
+	}
+	owner := c.Request.Header.Peek("X-Amz-Object-Ownership") // else the default of a new bucket
+	return len(owner) == 0 || bytes.Equal(owner, k.Documents[documentOwnership])
 }
 
 func (b *backEnd) ListBuckets(_ context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {

@@ -88,7 +88,8 @@ def buckets(b):
     assert b in [x["Name"] for x in s3.list_buckets()["Buckets"]]
     same(s3.head_bucket(Bucket=b)["ResponseMetadata"]["HTTPStatusCode"], 200)
     s3.get_bucket_location(Bucket=b)
-    refused("BucketAlreadyOwnedByYou", lambda: s3.create_bucket(Bucket=b), 409)
+    same(s3.create_bucket(Bucket=b)["Location"], "/" + b)  # as in us-east-1
+    refused("BucketAlreadyOwnedByYou", lambda: s3.create_bucket(Bucket=b, ObjectOwnership="ObjectWriter"), 409)
     refused("404", lambda: s3.head_bucket(Bucket="no-such-bucket"), 404)
     refused("NoSuchBucket", lambda: put("no-such-bucket", "k"), 404)
     refused("NoSuchBucket", lambda: s3.list_objects_v2(Bucket="no-such-bucket"), 404)
