@@ -36,7 +36,7 @@ func (b inbox) prepare(ctx context.Context) error {
 	if err != nil && !errors.As(err, &mine) {
 		return fmt.Errorf("make bucket %q: %w", inboxBucket, b.publisher.client.s3Fault(err))
 	}
-	_, err = b.make(ctx, automationOrder{name: automationName(inboxBucket, ""), source: inboxBucket, template: b.template, destination: b.bucket})
+	_, err = b.make(ctx, automationOrder{name: automationName(inboxBucket, ""), source: inboxBucket, template: b.template, destination: b.bucket, named: true})
 	return err
 }
 
