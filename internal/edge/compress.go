@@ -24,9 +24,7 @@ type encoded struct {
 	length []string
 }
 
-var (
-	encodingNames = [2][]string{{"br"}, {"gzip"}}
-)
+var encodingNames = [2][]string{{"br"}, {"gzip"}}
 
 // compressible reports whether CloudFront would compress an object of this kind.
 func compressible(info *Info, said *field.Directives) bool {

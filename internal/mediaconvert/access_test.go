@@ -42,8 +42,10 @@ func TestWhatOperationsAreDoneTo(t *testing.T) {
 		{"POST", "/jobTemplates", `{"name":"t","queue":"q",` + settings + `}`, []string{"CreateJobTemplate jobTemplates/t", "CreateJobTemplate queues/q", "CreateJobTemplate presets/p"}},
 		{"POST", "/jobs", `{"role":"arn:aws:iam::000000000000:role/r",` + settings + `}`, []string{"CreateJob queues/Default", "CreateJob presets/p", "iam:PassRole arn:aws:iam::000000000000:role/r iam:passedtoservice=mediaconvert.amazonaws.com"}},
 		{"POST", "/jobs", `{"role":"r","jobTemplate":"t","settings":{}}`, []string{"CreateJob jobTemplates/t", "CreateJob queues/q", "iam:PassRole r iam:passedtoservice=mediaconvert.amazonaws.com"}},
-		{"POST", "/jobs", `{"role":"r","queue":"arn:aws:mediaconvert:us-east-1:000000000000:queues/other","settings":{},"tags":{"Team":"a"}}`,
-			[]string{"CreateJob queues/other" + tags, "iam:PassRole r iam:passedtoservice=mediaconvert.amazonaws.com", "TagResource jobs/*" + tags}},
+		{
+			"POST", "/jobs", `{"role":"r","queue":"arn:aws:mediaconvert:us-east-1:000000000000:queues/other","settings":{},"tags":{"Team":"a"}}`,
+			[]string{"CreateJob queues/other" + tags, "iam:PassRole r iam:passedtoservice=mediaconvert.amazonaws.com", "TagResource jobs/*" + tags},
+		},
 		{"GET", "/jobs", ``, []string{"ListJobs *"}},
 		{"GET", "/jobs?queue=q", ``, []string{"ListJobs queues/q"}},
 		{"GET", "/search?queue=q", ``, []string{"SearchJobs queues/q"}},

@@ -291,7 +291,9 @@ func TestSDKQueuesAndPresets(t *testing.T) {
 		t.Fatalf("queue %+v, %v", q, err)
 	}
 	for _, in := range []*sdk.UpdateQueueInput{
-		{Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(-1)}, {Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(1001)}, {Name: q.Queue.Arn, MaximumConcurrentFeeds: aws.Int32(1)},
+		{Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(-1)},
+		{Name: q.Queue.Arn, ConcurrentJobs: aws.Int32(1001)},
+		{Name: q.Queue.Arn, MaximumConcurrentFeeds: aws.Int32(1)},
 		{Name: q.Queue.Arn, ReservationPlanSettings: &types.ReservationPlanSettings{Commitment: types.CommitmentOneYear, RenewalType: types.RenewalTypeExpire, ReservedSlots: aws.Int32(1)}},
 	} {
 		_, err := c.UpdateQueue(ctx, in)

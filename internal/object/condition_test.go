@@ -136,8 +136,18 @@ func TestConditionsSeeTheRequest(t *testing.T) {
 		request string
 		want    int
 	}{
-		{"PUT /open/a", 200}, {"GET /open/a", 200}, {"HEAD /open/a", 200}, {"GET /k", 403}, {"PUT /k", 403}, {"DELETE /k", 403},
-		{"GET ?prefix=open/", 200}, {"GET ?prefix=", 403}, {"GET ?list-type=2&prefix=open/", 200}, {"GET ?policy", 403}, {"GET ?acl", 403}, {"POST /open/a?uploads", 403},
+		{"PUT /open/a", 200},
+		{"GET /open/a", 200},
+		{"HEAD /open/a", 200},
+		{"GET /k", 403},
+		{"PUT /k", 403},
+		{"DELETE /k", 403},
+		{"GET ?prefix=open/", 200},
+		{"GET ?prefix=", 403},
+		{"GET ?list-type=2&prefix=open/", 200},
+		{"GET ?policy", 403},
+		{"GET ?acl", 403},
+		{"POST /open/a?uploads", 403},
 	} {
 		method, target, _ := strings.Cut(c.request, " ")
 		if got := status(method, h.url+"/"+b+target); got != c.want {

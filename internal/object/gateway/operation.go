@@ -200,8 +200,13 @@ func (g *Gateway) route(ctrl controllers.S3ApiController) {
 	g.settings(t, document)
 	// Known to S3 and to nobody here: answered by name, to those who might.
 	for _, r := range []route{
-		{"GET", onObject, "torrent"}, {"POST", onObject, "select"}, {"POST", onObject, "restore"},
-		{"GET", onObject, "retention"}, {"PUT", onObject, "retention"}, {"GET", onObject, "legal-hold"}, {"PUT", onObject, "legal-hold"},
+		{"GET", onObject, "torrent"},
+		{"POST", onObject, "select"},
+		{"POST", onObject, "restore"},
+		{"GET", onObject, "retention"},
+		{"PUT", onObject, "retention"},
+		{"GET", onObject, "legal-hold"},
+		{"PUT", onObject, "legal-hold"},
 	} {
 		t[r] = &operation{name: r.method + " ?" + r.subresource, action: "s3:GetObject", signed: true, run: func(fiber.Ctx) (*controllers.Response, error) {
 			return &controllers.Response{}, notImplemented("The subresource " + r.subresource)
