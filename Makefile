@@ -27,12 +27,12 @@ test-race: ## the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 lint: ## gofumpt, staticcheck and vet
-	@test -z "$$($(GO) tool -modfile=tools/lint.mod gofumpt -l cmd internal tools test)" || { $(GO) tool -modfile=tools/lint.mod gofumpt -d cmd internal tools test; exit 1; }
+	@test -z "$$($(GO) tool -modfile=tools/lint.mod gofumpt -l cmd internal tools test examples)" || { $(GO) tool -modfile=tools/lint.mod gofumpt -d cmd internal tools test examples; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools/lint.mod staticcheck ./...
 
 fmt: ## format the code
-	$(GO) tool -modfile=tools/lint.mod gofumpt -w cmd internal tools test
+	$(GO) tool -modfile=tools/lint.mod gofumpt -w cmd internal tools test examples
 
 generate: ## regenerate API shapes and docs/SETTINGS.md
 	$(GO) generate ./...
