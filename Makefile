@@ -21,7 +21,7 @@ build: ## build bin/vodwright
 test: ## install what the tests need, vet and run all of them
 	@scripts/install.sh test
 	$(GO) vet ./...
-	$(GO) test -timeout 20m ./...
+	$(GO) test -timeout 20m -parallel 4 ./... # many tests wait more than they compute
 
 test-race: ## the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
@@ -44,7 +44,7 @@ bench: ## compare with ffmpeg's one-liner and nginx, side by side, on this machi
 
 e2e: ## only the end-to-end tests: the walkthrough with every client, crashes, browsers
 	@scripts/install.sh test
-	$(GO) test -timeout 20m ./test/e2e
+	$(GO) test -timeout 20m -parallel 4 ./test/e2e
 
 clean: ## remove what was built (not your data folder)
 	rm -rf bin

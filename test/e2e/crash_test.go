@@ -62,6 +62,7 @@ func (s *server) outputs() []string {
 // and starts it again: the job completes once, exact to the frame, and until it
 // does no playlist is to be seen.
 func TestKilledServerGoesOn(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 40}
 	file := makeClip(t, spec, "long.mp4")

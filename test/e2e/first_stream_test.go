@@ -115,6 +115,7 @@ func TestGarbageGetsAClearError(t *testing.T) {
 // TestRealClips encodes real clips where they are present beside the project and
 // compares what comes out with a full decode of what went in.
 func TestRealClips(t *testing.T) {
+	t.Parallel()
 	clips, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "media", "real_*"))
 	if testing.Short() && len(clips) > 3 {
 		clips = clips[:3]
