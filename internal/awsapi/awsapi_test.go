@@ -123,7 +123,8 @@ func TestDecodeJSON(t *testing.T) {
 	for doc, want := range map[string]struct{ violations, unknown string }{
 		`{}`: {},
 
-		`{"priority":5,"Queue":"q","tags":{"a":"b"}}`:             {},
+		`{"priority":5,"Queue":"q","tags":{"a":"b"}}`: {},
+
 		`{"priority":5.0}`:                                        {},
 		`{"priority":null,"settings":null}`:                       {},
 		`{"priority":5.5}`:                                        {"/priority: Should be an integer of 32 bits", ""},
