@@ -234,7 +234,7 @@ func environment(base string) []string {
 func TestCLIMakesADistribution(t *testing.T) {
 	base, _ := serve(t)
 	run := func(args ...string) (string, error) {
-		cmd := exec.Command("aws", append([]string{"--output", "text", "cloudfront"}, args...)...)
+		cmd := exec.Command("aws", append([]string{"--endpoint-url", base, "--output", "text", "cloudfront"}, args...)...)
 		cmd.Env = environment(base)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err

@@ -83,7 +83,7 @@ func TestCLI(t *testing.T) {
 	}
 	run := func(args ...string) string {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), "aws", append([]string{"--output", "json", "lambda"}, args...)...)
+		cmd := exec.CommandContext(t.Context(), "aws", append([]string{"--endpoint-url", w.URL, "--output", "json", "lambda"}, args...)...)
 		cmd.Env = environment(w.URL)
 		out, err := cmd.CombinedOutput()
 		if err != nil {

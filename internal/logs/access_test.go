@@ -33,13 +33,15 @@ func TestWhatOperationsAreDoneTo(t *testing.T) {
 	t.Cleanup(web.Close)
 	script := `
 import boto3, sys
-logs = boto3.client("logs")
+logs = boto3.client("logs", endpoint_url=__import__("os").environ["AWS_ENDPOINT_URL"])
 g, s, arn = "/g", "s", "arn:aws:logs:us-east-1:000000000000:log-group:/g"
 logs.create_log_group(logGroupName=g, tags={"a": "b"})
 logs.create_log_stream(logGroupName=g, logStreamName=s)
 logs.put_log_events(logGroupName=g, logStreamName=s, logEvents=[{"timestamp": __import__("time").time_ns() // 10**6, "message": "m"}])
-logs.get_log_events(logGroupIdentifier=arn, logStreamName=s)
-logs.filter_log_events(logGroupIdentifier=arn)
+old = "logGroupName" in logs.meta.service_model.operation_model("GetLogEvents").input_shape.required_members
+which = {"logGroupName": g} if old else {"logGroupIdentifier": arn}
+logs.get_log_events(logStreamName=s, **which)
+logs.filter_log_events(**which)
 logs.describe_log_streams(logGroupName=g)
 logs.describe_log_groups()
 logs.put_retention_policy(logGroupName=g, retentionInDays=1)

@@ -1,8 +1,16 @@
 # Policies and web ACLs as boto3 sees them. Prints nothing when all is as it should be.
+import os
+
 import boto3
 from botocore.exceptions import ClientError
 
-cf, waf = boto3.client("cloudfront"), boto3.client("wafv2")
+cf, waf = boto3.client("cloudfront", endpoint_url=os.environ["AWS_ENDPOINT_URL"]), boto3.client("wafv2", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+
+
+def removes(header):
+    """Yields the configuration that removes a header, to a boto3 that knows it (1.26.27 does not)."""
+    if "RemoveHeadersConfig" in cf.meta.service_model.shape_for("ResponseHeadersPolicyConfig").members:
+        yield {"RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": header}]}}
 
 
 def fails(code, call, **kw):
@@ -88,12 +96,12 @@ for bad in (
     {"CorsConfig": {**cors, "AccessControlMaxAgeSec": -1}},
     {"CustomHeadersConfig": {"Quantity": 1, "Items": [{"Header": "Content-Length", "Value": "1", "Override": True}]}},
     {"CustomHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-A", "Value": "a\nb", "Override": True}]}},
-    {"RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "Transfer-Encoding"}]}},
+    *removes("Transfer-Encoding"),
     {"ServerTimingHeadersConfig": {"Enabled": True}},
     {"SecurityHeadersConfig": {"XSSProtection": {"Override": True, "Protection": True, "ModeBlock": True, "ReportUri": "https://x"}}},
 ):
     fails("InvalidArgument", cf.create_response_headers_policy, ResponseHeadersPolicyConfig={"Name": "own", **bad})
-own = cf.create_response_headers_policy(ResponseHeadersPolicyConfig={"Name": "own", "CorsConfig": cors, "RemoveHeadersConfig": {"Quantity": 1, "Items": [{"Header": "X-A"}]}})
+own = cf.create_response_headers_policy(ResponseHeadersPolicyConfig={"Name": "own", "CorsConfig": cors, **next(removes("X-A"), {})})
 own = cf.update_response_headers_policy(Id=own["ResponseHeadersPolicy"]["Id"], IfMatch=own["ETag"], ResponseHeadersPolicyConfig={"Name": "renamed", "CorsConfig": cors})
 assert own["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]["Name"] == "renamed"
 cf.delete_response_headers_policy(Id=own["ResponseHeadersPolicy"]["Id"], IfMatch=own["ETag"])
@@ -141,7 +149,8 @@ fails("WAFDuplicateItemException", waf.create_web_acl, **acl(rule()))
 name = {"Name": "edge", "Scope": "CLOUDFRONT", "Id": made["Id"]}
 got = waf.get_web_acl(**name)
 assert got["WebACL"]["ARN"] == made["ARN"] and got["WebACL"]["Capacity"] == 700 and got["WebACL"]["Rules"] == [rule()], got
-assert waf.get_web_acl(ARN=made["ARN"])["LockToken"] == got["LockToken"]
+if "ARN" in waf.meta.service_model.operation_model("GetWebACL").input_shape.members:
+    assert waf.get_web_acl(ARN=made["ARN"])["LockToken"] == got["LockToken"]
 assert waf.list_web_acls(Scope="CLOUDFRONT")["WebACLs"][0]["ARN"] == made["ARN"]
 assert waf.list_tags_for_resource(ResourceARN=made["ARN"])["TagInfoForResource"]["TagList"] == [{"Key": "team", "Value": "video"}]
 waf.tag_resource(ResourceARN=made["ARN"], Tags=[{"Key": "env", "Value": ""}])

@@ -1,10 +1,10 @@
 """Drives the Lambda API as boto3's users do; prints what went wrong and exits 1."""
-import base64, io, json, sys, time, urllib.request, zipfile
+import base64, io, json, os, sys, time, urllib.request, zipfile
 
 import boto3
 from botocore.exceptions import ClientError
 
-la = boto3.client("lambda")
+la = boto3.client("lambda", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
 ROLE = "arn:aws:iam::000000000000:role/lambda"
 failed = False
 

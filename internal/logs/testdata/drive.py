@@ -1,10 +1,11 @@
 """Drives the CloudWatch Logs API with boto3; the endpoint is in the environment."""
+import os
 import time
 
 import boto3
 from botocore.exceptions import ClientError
 
-logs = boto3.client("logs")
+logs = boto3.client("logs", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
 now = int(time.time() * 1000)
 
 
@@ -25,8 +26,9 @@ pages = list(logs.get_paginator("describe_log_groups").paginate(logGroupNamePref
 assert [len(p["logGroups"]) for p in pages] == [3, 3, 1], pages
 assert [g["logGroupName"] for p in pages for g in p["logGroups"]] == [f"/g/{i}" for i in range(7)]
 assert len(logs.describe_log_groups(logGroupNamePattern="G/3")["logGroups"]) == 1
-arn = pages[0]["logGroups"][1]["logGroupArn"]
-assert arn == "arn:aws:logs:us-east-1:000000000000:log-group:/g/1"
+arn = "arn:aws:logs:us-east-1:000000000000:log-group:/g/1"
+if "logGroupArn" in logs.meta.service_model.shape_for("LogGroup").members:  # boto3 1.26.27 does not know it
+    assert pages[0]["logGroups"][1]["logGroupArn"] == arn
 assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"i": "1"}
 logs.tag_resource(resourceArn=arn, tags={"a": "b"})
 logs.untag_resource(resourceArn=arn, tagKeys=["i"])
@@ -85,8 +87,9 @@ assert text(read(limit=2)) == ["a 4", "a 5"]
 assert text(read(startTime=now + 11, endTime=now + 31, startFromHead=True)) == ["a 1", "a 2"]
 refused("InvalidParameterException", read, nextToken="nonsense")
 refused("ResourceNotFoundException", logs.get_log_events, logGroupName=group, logStreamName="none")
-assert text(logs.get_log_events(logGroupIdentifier=pages[0]["logGroups"][0]["logGroupArn"], logStreamName="d")) == []
-refused("InvalidParameterException", logs.get_log_events, logGroupIdentifier=pages[0]["logGroups"][0]["arn"], logStreamName="d")
+if "logGroupName" not in logs.meta.service_model.operation_model("GetLogEvents").input_shape.required_members:
+    assert text(logs.get_log_events(logGroupIdentifier=pages[0]["logGroups"][0]["logGroupArn"], logStreamName="d")) == []
+    refused("InvalidParameterException", logs.get_log_events, logGroupIdentifier=pages[0]["logGroups"][0]["arn"], logStreamName="d")
 
 # All streams, by time.
 found = lambda **a: [e["message"] for p in logs.get_paginator("filter_log_events").paginate(logGroupName=group, **a) for e in p["events"]]

@@ -1,10 +1,11 @@
 """What `aws logs tail GROUP --follow` of the aws CLI version 2 does, for machines that have version 1."""
+import os
 import sys
 import time
 
 import boto3
 
-logs = boto3.client("logs")
+logs = boto3.client("logs", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
 start, seen = int((time.time() - 600) * 1000), set()
 while True:
     newest = start
