@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,10 +111,23 @@ func New(cfg Config) *API {
 		"UntagResource": apiserver.Handle(a.untagResource),
 	}
 	a.server = apiserver.NewServer(apiserver.Config{
-		API: wire.API(), Handlers: a.handler, Authenticate: cfg.Authenticate, Authorize: a.authorizer(), Access: a.access,
+		API: withOldPaths(wire.API()), Handlers: a.handler, Authenticate: cfg.Authenticate, Authorize: a.authorizer(), Access: a.access,
 		Describe: describe, Code: errorCode, Logger: cfg.Logger,
 	})
 	return a
+}
+
+// withOldPaths adds the paths of older clients' models (boto3 1.26, CLI 2.9), which
+// end some operations with a slash.
+func withOldPaths(api awsapi.API) awsapi.API {
+	for _, op := range slices.Clone(api.Operations) {
+		switch op.Name {
+		case "CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings", "InvokeAsync", "ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions":
+			op.URI += "/"
+			api.Operations = append(api.Operations, op)
+		}
+	}
+	return api
 }
 
 // authorizer is Authorize, and Decide where a function has a policy.

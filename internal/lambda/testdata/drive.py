@@ -45,7 +45,8 @@ for k, v in dict(FunctionName="f", FunctionArn="arn:aws:lambda:us-east-1:0000000
                  CodeSize=len(app), Description="it", Timeout=10, MemorySize=128, Version="$LATEST", State="Active", LastUpdateStatus="Successful", PackageType="Zip",
                  Environment={"Variables": {"X": "1"}}, TracingConfig={"Mode": "PassThrough"}, EphemeralStorage={"Size": 512}, Architectures=["x86_64"],
                  SnapStart={"ApplyOn": "None", "OptimizationStatus": "Off"}, LoggingConfig={"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}).items():
-    check(c.get(k) == v, "create:", k, "is", c.get(k), "not", v)
+    if k in la.meta.service_model.operation_model("CreateFunction").output_shape.members:  # older clients drop the rest
+        check(c.get(k) == v, "create:", k, "is", c.get(k), "not", v)
 import hashlib
 check(c["CodeSha256"] == base64.b64encode(hashlib.sha256(app).digest()).decode(), "digest", c["CodeSha256"])
 la.get_waiter("function_active_v2").wait(FunctionName="f")
@@ -154,10 +155,12 @@ limits = la.get_account_settings()
 check(limits["AccountUsage"]["FunctionCount"] == 1 and limits["AccountLimit"]["ConcurrentExecutions"] > 0, limits)
 
 # The rest of what clients ask.
-check(la.get_function_recursion_config(FunctionName="f")["RecursiveLoop"] == "Terminate", "recursion")
-check(la.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")["RecursiveLoop"] == "Allow", "recursion")
+if hasattr(la, "get_function_recursion_config"):
+    check(la.get_function_recursion_config(FunctionName="f")["RecursiveLoop"] == "Terminate", "recursion")
+    check(la.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")["RecursiveLoop"] == "Allow", "recursion")
 check(la.get_function_code_signing_config(FunctionName="f")["FunctionName"] == "f", "code signing")
-check(la.get_runtime_management_config(FunctionName="f")["UpdateRuntimeOn"] == "Auto", "runtime management")
+if hasattr(la, "get_runtime_management_config"):
+    check(la.get_runtime_management_config(FunctionName="f")["UpdateRuntimeOn"] == "Auto", "runtime management")
 check(la.list_event_source_mappings(FunctionName="f")["EventSourceMappings"] == [] and la.list_layers()["Layers"] == [], "lists")
 arn = c["FunctionArn"]
 la.tag_resource(Resource=arn, Tags={"c": "d"})
