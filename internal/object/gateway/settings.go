@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/versity/versitygw/auth"
@@ -144,7 +145,8 @@ func (g *Gateway) putNotification(c fiber.Ctx) (*controllers.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Get("X-Amz-Skip-Destination-Validation") != "true" {
+	// Older clients, as botocore 1.29, write "True".
+	if !strings.EqualFold(c.Get("X-Amz-Skip-Destination-Validation"), "true") {
 		for _, f := range n.Functions {
 			if err := g.checkDestination(c.RequestCtx(), b.Name, f.Function); err != nil {
 				return nil, err
