@@ -86,7 +86,10 @@ func TestCLIDrivesTheWalkthrough(t *testing.T) {
 	}
 	must("update-queue", "--name", "mine", "--status", "ACTIVE")
 	must("delete-queue", "--name", "mine")
-	if got := must("search-jobs", "--input-file", "clip")["Jobs"].([]any); len(got) != 1 {
+	// Debian 12's CLI is older than SearchJobs; it says so without a request.
+	if out, err := cli(t, base, "mediaconvert", "search-jobs", "--generate-cli-skeleton"); err != nil && strings.Contains(out, "argument operation: Invalid choice") {
+		t.Log("this aws CLI has no search-jobs: TestSDKQueuesAndPresets searches")
+	} else if got := must("search-jobs", "--input-file", "clip")["Jobs"].([]any); len(got) != 1 {
 		t.Errorf("found %v", got)
 	}
 	if out, err := cli(t, base, "mediaconvert", "associate-certificate", "--arn", "a"); err == nil || !strings.Contains(out, "NotImplementedException") || !strings.Contains(out, "AssociateCertificate") {
@@ -97,7 +100,7 @@ func TestCLIDrivesTheWalkthrough(t *testing.T) {
 func TestTerraformKeepsAQueue(t *testing.T) {
 	terraform, err := exec.LookPath("terraform")
 	if err != nil {
-		t.Log("terraform is not on this machine, which cannot install it: the clients of this file and the Go SDK do its steps")
+		t.Log("terraform is not installed: TestSDKQueuesAndPresets and TestBoto3DrivesEveryOperation keep queues")
 		return
 	}
 	base, dir := serve(t), t.TempDir()

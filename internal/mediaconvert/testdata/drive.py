@@ -78,8 +78,12 @@ assert mc.get_queue(Name="Default")["Queue"]["Status"] == "ACTIVE"
 assert [q["Name"] for q in mc.list_queues()["Queues"]] == ["Default"]
 
 # Queues: a paused one admits nothing until it is resumed.
-queue = mc.create_queue(Name="slow", Description="d", Status="PAUSED", ConcurrentJobs=1, Tags={"t": "1"})["Queue"]
-assert (queue["Status"], queue["PricingPlan"], queue["Type"], queue["ConcurrentJobs"]) == ("PAUSED", "ON_DEMAND", "CUSTOM", 1), queue
+# Debian 12's boto3 has a model without ConcurrentJobs.
+limits = "ConcurrentJobs" in mc.meta.service_model.operation_model("CreateQueue").input_shape.members
+one, two = ({"ConcurrentJobs": n} if limits else {} for n in (1, 2))
+queue = mc.create_queue(Name="slow", Description="d", Status="PAUSED", Tags={"t": "1"}, **one)["Queue"]
+assert (queue["Status"], queue["PricingPlan"], queue["Type"]) == ("PAUSED", "ON_DEMAND", "CUSTOM"), queue
+assert not limits or queue["ConcurrentJobs"] == 1, queue
 refused("ConflictException", mc.create_queue, Name="slow")
 assert "RESERVED" in refused("BadRequestException", mc.create_queue, Name="r", PricingPlan="RESERVED",
                              ReservationPlanSettings={"Commitment": "ONE_YEAR", "RenewalType": "EXPIRE", "ReservedSlots": 1})
@@ -88,8 +92,9 @@ assert mc.get_queue(Name="slow")["Queue"]["SubmittedJobsCount"] == 2
 refused("ConflictException", mc.delete_queue, Name="slow")
 mc.update_queue(Name="slow", Status="ACTIVE")
 wait(waiting[0], "PROGRESSING")
-assert mc.get_job(Id=waiting[1])["Job"]["Status"] == "SUBMITTED", "one at a time"
-mc.update_queue(Name="slow", ConcurrentJobs=2, Description="e")
+if limits:
+    assert mc.get_job(Id=waiting[1])["Job"]["Status"] == "SUBMITTED", "one at a time"
+mc.update_queue(Name="slow", Description="e", **two)
 wait(waiting[1], "PROGRESSING")
 for i in waiting:
     mc.cancel_job(Id=i)
