@@ -76,7 +76,9 @@ func (p *publisher) findDistribution(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := distributionConfig{CallerReference: "vodwright-publish-" + p.bucket, Comment: "streams of bucket " + p.bucket, Enabled: true}
+	// With the access control in its reference: a folder of the first release has a
+	// distribution without one under the bucket's name alone.
+	cfg := distributionConfig{CallerReference: "vodwright-publish-" + p.bucket + "-" + control, Comment: "streams of bucket " + p.bucket, Enabled: true}
 	cfg.Origins.Quantity = 1
 	cfg.Origins.Items.Origin.ID = p.bucket
 	cfg.Origins.Items.Origin.DomainName = p.bucket + ".s3." + region + ".amazonaws.com"
