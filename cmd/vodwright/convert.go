@@ -73,7 +73,7 @@ func (c *convertCmd) Run(p *program) error {
 		return err
 	}
 	w := worker.New(worker.Config{
-		Dir: work, FFmpeg: runner, Probe: probe.New(runner), Fetch: fetch.New(fetch.Config{AllowPrivate: true}),
+		Dir: work, FFmpeg: runner, Probe: probe.New(runner), Fetch: fetch.New(fetch.Config{AllowPrivate: true, Limits: c.Limits}),
 		Objects: objects, Slots: c.Workers,
 	})
 	meter := newMeter(p)
@@ -137,6 +137,7 @@ func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.Ha
 type sandboxFlags struct {
 	Unsandboxed bool   `help:"Run media processes without bubblewrap. For files you trust."`
 	Ffmpeg      string `name:"ffmpeg" help:"ffmpeg to use." placeholder:"PATH"`
+	limitFlags
 }
 
 // runner makes the ffmpeg room and checks that it works here.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 )
 
 // MediaConvert's error codes of HTTP inputs, as its user guide lists them.
@@ -63,10 +64,11 @@ func (d *download) connectFault(err error) error {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, errPolicy):
-		return fault.New(fault.Denied, codePolicy, "%s is at an address of this machine or of a private network", place(d.url)).
+		return fault.New(fault.Denied, codePolicy, "%s is at an address of this machine or of a private network, or on a port that is not for HTTP", place(d.url)).
 			WithHint("vodwright serve --private-input lets jobs fetch from private networks")
 	case errors.Is(err, errRedirects):
-		return fault.New(fault.Invalid, codePolicy, "%s redirects more than %d times", place(d.url), maxRedirects)
+		return fault.New(fault.Invalid, codePolicy, "%s redirects more than %d times", place(d.url), d.limits.FetchRedirects).
+			WithHint("%s", limit.FetchRedirects.Hint())
 	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verification):
 		return fault.New(fault.Invalid, codeConnect, "%s has no valid certificate: %w", place(d.url), err)
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -14,6 +14,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,19 +27,19 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 )
 
 // Config bounds what is fetched. A zero field is its default.
 type Config struct {
-	AllowPrivate bool           // addresses of this machine and of private networks may be fetched from
-	MaxBytes     int64          // largest file; 100 GiB
-	Timeout      time.Duration  // to connect, and again for the headers of a response; 15 s
-	Stall        time.Duration  // in which less than 64 KiB is a broken connection; 30 s
+	AllowPrivate bool           // addresses of this machine and of private networks may be fetched from, on any port
+	Limits       limit.Limits   // SourceBytes and Fetch…
 	RootCAs      *x509.CertPool // nil is the system's
 	Logger       *slog.Logger   // nil discards
 }
@@ -53,48 +54,59 @@ type Info struct {
 
 // Fetcher downloads inputs. It is safe for concurrent use.
 type Fetcher struct {
-	client   *http.Client
-	maxBytes int64
-	stall    time.Duration
-	pause    time.Duration // before the second new connection in a row, doubled before each after it
-	log      *slog.Logger
+	client *http.Client
+	limits limit.Limits
+	pause  time.Duration // before the second new connection in a row, doubled before each after it
+	log    *slog.Logger
 }
 
 const (
-	maxRedirects = 3
-	// stallBytes must come within Config.Stall: 2 KiB a second over the default.
+	// stallBytes must come within Limits.FetchStall: 2 KiB a second over the default.
 	stallBytes = 64 << 10
 	// A download is given up after maxFailures broken connections in a row that
 	// brought less than worthBytes each, and after maxConnections in all.
-	maxFailures    = 5
+	maxFailures = 5
+	// overlapBytes of a file without ETag and Last-Modified are fetched again and
+	// compared where a download goes on.
+	overlapBytes   = 4096
 	worthBytes     = 1 << 20
 	maxConnections = 1000
 )
 
 // New returns a Fetcher. It connects to nothing.
 func New(cfg Config) *Fetcher {
-	allowed := public
+	allowed := func(to netip.AddrPort) bool { return public(to) && !unfit(to.Port()) && !ours(to.Addr()) }
 	if cfg.AllowPrivate {
 		allowed = func(netip.AddrPort) bool { return true }
 	}
 	return newFetcher(cfg, allowed)
 }
 
+// ours says whether an address is one of this machine, which may be a public one:
+// what listens there may trust its neighbours.
+func ours(addr netip.Addr) bool {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return true // nobody knows: refused
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, a := range list {
+		if n, ok := a.(*net.IPNet); ok {
+			if mine, ok := netip.AddrFromSlice(n.IP); ok && mine.Unmap() == addr {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func newFetcher(cfg Config, allowed func(netip.AddrPort) bool) *Fetcher {
-	if cfg.MaxBytes <= 0 {
-		cfg.MaxBytes = 100 << 30
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 15 * time.Second
-	}
-	if cfg.Stall <= 0 {
-		cfg.Stall = 30 * time.Second
-	}
+	cfg.Limits = cfg.Limits.OrDefaults()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	dialer := &net.Dialer{
-		Timeout: cfg.Timeout,
+		Timeout: cfg.Limits.FetchConnect,
 		Control: func(_, address string, _ syscall.RawConn) error {
 			to, err := netip.ParseAddrPort(address)
 			if err != nil || !allowed(to) {
@@ -108,19 +120,23 @@ func newFetcher(cfg Config, allowed func(netip.AddrPort) bool) *Fetcher {
 			Transport: &http.Transport{
 				DialContext:            dialer.DialContext,
 				TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
-				TLSHandshakeTimeout:    cfg.Timeout,
-				ResponseHeaderTimeout:  cfg.Timeout,
-				IdleConnTimeout:        cfg.Timeout,
+				TLSHandshakeTimeout:    cfg.Limits.FetchConnect,
+				ResponseHeaderTimeout:  cfg.Limits.FetchConnect,
+				IdleConnTimeout:        cfg.Limits.FetchConnect,
 				MaxResponseHeaderBytes: 64 << 10,
 				DisableCompression:     true, // the bytes of the file are wanted, and their number
 				ForceAttemptHTTP2:      true,
 			},
-			CheckRedirect: checkRedirect,
+			CheckRedirect: func(req *http.Request, via []*http.Request) error {
+				if len(via) > int(cfg.Limits.FetchRedirects) {
+					return errRedirects
+				}
+				return checkRedirect(req, via)
+			},
 		},
-		maxBytes: cfg.MaxBytes,
-		stall:    cfg.Stall,
-		pause:    400 * time.Millisecond,
-		log:      cfg.Logger,
+		limits: cfg.Limits,
+		pause:  400 * time.Millisecond,
+		log:    cfg.Logger,
 	}
 }
 
@@ -128,12 +144,11 @@ var (
 	errPolicy    = errors.New("the address is not allowed")
 	errRedirects = errors.New("too many redirects")
 	errStalled   = errors.New("the server sends too slowly")
+	errTooLong   = errors.New("the download takes too long")
 )
 
 func checkRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return errRedirects
-	}
+	req.Header.Del("Referer") // it would tell the query, a signature perhaps
 	if err := checkURL(req.URL); err != nil {
 		return err
 	}
@@ -170,7 +185,7 @@ func (f *Fetcher) Fetch(ctx context.Context, rawURL, dst string, progress func(d
 	if err := checkURL(u); err != nil {
 		return Info{}, err
 	}
-	file, err := os.OpenFile(dst, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(dst, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return Info{}, fmt.Errorf("create the input's file: %w", err)
 	}
@@ -178,7 +193,12 @@ func (f *Fetcher) Fetch(ctx context.Context, rawURL, dst string, progress func(d
 		progress = func(int64, int64) {}
 	}
 	d := &download{Fetcher: f, url: u, file: file, total: -1, progress: progress}
-	err = d.run(ctx)
+	bounded, stop := context.WithTimeoutCause(ctx, f.limits.FetchTime, errTooLong)
+	defer stop()
+	err = d.run(bounded)
+	if errors.Is(err, errTooLong) {
+		err = limit.Exceeded(limit.FetchTime, codeTimeout, "%s sent %d bytes in the %v that a download is given", place(u), d.done, f.limits.FetchTime)
+	}
 	if closeErr := file.Close(); err == nil && closeErr != nil {
 		err = d.writeFault(closeErr)
 	}
@@ -202,6 +222,7 @@ type download struct {
 	progress func(done, total int64)
 
 	done, total  int64 // total -1 is unknown
+	from         int64 // where the present connection begins: done, or before it to compare
 	etag         string
 	modified     string
 	contentType  string
@@ -256,8 +277,12 @@ func (d *download) connect(ctx context.Context) error {
 		return fault.New(fault.Invalid, codePolicy, "the URL cannot be asked for")
 	}
 	req.Header.Set("User-Agent", "Vodwright")
+	d.from = d.done
 	if d.done > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.done))
+		if d.etag == "" && d.modified == "" {
+			d.from -= min(d.done, overlapBytes) // nothing but its bytes tell that it is the same file
+		}
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.from))
 		switch {
 		case strings.HasPrefix(d.etag, `"`): // a weak one may not be used, RFC 9110 section 13.1.5
 			req.Header.Set("If-Range", d.etag)
@@ -273,13 +298,21 @@ func (d *download) connect(ctx context.Context) error {
 	if complete, err := d.accept(res); complete || err != nil {
 		return err
 	}
-	return d.copy(ctx, stop, res.Body)
+	// From here on the body must keep coming, the part that is compared too.
+	stall := time.AfterFunc(d.limits.FetchStall, func() { stop(errStalled) })
+	defer stall.Stop()
+	if d.from < d.done {
+		if err := d.same(res.Body); err != nil {
+			return err
+		}
+	}
+	return d.copy(ctx, stall, res.Body)
 }
 
 // accept checks a response against what is known and makes the file ready for its
 // body. complete says that there is nothing left to read.
 func (d *download) accept(res *http.Response) (complete bool, err error) {
-	if res.Header.Get("Content-Encoding") != "" {
+	if enc := res.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return false, fault.New(fault.Invalid, codeOther, "%s is sent with an encoding that was not asked for", place(d.url))
 	}
 	switch {
@@ -294,29 +327,58 @@ func (d *download) accept(res *http.Response) (complete bool, err error) {
 			if _, err := d.file.Seek(0, io.SeekStart); err != nil {
 				return false, d.writeFault(err)
 			}
-			d.done = 0
+			d.done, d.from = 0, 0
 		}
 		d.total = res.ContentLength
 	case res.StatusCode == http.StatusPartialContent && d.done > 0:
 		from, total, ok := contentRange(res.Header.Get("Content-Range"))
-		if !ok || from != d.done || d.total >= 0 && total != d.total ||
-			d.etag != "" && res.Header.Get("ETag") != "" && res.Header.Get("ETag") != d.etag {
+		if !ok || from != d.from || d.total >= 0 && total != d.total ||
+			d.changed(res.Header) {
 			return false, fault.New(fault.Invalid, codeOther, "%s changed while it was fetched", place(d.url))
 		}
 		d.total = total
 	case res.StatusCode == http.StatusRequestedRangeNotSatisfiable && d.done > 0 && d.total < 0:
-		return true, nil // its size was never told
+		// Its size was never told: nothing comes after what is there, unless it shrank.
+		if size, told := strings.CutPrefix(res.Header.Get("Content-Range"), "bytes */"); told && size != strconv.FormatInt(d.done, 10) {
+			return false, fault.New(fault.Invalid, codeOther, "%s changed while it was fetched", place(d.url))
+		}
+		return true, nil
 	default:
 		return false, statusFault(d.url, res.StatusCode)
 	}
-	if d.total > d.maxBytes {
-		return false, fault.New(fault.Limit, codePolicy, "%s has %d bytes, more than the %d that are allowed", place(d.url), d.total, d.maxBytes)
+	if d.total > int64(d.limits.SourceBytes) {
+		return false, limit.Exceeded(limit.SourceBytes, codePolicy, "%s has %d bytes, more than the %d that are allowed", place(d.url), d.total, int64(d.limits.SourceBytes))
 	}
 	if !d.answered || d.done == 0 {
 		d.etag, d.modified = res.Header.Get("ETag"), res.Header.Get("Last-Modified")
 		d.contentType, d.answered = res.Header.Get("Content-Type"), true
 	}
 	return false, nil
+}
+
+// changed says whether an answer is about another file than the first one was, as
+// far as its validators tell.
+func (d *download) changed(h http.Header) bool {
+	if etag := h.Get("ETag"); d.etag != "" && etag != "" {
+		return etag != d.etag
+	}
+	modified := h.Get("Last-Modified")
+	return d.modified != "" && modified != "" && modified != d.modified
+}
+
+// same compares what a resumed body begins with to the end of what is there.
+func (d *download) same(body io.Reader) error {
+	have, again := make([]byte, d.done-d.from), make([]byte, d.done-d.from)
+	if _, err := d.file.ReadAt(have, d.from); err != nil {
+		return d.writeFault(err)
+	}
+	if _, err := io.ReadFull(body, again); err != nil {
+		return fault.New(fault.Unavailable, codeOther, "%s broke off after %d bytes: %w", place(d.url), d.done, err)
+	}
+	if !bytes.Equal(have, again) {
+		return fault.New(fault.Invalid, codeOther, "%s changed while it was fetched", place(d.url))
+	}
+	return nil
 }
 
 // contentRange reads "bytes 100-199/200" and "bytes 100-199/*", whose total is -1.
@@ -332,16 +394,17 @@ func contentRange(s string) (from, total int64, ok bool) {
 }
 
 // copy writes a body to the file until it ends, and checks that the file is complete.
-func (d *download) copy(ctx context.Context, stop context.CancelCauseFunc, body io.Reader) error {
-	stall := time.AfterFunc(d.stall, func() { stop(errStalled) })
-	defer stall.Stop()
+func (d *download) copy(ctx context.Context, stall *time.Timer, body io.Reader) error {
 	buffer := make([]byte, 256<<10)
 	var since int64 // bytes since the stall timer was set
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
-			if d.done+int64(n) > d.maxBytes {
-				return fault.New(fault.Limit, codePolicy, "%s has more than the %d bytes that are allowed", place(d.url), d.maxBytes)
+			if d.done+int64(n) > int64(d.limits.SourceBytes) {
+				return limit.Exceeded(limit.SourceBytes, codePolicy, "%s has more than the %d bytes that are allowed", place(d.url), int64(d.limits.SourceBytes))
+			}
+			if d.total >= 0 && d.done+int64(n) > d.total {
+				return fault.New(fault.Invalid, codeOther, "%s sends more than the %d bytes it told", place(d.url), d.total)
 			}
 			if _, err := d.file.Write(buffer[:n]); err != nil {
 				return d.writeFault(err)
@@ -350,7 +413,7 @@ func (d *download) copy(ctx context.Context, stop context.CancelCauseFunc, body 
 			d.progress(d.done, d.total)
 			if since += int64(n); since >= stallBytes {
 				since = 0
-				stall.Reset(d.stall)
+				stall.Reset(d.limits.FetchStall)
 			}
 		}
 		switch {
@@ -363,7 +426,7 @@ func (d *download) copy(ctx context.Context, stop context.CancelCauseFunc, body 
 			}
 			return nil
 		case errors.Is(context.Cause(ctx), errStalled):
-			return fault.New(fault.Unavailable, codeTimeout, "%s sends less than %d bytes in %v", place(d.url), stallBytes, d.stall)
+			return fault.New(fault.Unavailable, codeTimeout, "%s sends less than %d bytes in %v", place(d.url), stallBytes, d.limits.FetchStall)
 		case err != nil:
 			return fault.New(fault.Unavailable, codeOther, "%s broke off after %d bytes: %w", place(d.url), d.done, err)
 		}

@@ -14,12 +14,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 )
 
 func payload(n int) []byte {
@@ -159,6 +161,107 @@ func TestFetchResumes(t *testing.T) {
 	}
 }
 
+// TestFetchResumesWithoutValidators goes on with a file of which only the bytes
+// tell whether it is the same.
+func TestFetchResumesWithoutValidators(t *testing.T) {
+	data, other := payload(4<<20), payload(4<<20)
+	for i := range other {
+		other[i] ^= 0xff
+	}
+	for _, overwritten := range []bool{false, true} {
+		var n atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			content := data
+			if n.Add(1) > 1 && overwritten {
+				content = other
+			}
+			http.ServeContent(&breakingWriter{ResponseWriter: w, left: 1500 << 10}, r, "", time.Time{}, bytes.NewReader(content))
+		}))
+		got, info, err := fetchTo(t, local(Config{}), server.URL+"/?secret")
+		if overwritten {
+			wantFault(t, err, fault.Invalid, "3999", "changed while")
+		} else if err != nil || !bytes.Equal(got, data) || info.Resumed != 2 {
+			t.Errorf("%d bytes, %+v, %v", len(got), info, err)
+		}
+		server.Close()
+	}
+}
+
+// TestFetchTakesTheTimeItIsGiven: a server that is fast enough all the time and never ends.
+func TestFetchTakesTheTimeItIsGiven(t *testing.T) {
+	block := payload(128 << 10)
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+			<-time.After(5 * time.Millisecond)
+		}
+	}))
+	defer endless.Close()
+	_, _, err := fetchTo(t, local(Config{Limits: limit.Limits{FetchTime: 200 * time.Millisecond}}), endless.URL+"/?secret")
+	wantFault(t, err, fault.Limit, "3408", "in the 200ms")
+	if !strings.Contains(fault.Of(err).Hint, "--limit-fetch-time") {
+		t.Errorf("hint %q", fault.Of(err).Hint)
+	}
+	_, _, err = fetchTo(t, local(Config{Limits: limit.Limits{SourceBytes: 1 << 20}}), endless.URL+"/?secret")
+	wantFault(t, err, fault.Limit, "3457", "more than the 1048576 bytes")
+}
+
+// TestFetchKeepsItsSecrets: a redirect to another host learns neither query nor password.
+func TestFetchKeepsItsSecrets(t *testing.T) {
+	var seen http.Header
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Header
+		_, _ = w.Write([]byte("film"))
+	}))
+	defer other.Close()
+	var user string
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _, _ = r.BasicAuth()
+		http.Redirect(w, r, strings.Replace(other.URL, "127.0.0.1", "localhost", 1)+"/x", http.StatusFound)
+	}))
+	defer first.Close()
+	got, _, err := fetchTo(t, local(Config{}), strings.Replace(first.URL, "//", "//user:secret@", 1)+"/a?X-Amz-Signature=secret")
+	if err != nil || string(got) != "film" || user != "user" {
+		t.Errorf("%q, user %q, %v", got, user, err)
+	}
+	if strings.Contains(fmt.Sprint(seen), "secret") || seen.Get("Authorization") != "" {
+		t.Errorf("the other host sees %v", seen)
+	}
+}
+
+func TestPortsOfOtherProtocols(t *testing.T) {
+	for _, p := range []uint16{22, 25, 6379, 11211, 0} {
+		if !unfit(p) {
+			t.Errorf("port %d is fit", p)
+		}
+	}
+	for _, p := range []uint16{80, 443, 8080, 8443, 9000, 3000} {
+		if unfit(p) {
+			t.Errorf("port %d is unfit", p)
+		}
+	}
+	if !slices.IsSorted(unfitPorts) {
+		t.Error("the ports are not sorted")
+	}
+	if !ours(netip.MustParseAddr("127.0.0.1")) || ours(netip.MustParseAddr("1.1.1.1")) {
+		t.Error("this machine is not told apart")
+	}
+}
+
+func FuzzContentRange(f *testing.F) {
+	f.Add("bytes 100-199/200")
+	f.Add("bytes 0-0/*")
+	f.Add("bytes 9223372036854775807-9223372036854775807/9223372036854775807")
+	f.Fuzz(func(t *testing.T, s string) {
+		from, total, ok := contentRange(s)
+		if ok && (from < 0 || total != -1 && total <= from) {
+			t.Errorf("%q is %d of %d", s, from, total)
+		}
+	})
+}
+
 func TestFetchGivesUp(t *testing.T) {
 	data := payload(2 << 20)
 	for _, c := range []struct {
@@ -273,7 +376,7 @@ func TestFetchBounds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := fetchTo(t, local(Config{MaxBytes: 1000, Timeout: 2 * time.Second}), c.url)
+			_, _, err := fetchTo(t, local(Config{Limits: limit.Limits{SourceBytes: 1000, FetchConnect: 2 * time.Second}}), c.url)
 			wantFault(t, err, c.kind, c.code, c.says)
 		})
 	}
@@ -298,7 +401,7 @@ func TestFetchSlowServers(t *testing.T) {
 		}
 	}))
 	defer drip.Close()
-	f := local(Config{Timeout: 100 * time.Millisecond, Stall: 100 * time.Millisecond})
+	f := local(Config{Limits: limit.Limits{FetchConnect: 100 * time.Millisecond, FetchStall: 100 * time.Millisecond}})
 	t.Run("give up", func(t *testing.T) {
 		for url, says := range map[string]string{silent.URL: "does not answer in time", drip.URL: "sends less than"} {
 			t.Run(says, func(t *testing.T) {
@@ -383,7 +486,7 @@ func TestPublicAddresses(t *testing.T) {
 		"127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "0.0.0.0", "0.1.2.3",
 		"100.64.0.1", "192.0.0.8", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1",
 		"::", "::1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1",
-		"64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001::1", "2001:db8::1", "fec0::1",
+		"168.63.129.16", "192.88.99.1", "3fff::1", "5f00::1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001::1", "2001:db8::1", "fec0::1",
 	} {
 		if public(netip.AddrPortFrom(netip.MustParseAddr(s), 443)) {
 			t.Errorf("%s counts as public", s)
