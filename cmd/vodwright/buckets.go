@@ -32,6 +32,14 @@ func (b bucketObjects) Publish(ctx context.Context, out worker.Upload) error {
 	return err
 }
 
+func (b bucketObjects) Open(ctx context.Context, bucket, key string) (io.ReadCloser, int64, error) {
+	r, info, err := b.store.Open(ctx, bucket, key, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	return r, info.Size, nil
+}
+
 func (b bucketObjects) Withdraw(ctx context.Context, job, bucket, key string) error {
 	_, err := b.store.DeleteIf(ctx, bucket, key, func(i object.Info) bool { return i.Metadata[jobMetadata] == job })
 	return err

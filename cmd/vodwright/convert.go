@@ -200,6 +200,19 @@ func (f folderObjects) Publish(_ context.Context, out worker.Upload) error {
 	return os.Rename(out.File, to)
 }
 
+// Open reads a file that this conversion wrote.
+func (f folderObjects) Open(_ context.Context, _, key string) (io.ReadCloser, int64, error) {
+	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(key)))
+	if err != nil {
+		return nil, 0, fault.New(fault.NotFound, "", "%w", err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	return file, info.Size(), nil
+}
+
 // Withdraw removes a file that this conversion wrote.
 func (f folderObjects) Withdraw(_ context.Context, _, _, key string) error {
 	err := os.Remove(filepath.Join(f.root, filepath.FromSlash(key)))

@@ -26,6 +26,7 @@ type process struct {
 	program  string
 	args     []string
 	source   string
+	stdin    io.Reader
 	output   string
 	limits   Limits
 	stdout   io.Writer
@@ -87,6 +88,22 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 			return Usage{}, err
 		}
 	}
+	if p.stdin != nil {
+		cmd.Stdin, err = pipes.write(func(f *os.File) error {
+			_, err := io.Copy(f, p.stdin)
+			if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+				return nil // it has read enough: its exit status says whether that is right
+			}
+			if err != nil {
+				err = &stdinError{err}
+				stop(err)
+			}
+			return err
+		})
+		if err != nil {
+			return Usage{}, err
+		}
+	}
 	var alive atomic.Int64 // counts the reports that showed progress
 	if p.reports {
 		w, err := pipes.read(func(f *os.File) error {
@@ -110,7 +127,7 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	if err := c.start(); err != nil {
 		return Usage{}, fault.New(fault.Unavailable, "", "start %q: %w", name, err)
 	}
-	pipes.closeWriters()
+	pipes.closeTheirs()
 	go p.watch(run, c.exited, &alive, stop)
 
 	select {
@@ -127,9 +144,12 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	r.log.LogAttrs(ctx, slog.LevelDebug, "media process ended", logAttrs(p, c, usage)...)
 
 	var sink *stdoutError
+	var source *stdinError
 	switch cause := context.Cause(run); {
 	case errors.As(copyErr, &sink):
 		return usage, sink.err
+	case errors.As(cause, &source):
+		return usage, source.err
 	case c.err != nil:
 		return usage, fmt.Errorf("wait for %q: %w", filepath.Base(p.program), c.err)
 	case c.state.Success():
@@ -153,6 +173,11 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 type stdoutError struct{ err error }
 
 func (e *stdoutError) Error() string { return e.err.Error() }
+
+// stdinError marks an error of the caller's Reader.
+type stdinError struct{ err error }
+
+func (e *stdinError) Error() string { return e.err.Error() }
 
 // resolve makes the host paths absolute and checks what they name.
 func (p *process) resolve() error {
@@ -298,10 +323,12 @@ func (c *child) kill() {
 	}
 }
 
-// pipes are the pipes from a process, each read by a goroutine of its own.
+// pipes are the pipes to and from a process, each used by a goroutine of its own.
 type pipes struct {
-	readers, writers []*os.File
-	done             []chan error
+	ours   []*os.File // ends that we read
+	feed   *os.File   // the end that we write; nil is none
+	theirs []*os.File
+	done   []chan error
 }
 
 // read makes a pipe, starts consume on its reading end and returns the other,
@@ -312,7 +339,7 @@ func (p *pipes) read(consume func(*os.File) error) (*os.File, error) {
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	done := make(chan error, 1)
-	p.readers, p.writers, p.done = append(p.readers, r), append(p.writers, w), append(p.done, done)
+	p.ours, p.theirs, p.done = append(p.ours, r), append(p.theirs, w), append(p.done, done)
 	go func() {
 		err := consume(r)
 		if err == nil {
@@ -323,18 +350,35 @@ func (p *pipes) read(consume func(*os.File) error) (*os.File, error) {
 	return w, nil
 }
 
-func (p *pipes) closeWriters() {
-	for _, w := range p.writers {
-		w.Close()
+// write makes the pipe into a process, starts produce on its writing end and
+// returns the other. Nobody waits for produce: what it reads may not come.
+func (p *pipes) write(produce func(*os.File) error) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
-	p.writers = nil
+	p.feed, p.theirs = w, append(p.theirs, r)
+	go func() {
+		if produce(w) == nil {
+			w.Close() // the process sees the end; on an error it is killed first
+		}
+	}()
+	return r, nil
+}
+
+// closeTheirs closes the process's ends, which it has now.
+func (p *pipes) closeTheirs() {
+	for _, f := range p.theirs {
+		f.Close()
+	}
+	p.theirs = nil
 }
 
 // drain waits until every pipe is read to its end, or breaks them off after
 // limit, and returns the errors of their readers.
 func (p *pipes) drain(limit time.Duration) error {
 	timer := time.AfterFunc(limit, func() {
-		for _, r := range p.readers {
+		for _, r := range p.ours {
 			_ = r.SetReadDeadline(time.Now())
 		}
 	})
@@ -351,9 +395,12 @@ func (p *pipes) drain(limit time.Duration) error {
 
 // close releases everything, whether or not the process was started.
 func (p *pipes) close() {
-	p.closeWriters()
+	p.closeTheirs()
 	_ = p.drain(0)
-	for _, r := range p.readers {
+	for _, r := range p.ours {
 		r.Close()
+	}
+	if p.feed != nil {
+		p.feed.Close()
 	}
 }

@@ -79,8 +79,12 @@ type Command struct {
 	// Args of ffmpeg without the program's name. Every -i of SourcePath is
 	// preceded by media.InputArgs; files are written below OutputDir. Run adds the
 	// options for logging and progress itself.
-	Args      []string
-	Source    string // host path of a regular file, seen as SourcePath, read-only; "" is no source
+	Args   []string
+	Source string // host path of a regular file, seen as SourcePath, read-only; "" is no source
+	// Stdin is read by "-i pipe:0", which obeys the rule of Args too; nil is none. Its
+	// error, io.EOF aside, kills the process and is returned. A Read that does not
+	// return may still be under way when Run does.
+	Stdin     io.Reader
 	OutputDir string // host path, seen as OutputDir, writable, the working folder; "" is none
 	Limits    Limits
 	Progress  func(Progress) // called from one goroutine, about five times a second, never after Run returned; nil is none
@@ -157,6 +161,7 @@ func (r *Runner) Run(ctx context.Context, cmd Command) (Usage, error) {
 		program:  r.ffmpeg,
 		args:     append([]string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-stats_period", "0.2", "-progress", "pipe:3"}, cmd.Args...),
 		source:   cmd.Source,
+		stdin:    cmd.Stdin,
 		output:   cmd.OutputDir,
 		limits:   cmd.Limits.or(runLimits),
 		stdout:   cmd.Stdout,

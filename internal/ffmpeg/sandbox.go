@@ -25,8 +25,11 @@ const tmpBytes = 64 << 20
 // hold the root user to it.
 const maxThreads = 1024
 
-// checkInputs refuses a command line that reads the source without the fixed
-// input options, or reads any file but the source.
+// stdinInput is what reads Command.Stdin.
+const stdinInput = "pipe:0"
+
+// checkInputs refuses a command line that reads the source or its standard input
+// without the fixed input options, or reads anything else.
 func checkInputs(args []string) error {
 	from := 0
 	for i := 0; i < len(args); i++ {
@@ -41,7 +44,7 @@ func checkInputs(args []string) error {
 		if at := slices.Index(before, "-f"); at >= 0 && at+1 < len(before) && before[at+1] == "lavfi" {
 			continue // generated: silence
 		}
-		if input != "file:"+SourcePath {
+		if input != "file:"+SourcePath && input != stdinInput {
 			return fault.New(fault.Internal, "", "check arguments: input %q is not the source", input)
 		}
 		for want := media.InputArgs(); len(want) > 0; want = want[2:] {

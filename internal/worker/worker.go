@@ -17,6 +17,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,6 +42,9 @@ type Objects interface {
 	// Publish stores one output durably. Publishing the same output of the same
 	// job again changes nothing.
 	Publish(ctx context.Context, out Upload) error
+	// Open reads what an object holds now, and tells its size. One that is not there
+	// is a fault.NotFound. The caller closes it.
+	Open(ctx context.Context, bucket, key string) (io.ReadCloser, int64, error)
 	// Withdraw removes the object if job published what it holds now.
 	Withdraw(ctx context.Context, job, bucket, key string) error
 }
@@ -69,7 +73,7 @@ type Config struct {
 	FFmpeg  *ffmpeg.Runner
 	Probe   *probe.Prober
 	Fetch   *fetch.Fetcher
-	Objects Objects      // with the rights of the house: to withdraw, and for all where there are no Roles
+	Objects Objects      // with the rights of the house: to withdraw, to read back what was published, and for all where there are no Roles
 	Roles   Roles        // nil where jobs have no roles: without a server
 	Slots   int          // how many tasks the caller runs at once; finish packs with as many goroutines
 	Logger  *slog.Logger // nil discards

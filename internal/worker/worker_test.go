@@ -62,6 +62,18 @@ func (f *folder) Publish(_ context.Context, up Upload) error {
 	return os.Rename(up.File, to)
 }
 
+func (f *folder) Open(_ context.Context, _, key string) (io.ReadCloser, int64, error) {
+	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(key)))
+	if err != nil {
+		return nil, 0, fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
+}
+
 func (f *folder) Withdraw(_ context.Context, job, _, key string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
