@@ -67,10 +67,10 @@ var symptoms = []struct {
 	{"error while opening decoder", fault.Invalid, codeAudioInit, "a decoder could not be started"},
 	{"unknown encoder", fault.Unavailable, codeUnknown, "this ffmpeg lacks an encoder that is needed"},
 	{"error opening input", fault.Invalid, codeOpen, "the input cannot be opened as media"},
-	{SourcePath + ": invalid data found", fault.Invalid, codeOpen, "the input is not a media file, or is damaged at its start"},
-	{SourcePath + ": end of file", fault.Invalid, codeReadEnd, "the input ends before its first frame"},
-	{SourcePath + ": permission denied", fault.Denied, codeFileOpen, "the input may not be read"},
-	{SourcePath + ": ", fault.Invalid, codeOpen, "the input cannot be opened as media"},
+	{sourceDir + "0: invalid data found", fault.Invalid, codeOpen, "the input is not a media file, or is damaged at its start"},
+	{sourceDir + "0: end of file", fault.Invalid, codeReadEnd, "the input ends before its first frame"},
+	{sourceDir + "0: permission denied", fault.Denied, codeFileOpen, "the input may not be read"},
+	{sourceDir + "0: ", fault.Invalid, codeOpen, "the input cannot be opened as media"},
 	{"invalid data found when processing input", fault.Invalid, codeDemux, "the input is damaged"},
 	{"end of file", fault.Invalid, codeReadEnd, "the input ends too early"},
 	{"conversion failed", fault.Internal, codeUnknown, "the conversion failed"},
@@ -106,7 +106,7 @@ func classify(f failure) *fault.Error {
 		return fault.New(fault.Limit, codeDiskFull, "an output file became larger than allowed")
 	}
 
-	lower := strings.ToLower(f.log)
+	lower := anySource.ReplaceAllString(strings.ToLower(f.log), sourceDir+"0:") // one row for all
 	for _, s := range symptoms {
 		if at := strings.Index(lower, s.text); at >= 0 {
 			return &fault.Error{Kind: s.kind, Code: s.code, Message: s.message, Cause: errors.New(clean(lineAt(f.log, at)))}
@@ -132,8 +132,8 @@ func sandboxFault(reason string) *fault.Error {
 		WithHint("install bubblewrap 0.8 or later and allow unprivileged user namespaces")
 }
 
-// lineAt returns the line of log that byte at is in. A log whose lower-case form
-// has another length may give a neighbouring line.
+// lineAt returns the line of log that byte at is in. A log whose changed form has
+// another length may give a neighbouring line.
 func lineAt(log string, at int) string {
 	at = min(at, len(log))
 	from := strings.LastIndexByte(log[:at], '\n') + 1
@@ -157,6 +157,7 @@ func lastLine(log string) string {
 
 var (
 	component = regexp.MustCompile(`\[[^\]\n]{1,64} @ 0x[0-9a-f]+\] ?`) // [h264 @ 0x55…]
+	anySource = regexp.MustCompile(sourceDir + `\d+:`)
 	address   = regexp.MustCompile(`0x[0-9a-f]{6,}`)
 	paths     = regexp.MustCompile(`(file:)?/[^\s:'",\]]+`)
 )
@@ -169,7 +170,7 @@ const maxLine = 200
 func clean(line string) string {
 	line = component.ReplaceAllString(line, "")
 	line = paths.ReplaceAllStringFunc(line, func(p string) string {
-		if strings.TrimPrefix(p, "file:") == SourcePath {
+		if strings.HasPrefix(strings.TrimPrefix(p, "file:"), sourceDir) {
 			return "input"
 		}
 		return "…"

@@ -68,7 +68,7 @@ func fake(args []string) int {
 		for range 200_000 {
 			os.Stderr.Write(line)
 		}
-		fmt.Fprintln(os.Stderr, "[x264 @ 0x55d0c0ffee00] the end of "+ffmpeg.SourcePath)
+		fmt.Fprintln(os.Stderr, "[x264 @ 0x55d0c0ffee00] the end of "+ffmpeg.SourcePath(0))
 		return 1
 	case "flood stdout":
 		block := make([]byte, 1<<20)
@@ -154,9 +154,9 @@ func look(w io.Writer, secret string) {
 	try("read a host file", err)
 	_, err = net.DialTimeout("tcp", address, time.Second)
 	try("connect to the host", err)
-	_, err = os.ReadFile(ffmpeg.SourcePath)
+	_, err = os.ReadFile(ffmpeg.SourcePath(0))
 	try("read the source", err)
-	try("write the source", os.WriteFile(ffmpeg.SourcePath, []byte("x"), 0o600))
+	try("write the source", os.WriteFile(ffmpeg.SourcePath(0), []byte("x"), 0o600))
 	try("write the work folder", os.WriteFile(ffmpeg.OutputDir+"/made", []byte("x"), 0o600))
 	try("write the root", os.WriteFile("/made", []byte("x"), 0o600))
 	try("write shared memory", os.WriteFile("/dev/shm/made", []byte("x"), 0o600))

@@ -46,9 +46,9 @@ func TestClassify(t *testing.T) {
 		code   string
 		says   string
 	}{
-		{"[mov,mp4 @ 0x5581] moov atom not found\nfile:/in/source: Invalid data found when processing input\n", exit(1), 0, fault.Invalid, "1010", "no index (moov)"},
-		{"file:/in/source: Invalid data found when processing input\n", exit(1), 0, fault.Invalid, "1010", "not a media file"},
-		{"file:/in/source: Permission denied\n", exit(1), 0, fault.Denied, "1056", "may not be read"},
+		{"[mov,mp4 @ 0x5581] moov atom not found\nfile:/in/0: Invalid data found when processing input\n", exit(1), 0, fault.Invalid, "1010", "no index (moov)"},
+		{"file:/in/0: Invalid data found when processing input\n", exit(1), 0, fault.Invalid, "1010", "not a media file"},
+		{"file:/in/0: Permission denied\n", exit(1), 0, fault.Denied, "1056", "may not be read"},
 		{"av_interleaved_write_frame(): No space left on device\nConversion failed!\n", exit(1), 0, fault.Unavailable, "1050", "disk is full"},
 		{"Stream map '0:a:3' matches no streams.\n", exit(1), 0, fault.Invalid, "1020", "does not have the stream"},
 		{"Decoder (codec vvc) not found for input stream #0:0\n", exit(1), 0, fault.Invalid, "1030", "no decoder"},
@@ -70,7 +70,7 @@ func TestClassify(t *testing.T) {
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"[h264 @ 0x55b5f6e38b00] mmco: unref short failure": "mmco: unref short failure",
-		"file:/in/source: End of file":                      "input: End of file",
+		"file:/in/0: End of file":                           "input: End of file",
 		"/home/user/secret/clip.mp4: No such file":          "…: No such file",
 		"at 0xdeadbeefcafe \x1b[31mred\x00":                 "at … [31mred",
 		strings.Repeat("é", 300):                            strings.Repeat("é", 100) + "…",
@@ -99,7 +99,7 @@ func FuzzProgress(f *testing.F) {
 }
 
 func FuzzClean(f *testing.F) {
-	f.Add("[mov @ 0x1] file:/in/source: bad\xff")
+	f.Add("[mov @ 0x1] file:/in/0: bad\xff")
 	f.Fuzz(func(t *testing.T, line string) {
 		got := clean(line)
 		if !utf8.ValidString(got) || len(got) > maxLine+len("…") || strings.ContainsAny(got, "\n\x00\x1b") {

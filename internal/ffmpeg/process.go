@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,7 +26,7 @@ import (
 type process struct {
 	program  string
 	args     []string
-	source   string
+	sources  []string
 	stdin    io.Reader
 	output   string
 	limits   Limits
@@ -181,10 +182,11 @@ func (e *stdinError) Error() string { return e.err.Error() }
 
 // resolve makes the host paths absolute and checks what they name.
 func (p *process) resolve() error {
-	if p.source != "" {
-		path, err := filepath.Abs(p.source)
+	p.sources = slices.Clone(p.sources)
+	for i, source := range p.sources {
+		path, err := filepath.Abs(source)
 		if err != nil {
-			return fmt.Errorf("resolve %q: %w", p.source, err)
+			return fmt.Errorf("resolve %q: %w", source, err)
 		}
 		info, err := os.Stat(path)
 		if err != nil {
@@ -193,7 +195,7 @@ func (p *process) resolve() error {
 		if !info.Mode().IsRegular() {
 			return fault.New(fault.Invalid, codeFileOpen, "the input is not a file")
 		}
-		p.source = path
+		p.sources[i] = path
 	}
 	if p.output != "" {
 		path, err := filepath.Abs(p.output)

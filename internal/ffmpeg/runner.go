@@ -7,17 +7,21 @@ import (
 	"log/slog"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// Paths inside the sandbox. The arguments of a command use them whether the
-// process is sandboxed or not.
-const (
-	SourcePath = "/in/source"
-	OutputDir  = "/out"
-)
+// OutputDir is where a process inside the sandbox writes. The arguments of a command
+// use it and SourcePath whether the process is sandboxed or not.
+const OutputDir = "/out"
+
+// SourcePath returns where a process inside the sandbox sees its source number i.
+func SourcePath(i int) string { return sourceDir + strconv.Itoa(i) }
+
+// sourceDir is the folder of the sources.
+const sourceDir = "/in/"
 
 // Config says where the programs are. An empty path is looked up in PATH.
 type Config struct {
@@ -76,11 +80,11 @@ type Usage struct {
 
 // Command is one run of ffmpeg.
 type Command struct {
-	// Args of ffmpeg without the program's name. Every -i of SourcePath is
-	// preceded by media.InputArgs; files are written below OutputDir. Run adds the
-	// options for logging and progress itself.
-	Args   []string
-	Source string // host path of a regular file, seen as SourcePath, read-only; "" is no source
+	// Args of ffmpeg without the program's name. Every -i of a source is preceded
+	// by media.InputArgs or media.ImageArgs; files are written below OutputDir. Run
+	// adds the options for logging and progress itself.
+	Args    []string
+	Sources []string // host paths of regular files, seen at SourcePath(0), SourcePath(1) …, read-only
 	// Stdin is read by "-i pipe:0", which obeys the rule of Args too; nil is none. Its
 	// error, io.EOF aside, kills the process and is returned. A Read that does not
 	// return may still be under way when Run does.
@@ -94,7 +98,7 @@ type Command struct {
 // ProbeCommand is one run of ffprobe. Its -i follows the rule of Command.Args.
 type ProbeCommand struct {
 	Args   []string
-	Source string // host path of a regular file, seen as SourcePath, read-only
+	Source string // host path of a regular file, seen at SourcePath(0), read-only
 	Limits Limits
 	Stdout io.Writer // an error from Write kills the process and is returned; nil discards
 }
@@ -154,13 +158,13 @@ func lookUp(configured, name string) (string, error) {
 // Every other error is a *fault.Error with the service's numeric code, see
 // classify. An error is no statement about the files: they may be half-written.
 func (r *Runner) Run(ctx context.Context, cmd Command) (Usage, error) {
-	if err := checkInputs(cmd.Args); err != nil {
+	if err := checkInputs(cmd.Args, len(cmd.Sources)); err != nil {
 		return Usage{}, err
 	}
 	return r.run(ctx, process{
 		program:  r.ffmpeg,
 		args:     append([]string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-stats_period", "0.2", "-progress", "pipe:3"}, cmd.Args...),
-		source:   cmd.Source,
+		sources:  cmd.Sources,
 		stdin:    cmd.Stdin,
 		output:   cmd.OutputDir,
 		limits:   cmd.Limits.or(runLimits),
@@ -172,13 +176,13 @@ func (r *Runner) Run(ctx context.Context, cmd Command) (Usage, error) {
 
 // RunProbe runs ffprobe to its end, with tighter limits and without a work folder.
 func (r *Runner) RunProbe(ctx context.Context, cmd ProbeCommand) (Usage, error) {
-	if err := checkInputs(cmd.Args); err != nil {
+	if err := checkInputs(cmd.Args, 1); err != nil {
 		return Usage{}, err
 	}
 	return r.run(ctx, process{
 		program: r.ffprobe,
 		args:    append([]string{"-hide_banner", "-loglevel", "error"}, cmd.Args...),
-		source:  cmd.Source,
+		sources: []string{cmd.Source},
 		limits:  cmd.Limits.or(probeLimits),
 		stdout:  cmd.Stdout,
 	})

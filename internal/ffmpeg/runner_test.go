@@ -279,7 +279,7 @@ func TestSandboxShowsOnlyTheJob(t *testing.T) {
 	out := t.TempDir()
 	var saw strings.Builder
 	_, err = r.Run(t.Context(), ffmpeg.Command{
-		Args: []string{"fake=look around", secret + "," + listener.Addr().String()}, Source: secret, OutputDir: out, Limits: roomy, Stdout: &saw,
+		Args: []string{"fake=look around", secret + "," + listener.Addr().String()}, Sources: []string{secret}, OutputDir: out, Limits: roomy, Stdout: &saw,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -373,8 +373,8 @@ func TestRealEncode(t *testing.T) {
 		source := filepath.Join(dir, "clip.mp4")
 
 		var last ffmpeg.Progress
-		args := slices.Concat(media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath, "-c:v", "mjpeg", "-q:v", "5", "-f", "image2", ffmpeg.OutputDir + "/%03d.jpg"})
-		usage, err := r.Run(t.Context(), ffmpeg.Command{Args: args, Source: source, OutputDir: dir, Progress: func(p ffmpeg.Progress) { last = p }})
+		args := slices.Concat(media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0), "-c:v", "mjpeg", "-q:v", "5", "-f", "image2", ffmpeg.OutputDir + "/%03d.jpg"})
+		usage, err := r.Run(t.Context(), ffmpeg.Command{Args: args, Sources: []string{source}, OutputDir: dir, Progress: func(p ffmpeg.Progress) { last = p }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -386,7 +386,7 @@ func TestRealEncode(t *testing.T) {
 		}
 
 		var out strings.Builder
-		probe := slices.Concat([]string{"-show_entries", "stream=nb_frames", "-of", "csv=p=0"}, media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath})
+		probe := slices.Concat([]string{"-show_entries", "stream=nb_frames", "-of", "csv=p=0"}, media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)})
 		if usage, err := r.RunProbe(t.Context(), ffmpeg.ProbeCommand{Args: probe, Source: source, Stdout: &out}); err != nil || strings.TrimSpace(out.String()) != "50" || usage.CPU == 0 {
 			t.Errorf("probe %q, %+v, %v", out.String(), usage, err)
 		}
@@ -398,7 +398,7 @@ func TestInputsAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := []string{"-i", "file:" + ffmpeg.SourcePath}
+	source := []string{"-i", "file:" + ffmpeg.SourcePath(0)}
 	for name, args := range map[string][]string{
 		"no options":      source,
 		"after the input": slices.Concat(source, media.InputArgs()),
@@ -436,17 +436,17 @@ func TestInputFaults(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		args := slices.Concat(media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath, "-f", "null", "-"})
-		_, err := r.Run(t.Context(), ffmpeg.Command{Args: args, Source: path})
+		args := slices.Concat(media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0), "-f", "null", "-"})
+		_, err := r.Run(t.Context(), ffmpeg.Command{Args: args, Sources: []string{path}})
 		f := fault.Of(err)
 		if err == nil || f.Kind != c.kind || f.Code != c.code || strings.Contains(err.Error(), "/") {
 			t.Errorf("%s: %+v", c.name, f)
 		}
 	}
-	if _, err := r.Run(t.Context(), ffmpeg.Command{Source: filepath.Join(dir, "none")}); fault.Of(err).Code != "1056" {
+	if _, err := r.Run(t.Context(), ffmpeg.Command{Sources: []string{filepath.Join(dir, "none")}}); fault.Of(err).Code != "1056" {
 		t.Errorf("missing: %v", err)
 	}
-	if _, err := r.Run(t.Context(), ffmpeg.Command{Source: dir}); fault.Of(err).Code != "1056" {
+	if _, err := r.Run(t.Context(), ffmpeg.Command{Sources: []string{dir}}); fault.Of(err).Code != "1056" {
 		t.Errorf("a folder: %v", err)
 	}
 }

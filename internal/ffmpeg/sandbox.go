@@ -28,9 +28,9 @@ const maxThreads = 1024
 // stdinInput is what reads Command.Stdin.
 const stdinInput = "pipe:0"
 
-// checkInputs refuses a command line that reads the source or its standard input
-// without the fixed input options, or reads anything else.
-func checkInputs(args []string) error {
+// checkInputs refuses a command line that reads one of its n sources, or its
+// standard input, without the fixed input options, or reads anything else.
+func checkInputs(args []string, n int) error {
 	from := 0
 	for i := 0; i < len(args); i++ {
 		if args[i] != "-i" {
@@ -44,17 +44,27 @@ func checkInputs(args []string) error {
 		if at := slices.Index(before, "-f"); at >= 0 && at+1 < len(before) && before[at+1] == "lavfi" {
 			continue // generated: silence
 		}
-		if input != "file:"+SourcePath && input != stdinInput {
-			return fault.New(fault.Internal, "", "check arguments: input %q is not the source", input)
+		number, err := strconv.Atoi(strings.TrimPrefix(input, "file:"+sourceDir))
+		if input != stdinInput && (err != nil || number < 0 || number >= n || input != "file:"+SourcePath(number)) {
+			return fault.New(fault.Internal, "", "check arguments: input %q is not a source", input)
 		}
-		for want := media.InputArgs(); len(want) > 0; want = want[2:] {
-			if at := slices.Index(before, want[0]); at < 0 || at+1 >= len(before) || before[at+1] != want[1] {
-				return fault.New(fault.Internal, "", "check arguments: the source is read without %s", want[0])
-			}
+		lacks := lacking(before, media.InputArgs())
+		if lacks != "" && lacking(before, media.ImageArgs()) != "" {
+			return fault.New(fault.Internal, "", "check arguments: the source is read without %s", lacks)
 		}
 		i++
 	}
 	return nil
+}
+
+// lacking returns the first option that is not among args with its value, or "".
+func lacking(args, options []string) string {
+	for ; len(options) > 0; options = options[2:] {
+		if at := slices.Index(args, options[0]); at < 0 || at+1 >= len(args) || args[at+1] != options[1] {
+			return options[0]
+		}
+	}
+	return ""
 }
 
 // commandLine returns the program to start and its arguments: bubblewrap around
@@ -70,7 +80,7 @@ func (r *Runner) commandLine(p process) (string, []string, error) {
 	if r.bwrap == "" {
 		args := append(limits, "--", p.program)
 		for _, a := range p.args {
-			args = append(args, hostPath(a, p.source, p.output))
+			args = append(args, hostPath(a, p.sources, p.output))
 		}
 		return r.prlimit, args, nil
 	}
@@ -109,8 +119,8 @@ func (r *Runner) commandLine(p process) (string, []string, error) {
 		"--size", strconv.Itoa(tmpBytes), "--tmpfs", "/tmp",
 		"--ro-bind", program, seen,
 	)
-	if p.source != "" {
-		args = append(args, "--ro-bind", p.source, SourcePath)
+	for i, source := range p.sources {
+		args = append(args, "--ro-bind", source, SourcePath(i))
 	}
 	if p.output != "" {
 		args = append(args, "--bind", p.output, OutputDir, "--chdir", OutputDir)
@@ -125,9 +135,11 @@ func (r *Runner) commandLine(p process) (string, []string, error) {
 
 // hostPath translates an argument that names a sandbox path, for a process that
 // runs without one.
-func hostPath(arg, source, output string) string {
-	if arg == "file:"+SourcePath && source != "" {
-		return "file:" + source
+func hostPath(arg string, sources []string, output string) string {
+	if rest, ok := strings.CutPrefix(arg, "file:"+sourceDir); ok {
+		if number, err := strconv.Atoi(rest); err == nil && number >= 0 && number < len(sources) {
+			return "file:" + sources[number]
+		}
 	}
 	if output == "" {
 		return arg

@@ -21,6 +21,17 @@ var demuxers = strings.Join([]string{
 	"wav", "w64", "mp3", "aac", "flac", "ac3", "eac3", "aiff", "caf", "amr",
 }, ",")
 
+// ImageArgs returns the options that stand before the -i of an image that is
+// inserted into a picture: a PNG and nothing else.
+func ImageArgs() []string {
+	return []string{
+		"-protocol_whitelist", "file,pipe",
+		"-format_whitelist", "png_pipe",
+		"-max_streams", "1",
+		"-max_pixels", "35651584",
+	}
+}
+
 // InputArgs returns the options that stand before every -i of a media process:
 // only the file itself is read, only as a real media container, within bounds.
 // The ffmpeg room refuses to read a source without them.

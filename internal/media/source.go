@@ -11,6 +11,7 @@ type Source struct {
 	Format   string        `json:"format"`   // ffmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
 	Size     int64         `json:"size"`     // bytes
 	Duration time.Duration `json:"duration"` // the container's claim; 0 is unknown
+	Timecode string        `json:"timecode,omitempty"` // of the first frame, HH:MM:SS:FF or HH:MM:SS;FF, where the file tells
 	Video    []VideoStream `json:"video,omitempty"`
 	Audio    []AudioStream `json:"audio,omitempty"`
 	Other    []OtherStream `json:"other,omitempty"`

@@ -114,10 +114,14 @@ type videoDetails struct {
 	AverageBitrate int64 `json:"averageBitrate,omitempty"`
 }
 
-// inputFacts is what the first task told of a job's source (worker.Details).
+// inputFacts is what the first task told of a job's inputs (worker.Details).
 type inputFacts struct {
-	Input  string        `json:"input"`
-	Source *media.Source `json:"source"`
+	Inputs []inputFact `json:"inputs"`
+}
+
+type inputFact struct {
+	URI    string       `json:"uri"`
+	Source media.Source `json:"source"`
 }
 
 // StateChange gives the detail of an event of a job as MediaConvert sends it to
@@ -140,7 +144,9 @@ func StateChange(j job.Job, e job.Event) (detail json.RawMessage, ok bool) {
 			Input inputFacts `json:"input"`
 		}
 		err = json.Unmarshal(e.Detail, &told)
-		out.InputDetails = []inputDetail{inputOf(told.Input)}
+		for i, facts := range told.Input.Inputs {
+			out.InputDetails = append(out.InputDetails, inputOf(i+1, facts))
+		}
 	case job.EventStatusUpdate:
 		var told job.StatusUpdate
 		err = json.Unmarshal(e.Detail, &told)
@@ -194,10 +200,15 @@ func StateChange(j job.Job, e job.Event) (detail json.RawMessage, ok bool) {
 // side by side, so that no process has counted them.
 func framesDecoded(j job.Job, u job.StatusUpdate) int64 {
 	var facts inputFacts
-	if json.Unmarshal(j.Input, &facts) != nil || facts.Source == nil || len(facts.Source.Video) == 0 {
+	if json.Unmarshal(j.Input, &facts) != nil {
 		return 0
 	}
-	frames := facts.Source.Duration.Seconds() * rate(facts.Source.Video[0])
+	frames := 0.0
+	for _, in := range facts.Inputs {
+		if len(in.Source.Video) > 0 {
+			frames += in.Source.Duration.Seconds() * rate(in.Source.Video[0])
+		}
+	}
 	return int64(frames * float64(u.PhaseProgress["TRANSCODING"].PercentComplete) / 100)
 }
 
@@ -211,11 +222,8 @@ func rate(v media.VideoStream) float64 {
 	return 0
 }
 
-func inputOf(facts inputFacts) inputDetail {
-	out := inputDetail{ID: 1, URI: facts.Input, Audio: []audioInput{}, Video: []videoInput{}}
-	if facts.Source == nil {
-		return out
-	}
+func inputOf(id int, facts inputFact) inputDetail {
+	out := inputDetail{ID: id, URI: facts.URI, Audio: []audioInput{}, Video: []videoInput{}}
 	stream := func(index, pid int) int { // as the container counts them
 		if pid != 0 {
 			return pid

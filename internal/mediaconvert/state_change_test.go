@@ -33,12 +33,12 @@ func TestStateChanges(t *testing.T) {
 			{OutputFilePaths: []string{"s3://out/thumbs/b.0000003.jpg"}, DurationInMs: 20020, VideoDetails: &worker.VideoDetails{WidthInPx: 1280, HeightInPx: 720}},
 		}},
 	}}
-	j := job.Job{ID: "1700000000000-abc123", Queue: "Default", UserMetadata: map[string]string{"assetID": "7"}, Input: marshal(t, worker.Details{Input: "s3://in/a b.mp4", Source: source})}
+	j := job.Job{ID: "1700000000000-abc123", Queue: "Default", UserMetadata: map[string]string{"assetID": "7"}, Input: marshal(t, worker.Details{Inputs: []worker.InputDetails{{URI: "s3://in/a b.mp4", Source: *source}}})}
 	at := time.UnixMilli(1700000001234).UTC()
 	for kind, detail := range map[job.EventKind]any{
 		job.EventProgressing:      map[string]any{},
 		job.EventCanceled:         map[string]any{},
-		job.EventInputInformation: map[string]any{"input": worker.Details{Input: "s3://in/a b.mp4", Source: source}},
+		job.EventInputInformation: map[string]any{"input": worker.Details{Inputs: []worker.InputDetails{{URI: "s3://in/a b.mp4", Source: *source}}}},
 		job.EventStatusUpdate: job.StatusUpdate{JobPercentComplete: 51, CurrentPhase: "TRANSCODING", RetryCount: 1, PhaseProgress: map[string]job.PhaseProgress{
 			"PROBING": {Status: "COMPLETE", PercentComplete: 100}, "TRANSCODING": {Status: "PROGRESSING", PercentComplete: 54},
 		}},

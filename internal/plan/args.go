@@ -13,8 +13,8 @@ import (
 // made from, and then one.
 const deinterlaceNeighbours = 2
 
-// args returns the arguments of one chunk's process and how many frames of the
-// source it decodes into the chunk.
+// process decides one chunk's process: its arguments, the files it reads and how
+// many frames of the source it decodes into the chunk.
 //
 // Exactness rests on this: frames are chosen by their presentation time in the
 // stream's own time base, which is an integer and the same wherever decoding
@@ -22,14 +22,17 @@ const deinterlaceNeighbours = 2
 // to nearest) relative to the first frame of the source, the same rounding by
 // which the Timeline was made; from there on only whole numbers count. Where
 // decoding began and which chunk a frame is made in cannot change it.
-func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, sourceFrames int64) {
+func (l *ladder) process(c *Chunk, captures []Capture, follow picture) {
+	t := l.takeOf(*c)
+	src := t.src
 	first, last := 0, 0
-	if len(l.grid.slots) > 0 {
-		first, last = l.grid.sourceAt(c.From), l.grid.sourceAt(c.To-1)
-		sourceFrames = int64(last - first + 1)
+	if len(t.grid.slots) > 0 {
+		first, last = t.sourceAt(c.From), t.sourceAt(c.To-1)
+		c.SourceFrames = int64(last - first + 1)
 	}
-	args = append(args, "-y", "-copyts")
-	if sourceFrames > 0 && src.index.Problem == "" {
+	c.Files = []int{src.file}
+	args := []string{"-y", "-copyts"}
+	if c.SourceFrames > 0 && src.index.Problem == "" {
 		args = append(args, entry(src, first).seek()...)
 	}
 	args = append(args,
@@ -38,19 +41,19 @@ func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, s
 		"-reinit_filter", "0", // a change of size in mid-stream must not restart the counting
 	)
 	args = append(args, media.InputArgs()...)
-	args = append(args, "-i", "file:"+SourcePath, "-filter_complex_threads", "1")
+	args = append(args, "-i", "file:"+SourcePath(0), "-filter_complex_threads", "1")
 
 	g := &graph{}
 	in := fmt.Sprintf("[0:%d]", src.video.Index)
-	g.chain(in+strings.Join(l.slotFilters(src, c, first, last), ","), "[v]")
-	outputs := g.pictures(l, src, c, captures)
+	g.chain(in+strings.Join(l.slotFilters(t, *c, first, last), ","), "[v]")
+	outputs := g.pictures(l, src, *c, captures, follow)
 	args = append(args, "-filter_complex", g.String())
 	for i, r := range l.rungs {
 		args = append(args, "-map", outputs.rungs[i], "-fps_mode", "passthrough", "-map_metadata", "-1")
-		args = append(args, r.encoderArgs(l, c)...)
+		args = append(args, r.encoderArgs(l, *c)...)
 		args = append(args,
 			// Timestamps are whole frames, whatever the rate.
-			"-video_track_timescale", strconv.FormatInt(l.grid.rate.Num, 10),
+			"-video_track_timescale", strconv.FormatInt(l.rate.Num, 10),
 			"-f", "mp4", OutputDir+"/"+rungFile(i))
 	}
 	for i, capture := range l.captures {
@@ -61,47 +64,51 @@ func (l *ladder) args(src source, c Chunk, captures []Capture) (args []string, s
 			"-c:v", "mjpeg", "-qmin", "1", "-q:v", strconv.FormatInt(capture.scale(), 10),
 			"-f", "image2", "-start_number", "0", OutputDir+"/"+captureFile(i))
 	}
-	args = append(args, "-map", "[k]", "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", OutputDir+"/"+DecodedFile)
-	return args, sourceFrames
+	c.Args = append(args, "-map", "[k]", "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", OutputDir+"/"+DecodedFile)
 }
 
 // slotFilters returns the filters that turn decoded frames into the chunk's
 // frames: exactly c.To-c.From of them, numbered from 0. The branch [k] keeps a
 // trace of every source frame that was used.
-func (l *ladder) slotFilters(src source, c Chunk, first, last int) []string {
+func (l *ladder) slotFilters(t *take, c Chunk, first, last int) []string {
 	const trace = "split=2[v0][k0];[k0]crop=2:2:0:0,format=gray[k];[v0]"
 	const deinterlace = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
-	pts, tick := l.grid.pts, l.grid.rate.Inverse().String()
+	src, from := t.src, t.slot(c.From) // of the source's grid
+	pts, tick := t.grid.pts, l.rate.Inverse().String()
 	var f []string
 	if len(pts) == 0 || src.index.Problem != "" {
-		// The one chunk of a source whose times are not to be trusted: frames are
+		// The one chunk of a take whose times are not to be trusted: frames are
 		// counted instead.
 		if src.pic.interlaced {
 			f = append(f, deinterlace)
 		}
-		if count, ok := l.grid.byNumber(); ok {
-			f = append(f, trace+"settb="+tick, "setpts="+count)
+		if count, ok := t.grid.byNumber(); ok {
+			if known := len(t.grid.slots); known > 0 && (first > 0 || last < known-1) {
+				f = append(f, fmt.Sprintf("setpts=N,trim=start_pts=%d:end_pts=%d", first, last+1), trace+"settb="+tick, "setpts="+strings.ReplaceAll(count, "N", fmt.Sprintf("(N+%d)", first))+minus(from))
+			} else {
+				f = append(f, trace+"settb="+tick, "setpts="+count+minus(from))
+			}
 		} else {
-			f = append(f, trace+"setpts=PTS-STARTPTS", "settb="+tick)
+			f = append(f, trace+"setpts=PTS-STARTPTS", "settb="+tick, "setpts=PTS"+minus(from))
 		}
 	} else {
 		unit := int64(1) // of timestamps, in ticks of the stream
 		if src.pic.interlaced {
-			from, to := max(first-deinterlaceNeighbours, 0), min(last+deinterlaceNeighbours, len(pts)-1)
-			f = append(f, trim(pts[from], pts[to]), deinterlace)
+			lo, hi := max(first-deinterlaceNeighbours, 0), min(last+deinterlaceNeighbours, len(pts)-1)
+			f = append(f, trim(pts[lo], pts[hi]), deinterlace)
 			unit = 2 // bwdif counts in half ticks
 		}
 		f = append(f, trim(pts[first]*unit, pts[last]*unit), trace+"setpts=PTS"+minus(pts[0]*unit), "settb="+tick,
 			// The end of the stream is a timestamp too, with N the number of frames: it
 			// is moved away from the last frame, which fps would drop if it were to end
 			// in the slot where it begins.
-			fmt.Sprintf("setpts=PTS%s+1000*gte(N\\,%d)", minus(c.From), last-first+1))
+			fmt.Sprintf("setpts=PTS%s+1000*gte(N\\,%d)", minus(from), last-first+1))
 	}
 	// fps fills slots without a frame of their own, drops frames that share one,
 	// and shows from slot 0 on what was shown there already; tpad and the last trim
 	// make the end exact where the source's last frame stands longer.
 	return append(f,
-		"fps=fps="+l.grid.rate.String()+":start_time=0:round=near",
+		"fps=fps="+l.rate.String()+":start_time=0:round=near",
 		"tpad=stop=-1:stop_mode=clone",
 		"trim=end_frame="+strconv.FormatInt(c.To-c.From, 10))
 }
@@ -134,11 +141,12 @@ func trim(first, last int64) string {
 	return fmt.Sprintf("trim=start_pts=%d:end_pts=%d", first, last+1)
 }
 
+// minus returns the term that takes n from an expression.
 func minus(n int64) string {
-	if n < 0 {
-		return fmt.Sprintf("+%d", -n)
+	if n == 0 {
+		return ""
 	}
-	return fmt.Sprintf("-%d", n)
+	return fmt.Sprintf("%+d", -n)
 }
 
 // way says where decoding begins to get to a frame.
@@ -152,7 +160,7 @@ type way struct {
 // Elsewhere (MPEG-TS, by searching timestamps of packets, which are decoding
 // times) seeking lands behind the wanted packet if it is aimed at it, so it is
 // aimed at one keyframe earlier and a second before that.
-func entry(src source, frame int) way {
+func entry(src *source, frame int) way {
 	ix := src.index
 	key, found := slices.BinarySearch(ix.Keys, frame)
 	if !found {

@@ -15,48 +15,65 @@ import (
 // one frame, which decoders need to start.
 const aacPriming = 1024
 
-// audio is everything that decides an audio encode. It is comparable: outputs
-// with equal audio share one encode.
+// audio is everything that decides an audio encode. Outputs with deeply equal audio
+// share one encode.
 type audio struct {
-	stream   int // in the container; -1 is silence
+	parts    []part // one after the other; one a take of the output's ladder
 	rate     int
 	channels int
 	bitrate  int64
 	samples  int64
-	offset   int64 // milliseconds later
 	language string
+}
+
+// part is the sound of one take.
+type part struct {
+	file    int            // of Plan.Files
+	stream  int            // in the container; -1 is silence
+	origin  instant        // when the source's first frame is shown
+	skip    media.Rational // seconds from there to where the take begins
+	offset  int64          // milliseconds later
+	samples int64
 }
 
 // aacRates are the sampling rates that AAC can name (ISO/IEC 14496-3, table 1.18).
 var aacRates = []int64{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
 
-// newAudio decides one AudioDescription. t is the Timeline of its output: the
-// encode is as long as the video, to the sample.
-func newAudio(d AudioDescription, in InputSettings, src media.Source, origin instant, t Timeline, path string, p *problems, w *warnings) (audio, error) {
-	a := audio{stream: -1, rate: 48000, channels: 2}
+// newAudio decides one AudioDescription of an output of ladder l: the encode is as
+// long as the video, to the sample.
+func (p *planner) newAudio(d AudioDescription, l *ladder, path string) (audio, error) {
+	a := audio{rate: 48000, channels: 2}
+	t, problems := l.timeline, &p.problems
 	s := d.CodecSettings.AacSettings
 	path += "/codecSettings"
 	if codec := d.CodecSettings.Codec; codec != "AAC" && codec != "" {
-		p.add(path+"/codec", "%s is not supported (AAC is)", codec)
+		problems.add(path+"/codec", "%s is not supported (AAC is)", codec)
 	}
 	path += "/aacSettings"
 	if s.CodecProfile != "" && s.CodecProfile != "LC" {
-		p.add(path+"/codecProfile", "%s is not supported (LC is)", s.CodecProfile)
+		problems.add(path+"/codecProfile", "%s is not supported (LC is)", s.CodecProfile)
 	}
 	if s.SampleRate != 0 {
 		if !slices.Contains(aacRates, s.SampleRate) {
-			p.add(path+"/sampleRate", "%d is not a sampling rate of AAC", s.SampleRate)
+			problems.add(path+"/sampleRate", "%d is not a sampling rate of AAC", s.SampleRate)
 		} else {
 			a.rate = int(s.SampleRate)
 		}
 	}
-	chosen, offset, err := selectAudio(d, in, src)
-	if err != nil {
-		return a, err
+	chosen := make([]*media.AudioStream, len(p.sources)) // of each input
+	offsets := make([]int64, len(p.sources))
+	from := 0 // channels
+	for i, src := range p.sources {
+		var err error
+		if chosen[i], offsets[i], err = selectAudio(d, i, p.settings.Inputs[i], src.facts); err != nil {
+			return a, inInput(err, i, len(p.sources) > 1)
+		}
+		if chosen[i] != nil {
+			from = max(from, chosen[i].Channels)
+		}
 	}
-	from := 2 // channels of silence
-	if chosen != nil {
-		a.stream, a.offset, from = chosen.Index, offset, chosen.Channels
+	if from == 0 {
+		from = 2 // channels of silence
 	}
 	switch s.CodingMode {
 	case "", "CODING_MODE_2_0":
@@ -72,10 +89,10 @@ func newAudio(d AudioDescription, in InputSettings, src media.Source, origin ins
 			a.channels = 1
 		}
 	default:
-		p.add(path+"/codingMode", "%s is not supported", s.CodingMode)
+		problems.add(path+"/codingMode", "%s is not supported", s.CodingMode)
 	}
 	if a.channels == 6 && from < 6 {
-		w.add(WarnChannels, "the output has 5.1 sound and the source %d channels; the others are silent", from)
+		p.warnings.add(WarnChannels, "the output has 5.1 sound and the source %d channels; the others are silent", from)
 	}
 	a.bitrate = s.Bitrate
 	switch {
@@ -83,7 +100,7 @@ func newAudio(d AudioDescription, in InputSettings, src media.Source, origin ins
 		// Bits a second of two channels at each VbrQuality, at which the encoder runs.
 		perPair := map[string]int64{"LOW": 64_000, "MEDIUM_LOW": 96_000, "": 128_000, "MEDIUM_HIGH": 128_000, "HIGH": 192_000}[s.VbrQuality]
 		if perPair == 0 {
-			p.add(path+"/vbrQuality", "%s is not a quality", s.VbrQuality)
+			problems.add(path+"/vbrQuality", "%s is not a quality", s.VbrQuality)
 		}
 		a.bitrate = perPair * int64(a.channels) / 2
 	case a.bitrate == 0:
@@ -96,7 +113,13 @@ func newAudio(d AudioDescription, in InputSettings, src media.Source, origin ins
 		a.samples++
 	}
 
-	switch follow := languageOf(chosen); {
+	follow := ""
+	for _, c := range chosen {
+		if follow == "" {
+			follow = languageOf(c)
+		}
+	}
+	switch {
 	case d.LanguageCodeControl != "USE_CONFIGURED" && follow != "":
 		a.language = follow
 	case d.CustomLanguageCode != "":
@@ -104,23 +127,44 @@ func newAudio(d AudioDescription, in InputSettings, src media.Source, origin ins
 	default:
 		a.language = strings.ToLower(d.LanguageCode)
 	}
-	if chosen == nil {
-		w.add(WarnNoAudio, "the source has no audio for this output; it is silent")
-		return a, nil
-	}
-	if chosen.TimeBase.Known() {
-		late := float64(chosen.StartPTS)*chosen.TimeBase.Float() - origin.seconds() + float64(offset)/1000
-		switch {
-		case late >= t.Duration().Seconds():
-			a.stream = -1
-			w.add(WarnNoAudio, "the audio begins %.3f s after the video, when that is over; the output is silent", late)
-		case late >= 0.1:
-			w.add(WarnSilenceAdded, "the audio begins %.3f s after the video; silence was added", late)
-		case late <= -0.1:
-			w.add(WarnAudioDropped, "the audio begins %.3f s before the video; that much was dropped", -late)
+	end := int64(0)
+	for i := range l.takes {
+		tk := &l.takes[i]
+		begin := end
+		if end = a.samples; i < len(l.takes)-1 {
+			end = media.Rescale(tk.first+tk.frames, t.FrameRate.Inverse(), perSecond)
 		}
+		a.parts = append(a.parts, p.part(chosen[tk.src.input], offsets[tk.src.input], tk, l.rate, end-begin, a.rate))
 	}
 	return a, nil
+}
+
+// part decides the sound of a take: samples of what is chosen in its input.
+func (p *planner) part(chosen *media.AudioStream, offset int64, tk *take, rate media.Rational, samples int64, perSecond int) part {
+	src := tk.src
+	out := part{file: src.file, stream: -1, origin: src.origin, samples: samples, offset: offset}
+	if tk.skip > 0 {
+		out.skip = media.R(tk.skip*rate.Den, rate.Num)
+	}
+	if chosen == nil {
+		p.warnings.add(WarnNoAudio, "the source has no audio for this output; it is silent")
+		return part{stream: -1, samples: samples}
+	}
+	out.stream = chosen.Index
+	if !chosen.TimeBase.Known() {
+		return out
+	}
+	late := float64(chosen.StartPTS)*chosen.TimeBase.Float() - src.origin.seconds() - out.skip.Float() + float64(offset)/1000
+	switch {
+	case late >= float64(samples)/float64(perSecond):
+		p.warnings.add(WarnNoAudio, "the audio begins %.3f s after the video, when that is over; the output is silent", late)
+		return part{stream: -1, samples: samples}
+	case late >= 0.1:
+		p.warnings.add(WarnSilenceAdded, "the audio begins %.3f s after the video; silence was added", late)
+	case late <= -0.1 && tk.skip == 0:
+		p.warnings.add(WarnAudioDropped, "the audio begins %.3f s before the video; that much was dropped", -late)
+	}
+	return out
 }
 
 func languageOf(s *media.AudioStream) string {
@@ -133,7 +177,7 @@ func languageOf(s *media.AudioStream) string {
 // selectAudio finds the stream that a description names: by its selector, else by
 // the default selector, else none. A source without any audio has none for every
 // selector; one that has audio but not the named track is the job's fault.
-func selectAudio(d AudioDescription, in InputSettings, src media.Source) (*media.AudioStream, int64, error) {
+func selectAudio(d AudioDescription, input int, in InputSettings, src media.Source) (*media.AudioStream, int64, error) {
 	if len(src.Audio) == 0 {
 		return nil, 0, nil
 	}
@@ -172,7 +216,7 @@ func selectAudio(d AudioDescription, in InputSettings, src media.Source) (*media
 		return fault.New(fault.Invalid, CodeSettings, "Invalid audio "+format, args...).
 			WithHint("the source has %s", describeAudio(src))
 	}
-	path := "/inputs/0/audioSelectors/" + name
+	path := fmt.Sprintf("/inputs/%d/audioSelectors/%s", input, name)
 	several := func(n int) error {
 		if n > 1 {
 			return fault.New(fault.Invalid, CodeSettings, "%s: %d tracks in one selector are not supported; name one", path, n)
@@ -271,49 +315,74 @@ func (i instant) seconds() float64 { return float64(i.ticks) * i.base.Float() }
 // layouts are ffmpeg's names of the channel layouts that outputs have.
 var layouts = map[int]string{1: "mono", 2: "stereo", 6: "5.1"}
 
-// args returns the arguments of the process that makes the encode, file.
+// args returns the arguments of the process that makes the encode, file, and the
+// files of the Plan that it reads.
 //
-// Sample 0 is the instant the first video frame is shown. aresample fills what is
-// missing before it and in gaps with silence, drops what comes before it, and
-// corrects a clock that runs away as soon as it is 15 ms off: timestamps in
-// milliseconds jitter by less, and lips are not seen to be off below 20. The end
-// is padded or cut to the sample.
-func (a audio) args(origin instant, file string) []string {
-	args := []string{"-y"}
-	var filters []string
-	if a.stream < 0 {
-		filters = append(filters, fmt.Sprintf("anullsrc=sample_rate=%d:channel_layout=%s", a.rate, layouts[a.channels]))
-	} else {
-		args = append(args, "-copyts", "-threads", "1")
-		args = append(args, media.InputArgs()...)
-		args = append(args, "-i", "file:"+SourcePath)
-		// What is behind the end is of no use, and a clock that leaps hours ahead must
-		// not make that much silence in memory.
-		end := fmt.Sprintf("atrim=end=%.3f,", float64(a.samples)/float64(a.rate)+1)
-		shift := ""
-		if origin.ticks != 0 && origin.base.Known() {
-			shift += fmt.Sprintf("-(%d*%d/%d)/TB", origin.ticks, origin.base.Num, origin.base.Den)
+// Sample 0 of a part is the instant the first video frame of its take is shown.
+// aresample fills what is missing before it and in gaps with silence, drops what
+// comes before it, and corrects a clock that runs away as soon as it is 15 ms off:
+// timestamps in milliseconds jitter by less, and lips are not seen to be off below
+// 20. The end is padded or cut to the sample.
+func (a audio) args(file string) (args []string, files []int) {
+	args = []string{"-y", "-copyts"}
+	g := &graph{}
+	joined := ""
+	for i, p := range a.parts {
+		label := fmt.Sprintf("[p%d]", i)
+		joined += label
+		if p.stream < 0 {
+			g.chain(fmt.Sprintf("anullsrc=sample_rate=%d:channel_layout=%s,atrim=end_sample=%d", a.rate, layouts[a.channels], p.samples), label)
+			continue
 		}
-		if a.offset != 0 {
-			shift += fmt.Sprintf("+(%d/1000)/TB", a.offset)
+		number := len(files)
+		if at := slices.Index(files, p.file); at >= 0 && len(a.parts) == 1 {
+			number = at
+		} else {
+			files = append(files, p.file)
+			args = append(args, "-threads", "1")
+			args = append(args, media.InputArgs()...)
+			args = append(args, "-i", "file:"+SourcePath(number))
 		}
-		in := fmt.Sprintf("[0:%d]", a.stream)
-		if shift != "" {
-			in += "asetpts=round(PTS" + shift + "),"
-		}
-		filters = append(filters,
-			in+end+fmt.Sprintf("aresample=out_sample_rate=%d:out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:async=1:min_hard_comp=0.015:first_pts=0", a.rate, layouts[a.channels]),
-			"apad")
+		g.chain(fmt.Sprintf("[%d:%d]", number, p.stream)+p.filters(a), label)
 	}
-	filters = append(filters, "atrim=end_sample="+strconv.FormatInt(a.samples, 10))
+	if len(a.parts) > 1 {
+		g.chain(fmt.Sprintf("%sconcat=n=%d:v=0:a=1", joined, len(a.parts)), "[a]")
+		joined = "[a]"
+	}
 	return append(args,
-		"-filter_complex_threads", "1", "-filter_complex", strings.Join(filters, ",")+"[a]", "-map", "[a]", "-map_metadata", "-1",
-		"-c:a", "aac", "-b:a", strconv.FormatInt(a.bitrate, 10), "-f", "mp4", OutputDir+"/"+file)
+		"-filter_complex_threads", "1", "-filter_complex", g.String(), "-map", joined, "-map_metadata", "-1",
+		"-c:a", "aac", "-b:a", strconv.FormatInt(a.bitrate, 10), "-f", "mp4", OutputDir+"/"+file), files
 }
 
-func (a audio) public(origin instant, file string) AudioEncode {
+// filters makes the samples of a part of what its stream holds.
+func (p part) filters(a audio) string {
+	shift := ""
+	if p.origin.ticks != 0 && p.origin.base.Known() {
+		shift += fmt.Sprintf("-(%d*%d/%d)/TB", p.origin.ticks, p.origin.base.Num, p.origin.base.Den)
+	}
+	if p.skip.Num > 0 {
+		shift += fmt.Sprintf("-(%d/%d)/TB", p.skip.Num, p.skip.Den)
+	}
+	if p.offset != 0 {
+		shift += fmt.Sprintf("+(%d/1000)/TB", p.offset)
+	}
+	var f []string
+	if shift != "" {
+		f = append(f, "asetpts=round(PTS"+shift+")")
+	}
+	return strings.Join(append(f,
+		// What is before the take or behind it is of no use, and a clock that leaps hours ahead must
+		// not make that much silence in memory.
+		fmt.Sprintf("atrim=start=-1:end=%.3f", float64(p.samples)/float64(a.rate)+1),
+		fmt.Sprintf("aresample=out_sample_rate=%d:out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:async=1:min_hard_comp=0.015:first_pts=0", a.rate, layouts[a.channels]),
+		"apad",
+		"atrim=end_sample="+strconv.FormatInt(p.samples, 10)), ",")
+}
+
+func (a audio) public(file string) AudioEncode {
+	args, files := a.args(file)
 	return AudioEncode{
 		File: file, SampleRate: a.rate, Channels: a.channels, BitrateBPS: a.bitrate, Samples: a.samples,
-		Priming: aacPriming, Language: a.language, Silent: a.stream < 0, Args: a.args(origin, file),
+		Priming: aacPriming, Language: a.language, Silent: len(files) == 0, Files: files, Args: args,
 	}
 }

@@ -6,22 +6,22 @@ import (
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// capture is one frame-capture output, comparable as rung is. Frame f is captured
+// capture is one frame-capture output. Frame f is captured
 // if some whole number of intervals ends in it: i·every ≤ f < i·every+1, with
 // every = den/num frames.
 type capture struct {
-	frame    frame
-	num, den int64 // frames between captures are den/num, in lowest terms
-	max      int64 // captures at most
-	quality  int64 // 1–100
+	frames   []frame // as of a rung
+	num, den int64   // frames between captures are den/num, in lowest terms
+	max      int64   // captures at most
+	quality  int64   // 1–100
 }
 
 // maxCaptures is the API's largest MaxCaptures.
 const maxCaptures = 10_000_000
 
-func newCapture(d *VideoDescription, pic picture, rate media.Rational) capture {
+func newCapture(d *VideoDescription, sources []*source, follow *source, rate media.Rational) capture {
 	s := d.CodecSettings.FrameCaptureSettings
-	c := capture{frame: pic.frameFor(d, media.Rational{}), max: s.MaxCaptures, quality: s.Quality}
+	c := capture{frames: framesFor(d, media.Rational{}, sources, follow), max: s.MaxCaptures, quality: s.Quality}
 	if c.max <= 0 {
 		c.max = maxCaptures
 	}
@@ -44,8 +44,8 @@ func newCapture(d *VideoDescription, pic picture, rate media.Rational) capture {
 	return c
 }
 
-// frames lists the captured frames.
-func (c capture) frames(total int64) []int64 {
+// list returns the captured frames.
+func (c capture) list(total int64) []int64 {
 	var out []int64
 	for i := int64(0); i < c.max; i++ {
 		f := (i*c.den + c.num - 1) / c.num // the first frame at or after i·every

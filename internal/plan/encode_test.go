@@ -68,7 +68,7 @@ func TestRungs(t *testing.T) {
 	output := func(name, more string) string {
 		return `{"nameModifier": "` + name + `", "containerSettings": {"container": "M3U8"}, "videoDescription": {` + more + `}}`
 	}
-	settings := `{"outputGroups": [{"outputGroupSettings": {"type": "HLS_GROUP_SETTINGS", "hlsGroupSettings": {"destination": "s3://out/a", "segmentLength": 2}}, "outputs": [` +
+	settings := `{"inputs": [{"fileInput": "s3://in/clip"}], "outputGroups": [{"outputGroupSettings": {"type": "HLS_GROUP_SETTINGS", "hlsGroupSettings": {"destination": "s3://out/a", "segmentLength": 2}}, "outputs": [` +
 		strings.Join([]string{
 			output("_a", `"width": 192, "height": 108, `+h264(`"rateControlMode": "QVBR", "maxBitrate": 300000, "gopSize": 1, "gopSizeUnits": "SECONDS", "qualityTuningLevel": "SINGLE_PASS"`)),
 			output("_b", `"width": 128, `+h264(`"rateControlMode": "CBR", "bitrate": 150000, "hrdBufferSize": 150000, "gopSize": 90, "codecProfile": "HIGH", "gopBReference": "ENABLED"`)),
@@ -101,8 +101,11 @@ func TestRungs(t *testing.T) {
 					keys = append(keys, p.PTS)
 				}
 			}
-			for s := chunk.FirstSegment; s < chunk.FirstSegment+chunk.Segments; s++ {
+			for s := range ladder.Timeline.Segments() {
 				from, to := ladder.Timeline.Segment(s)
+				if from < chunk.From || from >= chunk.To {
+					continue
+				}
 				for k := from; k < to; k += gops[r] {
 					want = append(want, k-chunk.From)
 				}
@@ -147,7 +150,7 @@ func TestSharedEncodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.New(plan.Input{Settings: parse(t, string(b)), Source: sourceFacts("720p24"), Index: steadyIndex(24*52, 24, 240), JobStart: jobStart})
+	p, err := plan.New(plan.Input{Settings: parse(t, string(b)), Files: []plan.Footage{{Source: sourceFacts("720p24"), Index: steadyIndex(24*52, 24, 240)}}, JobStart: jobStart})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +158,7 @@ func TestSharedEncodes(t *testing.T) {
 		t.Errorf("%d ladders, %d rungs, %d audio encodes; want 1, 3, 1", len(p.Ladders), len(p.Ladders[0].Rungs), len(p.Audios))
 	}
 	movie, captures := p.Groups[1].Outputs[0], p.Groups[2].Outputs[0]
-	if movie.Rung != p.Groups[0].Outputs[2].Rung || movie.Audio != 0 || movie.Key != "assets/VANLIFE/MP4/VANLIFE.mp4" {
+	if movie.Rung != p.Groups[0].Outputs[2].Rung || !slices.Equal(movie.Audios, []int{0}) || movie.Key != "assets/VANLIFE/MP4/VANLIFE.mp4" {
 		t.Errorf("the MP4 output is %+v", movie)
 	}
 	if captures.Key != "assets/VANLIFE/Thumbnails/VANLIFE.0000010.jpg" || len(captures.Captures) != 11 {

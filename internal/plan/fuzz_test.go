@@ -139,7 +139,7 @@ func FuzzNew(f *testing.F) {
 		d := &dice{b}
 		src, ix := d.clip()
 		settings := parse(t, d.settings())
-		in := plan.Input{Settings: settings, Source: src, Index: ix, JobStart: jobStart}
+		in := plan.Input{Settings: settings, Files: []plan.Footage{{Source: src, Index: ix}}, JobStart: jobStart}
 		p, err := plan.New(in)
 		if err != nil {
 			var e *fault.Error
@@ -173,19 +173,17 @@ func checkPlan(t *testing.T, p *plan.Plan) {
 				t.Fatalf("ladder %d: segment %d is %d to %d", l, i, from, to)
 			}
 		}
-		segment, frame := 0, int64(0)
+		frame := int64(0)
 		for c, chunk := range ladder.Chunks {
-			if chunk.FirstSegment != segment || chunk.From != frame || chunk.Segments < 1 || chunk.From != line.Starts[segment] {
-				t.Fatalf("ladder %d: chunk %d is %+v, expected from segment %d, frame %d", l, c, chunk, segment, frame)
+			if chunk.From != frame || chunk.To <= chunk.From {
+				t.Fatalf("ladder %d: chunk %d is %+v, expected from frame %d", l, c, chunk, frame)
 			}
-			segment += chunk.Segments
-			_, frame = line.Segment(segment - 1)
-			if chunk.To != frame || chunk.SourceFrames < 0 || len(chunk.Args) == 0 {
-				t.Fatalf("ladder %d: chunk %d ends at %d, its last segment at %d", l, c, chunk.To, frame)
+			if frame = chunk.To; chunk.SourceFrames < 0 || len(chunk.Args) == 0 || len(chunk.Files) == 0 {
+				t.Fatalf("ladder %d: chunk %d is %+v", l, c, chunk)
 			}
 		}
-		if segment != len(line.Starts) || frame != line.Frames {
-			t.Fatalf("ladder %d: chunks end at segment %d of %d, frame %d of %d", l, segment, len(line.Starts), frame, line.Frames)
+		if frame != line.Frames {
+			t.Fatalf("ladder %d: chunks end at frame %d of %d", l, frame, line.Frames)
 		}
 		for r, rung := range ladder.Rungs {
 			if rung.Width < 2 || rung.Height < 2 || rung.Width%2+rung.Height%2 != 0 || rung.MaxBitrate > 0 && rung.BufferBits < 0 {
@@ -206,8 +204,8 @@ func checkPlan(t *testing.T, p *plan.Plan) {
 		}
 		for _, o := range group.Outputs {
 			ladder := p.Ladders[o.Ladder]
-			if o.Audio >= 0 {
-				a := p.Audios[o.Audio]
+			for _, i := range o.Audios {
+				a := p.Audios[i]
 				if seconds := ladder.Timeline.Duration().Seconds(); math.Abs(float64(a.Samples)/float64(a.SampleRate)-seconds) > 1/float64(a.SampleRate)+1e-6 {
 					t.Fatalf("%d samples for %v s", a.Samples, seconds)
 				}

@@ -68,7 +68,7 @@ func TestGolden(t *testing.T) {
 			}
 			got := []txtar.File{{Name: "settings.json", Data: part["settings.json"]}, {Name: "source.json", Data: part["source.json"]}}
 			settings := parse(t, string(part["settings.json"]))
-			p, err := plan.New(plan.Input{Settings: settings, Source: s.Source, Index: s.index(), JobStart: jobStart})
+			p, err := plan.New(plan.Input{Settings: settings, Files: []plan.Footage{{Source: s.Source, Index: s.index()}}, JobStart: jobStart})
 			var f *fault.Error
 			switch {
 			case errors.As(err, &f):

@@ -34,7 +34,7 @@ const scaler = "flags=bicubic"
 // pictures adds everything from the chunk's frames, [v], to encoders: turning,
 // tone mapping, scalers in which small pictures are made from much larger ones,
 // padding, colour tags.
-func (g *graph) pictures(l *ladder, src source, c Chunk, captures []Capture) labels {
+func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture, follow picture) labels {
 	out := labels{rungs: make([]string, len(l.rungs)), captures: make([]string, len(l.captures))}
 	base := "[v]"
 	switch src.pic.turn {
@@ -62,15 +62,16 @@ func (g *graph) pictures(l *ladder, src source, c Chunk, captures []Capture) lab
 	}
 	type sink struct{ from, filters, to string }
 	var sinks []sink
-	matrix, primaries, transfer := src.pic.outputColor()
+	matrix, primaries, transfer := follow.outputColor()
 	for i, r := range l.rungs {
 		from, to := fmt.Sprintf("[s%d]", i), fmt.Sprintf("[r%d]", i)
 		tags := fmt.Sprintf("setparams=range=tv:colorspace=%s:color_primaries=%s:color_trc=%s", matrix, primaries, transfer)
-		if r.frame.colorTagsHidden {
+		picture := r.frames[src.input]
+		if picture.colorTagsHidden {
 			tags = "setparams=range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 		}
-		use(r.frame, from)
-		sinks = append(sinks, sink{from, r.frame.finish() + "," + tags, to})
+		use(picture, from)
+		sinks = append(sinks, sink{from, picture.finish() + "," + tags, to})
 		out.rungs[i] = to
 	}
 	for i, capture := range l.captures {
@@ -81,8 +82,9 @@ func (g *graph) pictures(l *ladder, src source, c Chunk, captures []Capture) lab
 			continue
 		}
 		from, to := fmt.Sprintf("[p%d]", i), fmt.Sprintf("[c%d]", i)
-		use(capture.frame, from)
-		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + capture.frame.finish() + ",scale=out_range=pc,format=yuvj420p", to})
+		picture := capture.frames[src.input]
+		use(picture, from)
+		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + picture.finish() + ",scale=out_range=pc,format=yuvj420p", to})
 		out.captures[i] = to
 	}
 
@@ -107,8 +109,8 @@ func (g *graph) pictures(l *ladder, src source, c Chunk, captures []Capture) lab
 		filters := fmt.Sprintf("[n%d]scale=%d:%d:%s", i, n.w, n.h, scaler)
 		if n.parent < 0 {
 			filters += ":out_range=tv"
-			if src.pic.convert {
-				filters += ":out_color_matrix=bt709"
+			if own, _, _ := src.pic.outputColor(); src.pic.convert || own != matrix {
+				filters += ":out_color_matrix=" + matrix
 			}
 		}
 		scaled := fmt.Sprintf("[m%d]", i)
@@ -148,7 +150,7 @@ func parentOf(nodes []scaled, i int) int {
 
 // tone adds HDR to SDR conversion, after the picture has been made as small as
 // the largest output, since it counts in floating point.
-func (g *graph) tone(src source, base string, nodes []scaled) string {
+func (g *graph) tone(src *source, base string, nodes []scaled) string {
 	if src.pic.hdr == "" || len(nodes) == 0 {
 		return base
 	}

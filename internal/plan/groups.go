@@ -88,18 +88,18 @@ func extension(o *OutputSettings) string {
 // name decides the keys of one output: base, NameModifier, then what its kind
 // adds. SegmentModifier stands before the number of a segment only.
 func (p *planner) name(o *OutputSettings, planned output, names facts, base string, hls bool, path string) Output {
-	out := Output{Container: o.ContainerSettings.Container, Ladder: planned.ladder, Rung: planned.rung, Capture: planned.capture, Audio: planned.audio}
-	l := p.ladders.list[planned.ladder]
-	names.output, names.rate = true, l.grid.rate
+	out := Output{Container: o.ContainerSettings.Container, Ladder: planned.ladder, Rung: planned.rung, Capture: planned.capture, Audios: planned.audios}
+	l := p.ladders[planned.ladder]
+	names.output, names.rate = true, l.rate
 	if planned.rung >= 0 {
 		r := l.rungs[planned.rung]
-		names.videoBPS, names.width, names.height = r.rate.videoBPS(), r.frame.width, r.frame.height
+		names.videoBPS, names.width, names.height = r.rate.videoBPS(), r.width, r.height
 	} else {
-		f := l.captures[planned.capture].frame
+		f := l.captures[planned.capture].frames[p.followed.input]
 		names.width, names.height = f.width, f.height
 	}
-	if planned.audio >= 0 {
-		names.audioBPS = p.audios[planned.audio].bitrate
+	for _, a := range planned.audios {
+		names.audioBPS += p.audios[a].bitrate
 	}
 	if !hls {
 		names.ext = extension(o)
@@ -112,7 +112,7 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 	switch {
 	case planned.capture >= 0:
 		out.Container = "RAW"
-		for i := range l.captures[planned.capture].frames(l.timeline.Frames) {
+		for i := range l.captures[planned.capture].list(l.timeline.Frames) {
 			out.Captures = append(out.Captures, fmt.Sprintf("%s.%07d.jpg", base, i))
 		}
 		out.Key = out.Captures[len(out.Captures)-1]

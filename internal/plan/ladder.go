@@ -2,13 +2,15 @@ package plan
 
 import (
 	"fmt"
+	"reflect"
 
 	"vodwright.dev/vodwright/internal/media"
 )
 
 // ladder is a Ladder while it is being planned.
 type ladder struct {
-	grid     *grid
+	rate     media.Rational
+	takes    []take
 	cut      segmentation
 	rungs    []rung
 	captures []capture
@@ -16,40 +18,51 @@ type ladder struct {
 	chunks   []Chunk
 }
 
-// ladders finds or makes the ladder of each output.
-type ladders struct {
-	list []*ladder
+// frames returns how many frames the ladder's Timeline has.
+func (l *ladder) frames() int64 {
+	last := l.takes[len(l.takes)-1]
+	return last.first + last.frames
 }
 
-// segmented returns the ladder with this grid and segmentation, made if need be.
-func (ls *ladders) segmented(g *grid, cut segmentation) int {
-	for i, l := range ls.list {
-		if l.grid.rate == g.rate && l.cut == cut {
+// takeOf returns the take that a chunk lies in.
+func (l *ladder) takeOf(c Chunk) *take {
+	for i := range l.takes {
+		if t := &l.takes[i]; c.From < t.first+t.frames {
+			return t
+		}
+	}
+	panic("chunk behind the last take")
+}
+
+// segmented returns the ladder with this rate and segmentation, made if need be.
+func (p *planner) segmented(rate media.Rational, cut segmentation) int {
+	for i, l := range p.ladders {
+		if l.rate == rate && l.cut == cut {
 			return i
 		}
 	}
-	ls.list = append(ls.list, &ladder{grid: g, cut: cut})
-	return len(ls.list) - 1
+	p.ladders = append(p.ladders, &ladder{rate: rate, takes: takesAt(p.clips, rate), cut: cut})
+	return len(p.ladders) - 1
 }
 
 // joined returns a ladder for an output that has no segments of its own: any with
-// its grid, made if there is none.
-func (ls *ladders) joined(g *grid) int {
-	for i, l := range ls.list {
-		if l.grid.rate == g.rate {
+// its rate, made if there is none.
+func (p *planner) joined(rate media.Rational) int {
+	for i, l := range p.ladders {
+		if l.rate == rate {
 			return i
 		}
 	}
-	return ls.segmented(g, segmentation{})
+	return p.segmented(rate, segmentation{})
 }
 
 // rung returns the number of an equal rung, added if there is none.
 func (l *ladder) rung(r rung) int {
 	if r.gop == 0 {
-		r.gop = autoGOPFrames(l.cut.seconds, l.grid.rate)
+		r.gop = autoGOPFrames(l.cut.seconds, l.rate)
 	}
 	for i, have := range l.rungs {
-		if have == r {
+		if reflect.DeepEqual(have, r) {
 			return i
 		}
 	}
@@ -60,7 +73,7 @@ func (l *ladder) rung(r rung) int {
 // capture returns the number of an equal capture, added if there is none.
 func (l *ladder) capture(c capture) int {
 	for i, have := range l.captures {
-		if have == c {
+		if reflect.DeepEqual(have, c) {
 			return i
 		}
 	}
@@ -68,24 +81,17 @@ func (l *ladder) capture(c capture) int {
 	return len(l.captures) - 1
 }
 
-// lay decides segments and chunks, once all rungs are known. whole keeps the
-// source in one chunk, because it cannot be entered in the middle.
-func (l *ladder) lay(src source, whole bool) {
+// lay decides segments and chunks, once all rungs are known.
+func (l *ladder) lay() {
 	gop := int64(0)
 	if len(l.rungs) > 0 {
 		gop = l.rungs[0].gop
 	} else {
-		gop = autoGOPFrames(0, l.grid.rate)
+		gop = autoGOPFrames(0, l.rate)
 	}
-	l.timeline = Timeline{FrameRate: l.grid.rate, Frames: l.grid.frames, Starts: l.cut.starts(l.grid.rate, l.grid.frames, gop)}
-	if whole {
-		l.chunks = []Chunk{{Segments: len(l.timeline.Starts), To: l.timeline.Frames}}
-		return
-	}
-	l.chunks = chunks(l.timeline, func(frame int64) int64 {
-		at := l.grid.sourceAt(frame)
-		return int64(at - entry(src, at).frame)
-	})
+	frames := l.frames()
+	l.timeline = Timeline{FrameRate: l.rate, Frames: frames, Starts: l.cut.starts(l.rate, frames, gop)}
+	l.chunks = chunks(l.timeline, l.takes)
 }
 
 // encoderThreads is how many threads each encoder of a chunk has. Chunks run side
@@ -100,31 +106,21 @@ func (l *ladder) encoderThreads(c Chunk) int {
 	return 1
 }
 
-// shortestChunk returns the length in seconds of the shortest chunk that has a
-// successor.
-func (l *ladder) shortestChunk() float64 {
-	least := l.timeline.Frames
-	for _, c := range l.chunks[:max(len(l.chunks)-1, 1)] {
-		least = min(least, c.To-c.From)
-	}
-	return float64(least) / l.grid.rate.Float()
-}
-
 // public returns the ladder as the Plan has it, with the arguments of every chunk.
-func (l *ladder) public(src source) Ladder {
+// follow is the picture whose colours all outputs have.
+func (l *ladder) public(follow picture) Ladder {
 	out := Ladder{Timeline: l.timeline, Rungs: []Rung{}, Chunks: l.chunks}
 	for i, r := range l.rungs {
 		out.Rungs = append(out.Rungs, Rung{
-			File: rungFile(i), Width: r.frame.width, Height: r.frame.height, FrameRate: l.grid.rate,
+			File: rungFile(i), Width: r.width, Height: r.height, FrameRate: l.rate,
 			MaxBitrate: r.rate.cap(), BufferBits: r.rate.buffer,
 		})
 	}
 	for i, c := range l.captures {
-		out.Captures = append(out.Captures, Capture{FilePattern: captureFile(i), Frames: c.frames(l.timeline.Frames)})
+		out.Captures = append(out.Captures, Capture{FilePattern: captureFile(i), Frames: c.list(l.timeline.Frames)})
 	}
 	for i := range out.Chunks {
-		c := &out.Chunks[i]
-		c.Args, c.SourceFrames = l.args(src, *c, out.Captures)
+		l.process(&out.Chunks[i], out.Captures, follow)
 	}
 	return out
 }
@@ -133,11 +129,3 @@ func (r rateControl) cap() int64 { return max(r.max, r.bitrate) }
 
 func rungFile(i int) string    { return fmt.Sprintf("r%d.mp4", i) }
 func captureFile(i int) string { return fmt.Sprintf("c%d_%%07d.jpg", i) }
-
-// source is what the arguments of every media process depend on.
-type source struct {
-	facts media.Source
-	video media.VideoStream
-	index media.FrameIndex
-	pic   picture
-}

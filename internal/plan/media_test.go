@@ -39,7 +39,7 @@ func runPlanned(t *testing.T, args []string, file, dir string) {
 	t.Helper()
 	args = slices.Clone(args)
 	for i, a := range args {
-		if a == "file:"+plan.SourcePath {
+		if a == "file:"+plan.SourcePath(0) {
 			args[i] = "file:" + file
 		}
 		if rest, ok := strings.CutPrefix(a, plan.OutputDir+"/"); ok {
@@ -91,7 +91,7 @@ func parse(t *testing.T, settings string) plan.Settings {
 func newPlan(t *testing.T, settings, file string) *plan.Plan {
 	t.Helper()
 	src, ix := look(t, file)
-	p, err := plan.New(plan.Input{Settings: parse(t, settings), Source: src, Index: ix, JobStart: jobStart, BaseName: plan.BaseName(file)})
+	p, err := plan.New(plan.Input{Settings: parse(t, settings), Files: []plan.Footage{{Source: src, Index: ix}}, JobStart: jobStart, BaseName: plan.BaseName(file)})
 	if err != nil {
 		t.Fatalf("plan %s: %v", file, err)
 	}

@@ -58,7 +58,7 @@ func TestNames(t *testing.T) {
 		{"an odd input name", one("s3://b/a/", "_v", ""), "100% $dt$ ü?#&+'\"", "b", "a/100% $dt$ ü?#&+'\".m3u8", "a/100% $dt$ ü?#&+'\"_v.m3u8", "a/100% $dt$ ü?#&+'\"_v_00001.ts"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := plan.New(plan.Input{Settings: parse(t, test.settings), Source: sourceFacts("720p24"), Index: steadyIndex(100, 24, 24), JobStart: jobStart, BaseName: test.base})
+			p, err := plan.New(plan.Input{Settings: parse(t, test.settings), Files: []plan.Footage{{Source: sourceFacts("720p24"), Index: steadyIndex(100, 24, 24)}}, JobStart: jobStart, BaseName: test.base})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,7 +80,7 @@ func TestNames(t *testing.T) {
 		"the group's own name":   one("s3://b/c", "", ""),
 		"longer than S3 permits": one("s3://b/"+strings.Repeat("x", 1020), "_v", ""),
 	} {
-		if p, err := plan.New(plan.Input{Settings: parse(t, settings), Source: sourceFacts("720p24"), Index: steadyIndex(100, 24, 24), JobStart: jobStart, BaseName: "clip"}); err == nil {
+		if p, err := plan.New(plan.Input{Settings: parse(t, settings), Files: []plan.Footage{{Source: sourceFacts("720p24"), Index: steadyIndex(100, 24, 24)}}, JobStart: jobStart, BaseName: "clip"}); err == nil {
 			t.Errorf("%s: accepted as %q", name, p.Groups[0].Outputs[0].Key)
 		}
 	}

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -11,11 +13,10 @@ import (
 
 // Input is all that a Plan is made from.
 type Input struct {
-	Settings Settings         // of the job, presets and template applied
-	Source   media.Source     // as probed
-	Index    media.FrameIndex // of the stream that SelectVideo returns
-	JobStart time.Time        // what $dt$, $d$ and $t$ stand for, everywhere
-	BaseName string           // of the first input, see BaseName; "" is taken from the settings
+	Settings Settings  // of the job, presets and template applied
+	Files    []Footage // as probed, one for each of Files(Settings)
+	JobStart time.Time // what $dt$, $d$ and $t$ stand for, everywhere
+	BaseName string    // of the first input, see BaseName; "" is taken from the settings
 }
 
 // Bounds of a job. A source may claim anything; these are told before work starts.
@@ -29,19 +30,19 @@ const (
 	maxObjects    = 4_000_000 // keys of a job
 )
 
-// SelectVideo returns the stream of the source that a job encodes: the one with
-// the VideoSelector's PID, else the first.
-func SelectVideo(s Settings, src media.Source) (media.VideoStream, error) {
+// SelectVideo returns the stream of an input that a job encodes: the one with the
+// file's VideoPID, else the first.
+func SelectVideo(f File, src media.Source) (media.VideoStream, error) {
 	if len(src.Video) == 0 {
 		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video")
 	}
-	if len(s.Inputs) > 0 && s.Inputs[0].VideoSelector.Pid > 0 {
+	if f.VideoPID > 0 {
 		for _, v := range src.Video {
-			if int64(v.PID) == s.Inputs[0].VideoSelector.Pid {
+			if int64(v.PID) == f.VideoPID {
 				return v, nil
 			}
 		}
-		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video with PID %d", s.Inputs[0].VideoSelector.Pid)
+		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video with PID %d", f.VideoPID)
 	}
 	return src.Video[0], nil
 }
@@ -50,11 +51,11 @@ func SelectVideo(s Settings, src media.Source) (media.VideoStream, error) {
 type planner struct {
 	in       Input
 	settings Settings
-	source   source
-	grid     *grid
-	origin   instant
-	whole    bool // the source cannot be entered in the middle
-	ladders  ladders
+	files    []File
+	sources  []*source // one an input
+	followed *source   // whose rate and size outputs take that name none
+	clips    []clip    // what the job shows, in order
+	ladders  []*ladder
 	audios   []audio
 	problems problems
 	warnings warnings
@@ -63,19 +64,17 @@ type planner struct {
 // output is an Output while it is being planned.
 type output struct {
 	ladder, rung, capture int // -1 is none
-	audio                 int
+	audios                []int
 }
 
 // New decides a job. It returns a *fault.Error: Invalid with code 1040 and a path
-// for each fault of the settings, 1020 and 1030 for what the source lacks or is,
-// Limit for what is beyond the bounds. The same Input gives the same Plan.
+// for each fault of the settings, 1020 and 1030 for what a source lacks or is, 1060
+// for clippings that it does not have, Limit for what is beyond the bounds. The
+// same Input gives the same Plan.
 func New(in Input) (*Plan, error) {
-	p := &planner{in: in, settings: in.Settings}
+	p := &planner{in: in, settings: in.Settings, files: Files(in.Settings)}
 	if p.in.BaseName == "" && len(in.Settings.Inputs) > 0 {
 		p.in.BaseName = BaseName(in.Settings.Inputs[0].FileInput)
-	}
-	if len(in.Settings.Inputs) > 1 {
-		p.problems.add("/inputs", "more than one input is not supported")
 	}
 	if err := p.look(); err != nil {
 		return nil, err
@@ -87,8 +86,8 @@ func New(in Input) (*Plan, error) {
 	if err := p.bound(); err != nil {
 		return nil, err
 	}
-	for _, l := range p.ladders.list {
-		l.lay(p.source, p.whole)
+	for _, l := range p.ladders {
+		l.lay()
 	}
 	if err := p.audio(outputs); err != nil {
 		return nil, err
@@ -97,12 +96,12 @@ func New(in Input) (*Plan, error) {
 	if err := p.problems.err(); err != nil {
 		return nil, err
 	}
-	plan := &Plan{Groups: groups, Audios: []AudioEncode{}}
-	for _, l := range p.ladders.list {
-		plan.Ladders = append(plan.Ladders, l.public(p.source))
+	plan := &Plan{Files: p.files, Groups: groups, Audios: []AudioEncode{}}
+	for _, l := range p.ladders {
+		plan.Ladders = append(plan.Ladders, l.public(p.followed.pic))
 	}
 	for i, a := range p.audios {
-		plan.Audios = append(plan.Audios, a.public(p.origin, audioFile(i)))
+		plan.Audios = append(plan.Audios, a.public(audioFile(i)))
 	}
 	plan.Warnings = p.warnings.list
 	return plan, nil
@@ -110,50 +109,100 @@ func New(in Input) (*Plan, error) {
 
 func audioFile(i int) string { return fmt.Sprintf("a%d.mp4", i) }
 
-// look takes stock of the source: picture, grid, origin.
+// look takes stock of the sources and of what the job shows of them.
 func (p *planner) look() error {
-	v, err := SelectVideo(p.settings, p.in.Source)
-	if err != nil {
+	if len(p.settings.Inputs) == 0 {
+		p.problems.add("/inputs", "Should have at least 1 items")
+		return p.problems.err()
+	}
+	if len(p.in.Files) != len(p.files) {
+		return fault.New(fault.Internal, "", "%d files were probed, the job has %d", len(p.in.Files), len(p.files))
+	}
+	several := len(p.settings.Inputs) > 1
+	for i := range p.settings.Inputs {
+		in := &p.settings.Inputs[i]
+		before := len(p.warnings.list)
+		src, err := p.source(i, in)
+		if err == nil {
+			var clips []clip
+			clips, err = p.clippings(src)
+			p.clips = append(p.clips, clips...)
+		}
+		if err != nil {
+			return inInput(err, i, several)
+		}
+		for j := before; several && j < len(p.warnings.list); j++ {
+			p.warnings.list[j].Message = fmt.Sprintf("input %d: %s", i+1, p.warnings.list[j].Message)
+		}
+		p.sources = append(p.sources, src)
+	}
+	follow := max(p.settings.FollowSource, 1)
+	if follow > int64(len(p.sources)) {
+		p.problems.add("/followSource", "the job has no input %d", follow)
+		return p.problems.err()
+	}
+	p.followed = p.sources[follow-1]
+	return p.problems.err()
+}
+
+// inInput says which of several inputs an error is about.
+func inInput(err error, i int, several bool) error {
+	var f *fault.Error
+	if !several || !errors.As(err, &f) {
 		return err
+	}
+	with := *f
+	with.Message = fmt.Sprintf("input %d: %s", i+1, f.Message)
+	return &with
+}
+
+// source looks at one input: picture, grid, origin.
+func (p *planner) source(number int, in *InputSettings) (*source, error) {
+	file := fileIndex(p.files, inputFile(in))
+	if file < 0 {
+		p.problems.add(fmt.Sprintf("/inputs/%d/fileInput", number), "the input names no file")
+		return nil, p.problems.err()
+	}
+	footage := p.in.Files[file]
+	v, err := SelectVideo(p.files[file], footage.Source)
+	if err != nil {
+		return nil, err
 	}
 	if v.Codec == "" || v.Width <= 0 || v.Height <= 0 {
-		return fault.New(fault.Invalid, CodeUnsupported, "the video of the input is in a format that is not supported")
+		return nil, fault.New(fault.Invalid, CodeUnsupported, "the video of the input is in a format that is not supported")
 	}
 	if v.Width > media.MaxPixels/v.Height {
-		return fault.New(fault.Limit, CodeUnsupported, "the picture of %d×%d is larger than 8K", v.Width, v.Height)
+		return nil, fault.New(fault.Limit, CodeUnsupported, "the picture of %d×%d is larger than 8K", v.Width, v.Height)
 	}
-	rotate := ""
-	if len(p.settings.Inputs) > 0 {
-		rotate = p.settings.Inputs[0].VideoSelector.Rotate
-	}
-	pic := sourcePicture(v, rotate, &p.warnings)
-	p.source = source{facts: p.in.Source, video: v, index: p.in.Index, pic: pic}
-	for i := 1; i < len(p.in.Index.PTS); i++ {
-		if gap := float64(p.in.Index.PTS[i]-p.in.Index.PTS[i-1]) * p.in.Index.TimeBase.Float(); gap > maxGapSeconds {
-			return fault.New(fault.Limit, CodeUnsupported, "the source has no frame for %.0f s, after its frame %d: its timestamps are broken, or it is no film", gap, i)
+	src := &source{input: number, file: file, facts: footage.Source, video: v, index: footage.Index}
+	src.pic = sourcePicture(v, in, &p.warnings)
+	ix := &src.index
+	for i := 1; i < len(ix.PTS); i++ {
+		if gap := float64(ix.PTS[i]-ix.PTS[i-1]) * ix.TimeBase.Float(); gap > maxGapSeconds {
+			return nil, fault.New(fault.Limit, CodeUnsupported, "the source has no frame for %.0f s, after its frame %d: its timestamps are broken, or it is no film", gap, i)
 		}
 	}
-	g, err := sourceGrid(v, p.in.Index, &p.warnings)
+	g, err := sourceGrid(v, *ix, &p.warnings)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.whole = p.in.Index.Problem != "" || g == nil
+	src.whole = ix.Problem != "" || g == nil
 	if g == nil {
-		if g, err = claimedGrid(v, p.in.Source, p.in.Index); err != nil {
-			return err
+		if g, err = claimedGrid(v, src.facts, *ix); err != nil {
+			return nil, err
 		}
 	} else {
-		p.origin = instant{g.pts[0], g.base}
+		src.origin = instant{g.pts[0], g.base}
 	}
-	if p.whole {
-		why := p.in.Index.Problem
+	if src.whole {
+		why := ix.Problem
 		if why == "" {
 			why = "its timestamps cannot be used"
 		}
 		p.warnings.add(WarnOnePiece, "the source cannot be entered in the middle (%s); it is encoded in one piece, which takes longer", why)
 	}
-	p.grid = g
-	return nil
+	src.grid = g
+	return src, nil
 }
 
 // claimedGrid is the grid of a source whose frames do not tell when they are
@@ -214,7 +263,7 @@ func (p *planner) video() [][]output {
 
 // place puts one output on a ladder.
 func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hls bool) output {
-	out := output{ladder: -1, rung: -1, capture: -1, audio: -1}
+	out := output{ladder: -1, rung: -1, capture: -1}
 	d := o.VideoDescription
 	if d == nil {
 		p.problems.add(path+"/videoDescription", "an output without video is not supported yet")
@@ -248,10 +297,12 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		if container != "RAW" && container != "" {
 			wrong("RAW")
 		}
-		out.ladder = p.ladders.joined(p.grid)
-		l := p.ladders.list[out.ladder]
-		c := newCapture(d, p.source.pic, l.grid.rate)
-		p.checkSize(c.frame, path)
+		out.ladder = p.joined(p.followed.grid.rate)
+		l := p.ladders[out.ladder]
+		c := newCapture(d, p.sources, p.followed, l.rate)
+		for _, f := range c.frames {
+			p.checkSize(f, path)
+		}
 		out.capture = l.capture(c)
 		return out
 	case "H_264", "":
@@ -266,7 +317,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		wrong("MP4")
 	}
 	h := d.CodecSettings.H264Settings
-	g := p.grid
+	rate := p.followed.grid.rate
 	switch h.FramerateControl {
 	case "", "INITIALIZE_FROM_SOURCE":
 		if h.FramerateControl == "INITIALIZE_FROM_SOURCE" || h.FramerateNumerator == 0 {
@@ -274,23 +325,24 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		}
 		fallthrough
 	case "SPECIFIED":
-		rate := media.R(h.FramerateNumerator, h.FramerateDenominator)
+		rate = media.R(h.FramerateNumerator, h.FramerateDenominator)
 		if !rate.Known() || rate.Float() < minSteadyRate || rate.Float() > maxRate || rate.Num > math.MaxInt32 || rate.Den > math.MaxInt32 {
 			p.problems.add(path+"/codecSettings/h264Settings/framerateNumerator", "framerateControl SPECIFIED needs framerateNumerator and framerateDenominator of %d to %d frames a second", minSteadyRate, maxRate)
 			return out
 		}
-		g = g.at(rate)
 	default:
 		p.problems.add(path+"/codecSettings/h264Settings/framerateControl", "%s is not supported", h.FramerateControl)
 	}
-	r := newRung(d, p.source.pic, g.rate, path, &p.problems, &p.warnings)
-	p.checkSize(r.frame, path)
-	if !hls {
-		out.ladder = p.ladders.joined(g)
-	} else {
-		out.ladder = p.ladders.segmented(g, p.segmentation(group, r, path))
+	r := newRung(d, p.sources, p.followed, rate, path, &p.problems, &p.warnings)
+	for _, f := range r.frames {
+		p.checkSize(f, path)
 	}
-	out.rung = p.ladders.list[out.ladder].rung(r)
+	if !hls {
+		out.ladder = p.joined(rate)
+	} else {
+		out.ladder = p.segmented(rate, p.segmentation(group, r, path))
+	}
+	out.rung = p.ladders[out.ladder].rung(r)
 	return out
 }
 
@@ -331,25 +383,28 @@ func (p *planner) rateOf(h H264Settings) media.Rational {
 	if rate := media.R(h.FramerateNumerator, h.FramerateDenominator); h.FramerateControl == "SPECIFIED" && rate.Known() {
 		return rate
 	}
-	return p.grid.rate
+	return p.followed.grid.rate
 }
 
 // bound refuses what would take longer than anyone wants.
 func (p *planner) bound() error {
 	work := 0.0
-	for _, l := range p.ladders.list {
-		seconds := float64(l.grid.frames) / l.grid.rate.Float()
+	for _, l := range p.ladders {
+		seconds := float64(l.frames()) / l.rate.Float()
 		if seconds > maxHours*3600 {
 			return fault.New(fault.Limit, CodeUnsupported, "the source lasts %.1f hours; the most is %d", seconds/3600, maxHours)
 		}
 		if n := seconds / float64(max(l.cut.seconds, 1)); n > maxSegments {
 			return fault.New(fault.Limit, CodeSettings, "an output would have %.0f segments", n)
 		}
-		pixels := float64(p.source.pic.width) * float64(p.source.pic.height)
+		encoded := 0.0
 		for _, r := range l.rungs {
-			pixels += float64(r.frame.width) * float64(r.frame.height)
+			encoded += float64(r.width) * float64(r.height)
 		}
-		work += pixels * float64(l.grid.frames)
+		for _, t := range l.takes {
+			decoded := float64(t.src.pic.width) * float64(t.src.pic.height)
+			work += (decoded + encoded) * float64(t.frames)
+		}
 	}
 	if work > maxWork {
 		return fault.New(fault.Limit, CodeUnsupported, "the job is too much work: %.3g pixels to decode and encode, the most is %.3g", work, float64(maxWork)).
@@ -360,10 +415,6 @@ func (p *planner) bound() error {
 
 // audio decides the audio of every output.
 func (p *planner) audio(outputs [][]output) error {
-	var in InputSettings
-	if len(p.settings.Inputs) > 0 {
-		in = p.settings.Inputs[0]
-	}
 	for gi, group := range p.settings.OutputGroups {
 		for oi, o := range group.Outputs {
 			out := &outputs[gi][oi]
@@ -379,20 +430,23 @@ func (p *planner) audio(outputs [][]output) error {
 				p.problems.add(path, "more than one audio track in an output is not supported yet")
 				continue
 			}
-			a, err := newAudio(o.AudioDescriptions[0], in, p.in.Source, p.origin, p.ladders.list[out.ladder].timeline, path+"/0", &p.problems, &p.warnings)
+			a, err := p.newAudio(o.AudioDescriptions[0], p.ladders[out.ladder], path+"/0")
 			if err != nil {
 				return err
 			}
-			for i, have := range p.audios {
-				if have == a {
-					out.audio = i
-				}
-			}
-			if out.audio < 0 {
-				p.audios = append(p.audios, a)
-				out.audio = len(p.audios) - 1
-			}
+			out.audios = append(out.audios, p.sharedAudio(a))
 		}
 	}
 	return nil
+}
+
+// sharedAudio returns the number of an equal audio encode, added if there is none.
+func (p *planner) sharedAudio(a audio) int {
+	for i, have := range p.audios {
+		if reflect.DeepEqual(have, a) {
+			return i
+		}
+	}
+	p.audios = append(p.audios, a)
+	return len(p.audios) - 1
 }

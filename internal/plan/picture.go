@@ -19,8 +19,7 @@ type picture struct {
 }
 
 // frame says how the source's picture becomes an output's: scaled to Content,
-// then padded or cropped to Width by Height. It is comparable: equal frames are
-// the same picture.
+// then padded or cropped to Width by Height.
 type frame struct {
 	width, height   int // of the output
 	contentW        int // of the scaled picture
@@ -29,14 +28,14 @@ type frame struct {
 	colorTagsHidden bool  // ColorMetadata IGNORE
 }
 
-func sourcePicture(v media.VideoStream, rotate string, w *warnings) picture {
+func sourcePicture(v media.VideoStream, in *InputSettings, w *warnings) picture {
 	p := picture{width: v.Width, height: v.Height, aspect: 1, color: v.Color, interlaced: interlaced(v.Interlaced)}
 	if v.SampleAspect.Known() {
 		if a := v.SampleAspect.Float(); a > 0.05 && a < 20 {
 			p.aspect = a
 		}
 	}
-	switch rotate {
+	switch rotate := in.VideoSelector.Rotate; rotate {
 	case "", "AUTO":
 		if p.turn = v.Rotation; rotate == "" && p.turn != 0 {
 			w.add(WarnRotated, "the source says that it is to be shown turned by %d degrees; it was turned", p.turn)
@@ -94,6 +93,25 @@ func (p picture) outputColor() (matrix, primaries, transfer string) {
 
 // even returns the even number next to x, the lower of two.
 func even(x float64) int { return max(int(math.Ceil(x/2-0.5))*2, 2) }
+
+// framesFor decides how the picture of each source becomes that of an output. All
+// have one size: what the output leaves out is taken from the followed source.
+func framesFor(d *VideoDescription, par media.Rational, sources []*source, follow *source) []frame {
+	own := follow.pic.frameFor(d, par)
+	sized := *d
+	sized.Width, sized.Height = int64(own.width), int64(own.height)
+	switch d.ScalingBehavior {
+	case "FIT", "FIT_NO_UPSCALE": // made the output smaller; the others have to fit into that
+		sized.ScalingBehavior = "DEFAULT"
+	}
+	out := make([]frame, len(sources))
+	for i, src := range sources {
+		if out[i] = own; src != follow {
+			out[i] = src.pic.frameFor(&sized, par)
+		}
+	}
+	return out
+}
 
 // frameFor decides the geometry of an output. Missing sides follow from the
 // source's aspect ratio; output pixels are square unless ParControl says

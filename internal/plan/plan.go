@@ -9,6 +9,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	"vodwright.dev/vodwright/internal/media"
@@ -23,16 +24,18 @@ const (
 	DecodedFrameBytes = 4
 )
 
-// Paths that the arguments of media processes use. The ffmpeg room binds the
-// source and the work folder of a task to them.
-const (
-	SourcePath = "/in/source"
-	OutputDir  = "/out"
-)
+// OutputDir is where media processes write. The ffmpeg room binds the work folder
+// of a task to it.
+const OutputDir = "/out"
+
+// SourcePath returns where a media process sees the file that is number i of its
+// task's Files. The ffmpeg room binds them.
+func SourcePath(i int) string { return fmt.Sprintf("/in/%d", i) }
 
 // Plan is the whole of a job's work. It is stored as JSON between tasks and
 // does not hold the frame index, so its size grows with segments, not frames.
 type Plan struct {
+	Files    []File        `json:"files"` // that media processes read; see Files
 	Ladders  []Ladder      `json:"ladders"`
 	Audios   []AudioEncode `json:"audios"`
 	Groups   []OutputGroup `json:"groups"`
@@ -79,19 +82,20 @@ func (t Timeline) At(k int64) time.Duration { return t.FrameRate.Inverse().Durat
 // Duration returns how long the whole Timeline lasts.
 func (t Timeline) Duration() time.Duration { return t.At(t.Frames) }
 
-// Chunk is consecutive segments that one encoder process makes.
+// Chunk is what one encoder process makes: consecutive frames, about as long as a
+// few segments. It begins where a segment does, or where the output goes on with
+// another input or clipping; its first frame is an IDR in every rung.
 type Chunk struct {
-	FirstSegment int   `json:"firstSegment"`
-	Segments     int   `json:"segments"`
-	From         int64 `json:"from"` // first frame of the Timeline
-	To           int64 `json:"to"`   // one past the last frame
+	From  int64 `json:"from"`  // first frame of the Timeline
+	To    int64 `json:"to"`    // one past the last frame
+	Files []int `json:"files"` // of Plan.Files, that the process reads, at SourcePath(0), SourcePath(1) …
 	// SourceFrames is how many frames of the source the process has to decode into
 	// the chunk, by the index; DecodedFile tells how many it did. Fewer, from the
 	// middle of the source, says that the container led to the wrong place: try
 	// again with WithoutSeek. Fewer from its start says that the source is damaged
 	// there. 0 is unknown.
 	SourceFrames int64    `json:"sourceFrames"`
-	Args         []string `json:"args"` // of ffmpeg, without the program's name; reads SourcePath, writes below OutputDir
+	Args         []string `json:"args"` // of ffmpeg, without the program's name; reads Files, writes below OutputDir
 }
 
 // Rung is one video encode. Its chunk process writes File (an MP4 with exactly
@@ -123,7 +127,8 @@ type AudioEncode struct {
 	Samples    int64    `json:"samples"` // the encode holds exactly this many, silence included
 	Priming    int64    `json:"priming"` // samples before sample 0 in the encoded stream
 	Language   string   `json:"language,omitempty"`
-	Silent     bool     `json:"silent,omitempty"` // made of silence: the source has no audio
+	Silent     bool     `json:"silent,omitempty"` // made of silence alone: no source has audio for it
+	Files      []int    `json:"files"`            // as of a Chunk
 	Args       []string `json:"args"`
 }
 
@@ -142,13 +147,13 @@ type HLS struct {
 	IntegerDuration bool   `json:"integerDuration"` // ManifestDurationFormat INTEGER
 }
 
-// Output is one output. Ladder and Rung, Audio and Capture index the Plan; -1 is none.
+// Output is one output. Ladder and Rung, Audios and Capture index the Plan; -1 is none.
 type Output struct {
 	Container string   `json:"container"` // M3U8, MP4, RAW
 	Ladder    int      `json:"ladder"`
 	Rung      int      `json:"rung"`
 	Capture   int      `json:"capture"`
-	Audio     int      `json:"audio"`
+	Audios    []int    `json:"audios,omitempty"`   // in the order of its audio descriptions
 	Key       string   `json:"key"`                // media playlist or file; of captures, the last one
 	Segments  []string `json:"segments,omitempty"` // object keys of an HLS output, one per segment of the Timeline
 	Captures  []string `json:"captures,omitempty"` // object keys of a capture output, one per captured frame

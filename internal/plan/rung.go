@@ -3,16 +3,19 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// rung is everything that decides a video encode but its chunks. It is
-// comparable: outputs with equal rungs on one ladder share one encode.
+// rung is everything that decides a video encode but its chunks. Outputs with deeply
+// equal rungs on one ladder share one encode.
 type rung struct {
-	frame   frame
+	width   int // of the output
+	height  int
+	frames  []frame // how the picture of each input becomes the output's
 	rate    rateControl
 	gop     int64 // frames between keyframes at most; 0 until the Timeline is known
 	profile string
@@ -73,8 +76,9 @@ var tuning = map[string][]string{
 	"MULTI_PASS_HQ":  {"rc-lookahead=60", "ref=5", "subme=9", "me=umh", "b-adapt=2", "direct=auto", "trellis=2", "aq-mode=2"},
 }
 
-// newRung reads what an output says about its video. Faults go to p, with path.
-func newRung(d *VideoDescription, pic picture, rate media.Rational, path string, p *problems, w *warnings) rung {
+// newRung reads what an output says about its video. Sizes that it leaves out are
+// those of the followed source. Faults go to p, with path.
+func newRung(d *VideoDescription, sources []*source, follow *source, rate media.Rational, path string, p *problems, w *warnings) rung {
 	h := d.CodecSettings.H264Settings
 	path += "/codecSettings/h264Settings"
 	var par media.Rational
@@ -84,7 +88,8 @@ func newRung(d *VideoDescription, pic picture, rate media.Rational, path string,
 			par = media.R(1, 1)
 		}
 	}
-	r := rung{frame: pic.frameFor(d, par), gop: gopFrames(h, rate)}
+	r := rung{frames: framesFor(d, par, sources, follow), gop: gopFrames(h, rate)}
+	r.width, r.height = r.frames[follow.input].width, r.frames[follow.input].height
 
 	refuse := func(member, value string, allowed ...string) {
 		for _, a := range append(allowed, "") {
@@ -99,7 +104,7 @@ func newRung(d *VideoDescription, pic picture, rate media.Rational, path string,
 	refuse("telecine", h.Telecine, "NONE")
 	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP")
 
-	r.rate = newRateControl(h, r.frame.height, path, p)
+	r.rate = newRateControl(h, r.height, path, p)
 	switch h.CodecProfile {
 	case "BASELINE":
 		r.profile = "baseline"
@@ -172,8 +177,10 @@ func newRung(d *VideoDescription, pic picture, rate media.Rational, path string,
 		set("aq-strength", strength[h.AdaptiveQuantization])
 	}
 	r.options = strings.Join(options, ":")
-	if pic.smallerThan(r.frame) {
-		w.add(WarnUpscaled, "the output of %d×%d is larger than the source's picture of %d×%d", r.frame.width, r.frame.height, pic.width, pic.height)
+	for i, src := range sources {
+		if pic := src.pic; pic.smallerThan(r.frames[i]) {
+			w.add(WarnUpscaled, "the output of %d×%d is larger than the source's picture of %d×%d", r.width, r.height, pic.width, pic.height)
+		}
 	}
 	return r
 }
@@ -222,31 +229,39 @@ func newRateControl(h H264Settings, height int, path string, p *problems) rateCo
 // initialFill is how full x264 takes its buffer to be where a chunk begins.
 const initialFill = 0.4
 
-// vbv returns what x264 is told in each chunk so that the whole output honours
-// its cap across chunk edges, although no encoder knows what its neighbour does.
+// vbv returns what x264 is told in a chunk of this many seconds so that the whole
+// output honours its cap across chunk edges, although no encoder knows what its
+// neighbour does. several says that the output has other chunks, last that none
+// follows this one.
 //
 // Let the output promise at most R·w+B bits in any window of w seconds. An
 // encoder with rate r, buffer b and initial fullness f·b promises, within its
 // chunk, at most r·w+b in any window, and at most r·w+f·b in one that begins
 // where the chunk begins. A window over several chunks is the end of one, whole
-// ones, and the beginning of one: with r+f·b/t ≤ R for the whole ones (t seconds
-// or longer each), it holds at most
+// ones, and the beginning of one: with r+f·b/t ≤ R for the whole ones (of t
+// seconds), it holds at most
 //
 //	(r·w₁+b) + R·w₂ + (r·w₃+f·b)  ≤  R·w + b·(1+f)
 //
-// so b = B/(1+f) and r = R−f·b/t keep the promise. It follows too that no whole
-// chunk, and so no segment that is a chunk, has more than R on average.
-func (rc rateControl) vbv(seconds float64, several bool) (rate, buffer int64) {
-	b := float64(rc.buffer) / (1 + initialFill)
-	r := float64(rc.max)
-	if several {
-		// Never less than three quarters: a buffer that is long for its chunks
-		// would leave little else.
-		r = max(r-initialFill*b/seconds, 0.75*r)
-	} else {
-		b = float64(rc.buffer)
+// so b = B/(1+initialFill), f ≤ initialFill and r = R−f·b/t keep the promise. It
+// follows too that no whole chunk, and so no segment that is a chunk, has more
+// than R on average. The last chunk is never a whole one in the middle.
+func (rc rateControl) vbv(seconds float64, several, last bool) (rate, buffer int64, fill float64) {
+	r, b := float64(rc.max), float64(rc.buffer)
+	if !several {
+		return int64(r), int64(b), initialFill
 	}
-	return int64(r), int64(b)
+	b /= 1 + initialFill
+	fill = initialFill
+	if !last {
+		// Never less than three quarters of the rate: a buffer that is long for its
+		// chunk would leave little else. Then it begins emptier.
+		if most := r / 4 * seconds / b; fill > most {
+			fill = math.Floor(most*1000) / 1000
+		}
+		r -= fill * b / seconds
+	}
+	return int64(r), int64(b), fill
 }
 
 // encoderArgs returns the options of one chunk's encoder for the rung.
@@ -263,9 +278,9 @@ func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 	}
 	params := r.options
 	if r.rate.max > 0 {
-		rate, buffer := r.rate.vbv(l.shortestChunk(), several)
+		rate, buffer, fill := r.rate.vbv(float64(c.To-c.From)/l.rate.Float(), several, c.To == l.timeline.Frames)
 		args = append(args, "-maxrate", strconv.FormatInt(rate, 10), "-bufsize", strconv.FormatInt(buffer, 10))
-		params += fmt.Sprintf(":vbv-init=%g", initialFill)
+		params += fmt.Sprintf(":vbv-init=%g", fill)
 	}
 	// Keyframes come from the Timeline alone, at the same frames in every rung, and
 	// every one is an IDR with a closed GOP. A scene change gets an I frame that is
@@ -279,17 +294,24 @@ func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 }
 
 // keyframes returns the expression that is 1 for frames of the chunk, n counting
-// from its first, that begin a GOP.
+// from its first, that begin a GOP: at its start, at every segment, and every gop
+// frames from there.
 func keyframes(t Timeline, c Chunk, gop int64) string {
 	var terms []string
-	for i := c.FirstSegment; i < c.FirstSegment+c.Segments; i++ {
-		from, to := t.Segment(i)
-		from, to = from-c.From, to-c.From
-		if gop >= to-from {
-			terms = append(terms, fmt.Sprintf("eq(n,%d)", from))
-			continue
+	next, _ := slices.BinarySearch(t.Starts, c.From+1)
+	for from := c.From; from < c.To; {
+		to := c.To
+		if next < len(t.Starts) && t.Starts[next] < c.To {
+			to = t.Starts[next]
+			next++
 		}
-		terms = append(terms, fmt.Sprintf("gte(n,%d)*lt(n,%d)*not(mod(n-%d,%d))", from, to, from, gop))
+		a, b := from-c.From, to-c.From
+		if gop >= b-a {
+			terms = append(terms, fmt.Sprintf("eq(n,%d)", a))
+		} else {
+			terms = append(terms, fmt.Sprintf("gte(n,%d)*lt(n,%d)*not(mod(n-%d,%d))", a, b, a, gop))
+		}
+		from = to
 	}
 	return strings.Join(terms, "+")
 }

@@ -17,6 +17,7 @@ import (
 type Settings struct {
 	Inputs       []InputSettings `json:"inputs"`
 	OutputGroups []GroupSettings `json:"outputGroups"`
+	FollowSource int64           `json:"followSource"` // 1-based: the input whose rate and size outputs take that name none; 0 is 1
 }
 
 // ParseSettings reads the Settings of a job from JSON, in the wire's camelCase
@@ -34,6 +35,17 @@ type InputSettings struct {
 	FileInput      string                   `json:"fileInput"`
 	AudioSelectors map[string]AudioSelector `json:"audioSelectors"`
 	VideoSelector  VideoSelector            `json:"videoSelector"`
+	InputClippings []InputClipping          `json:"inputClippings"`
+	TimecodeSource string                   `json:"timecodeSource"` // EMBEDDED (default), ZEROBASED, SPECIFIEDSTART: what clippings are counted from
+	TimecodeStart  string                   `json:"timecodeStart"`  // HH:MM:SS:FF, with SPECIFIEDSTART
+}
+
+// InputClipping is a part of an input that is shown. Both timecodes are
+// HH:MM:SS:FF (HH:MM:SS;FF for drop-frame), the frame of either is in the clip; ""
+// is the start or the end of the input.
+type InputClipping struct {
+	StartTimecode string `json:"startTimecode"`
+	EndTimecode   string `json:"endTimecode"`
 }
 
 // AudioSelector chooses one audio stream of the source.

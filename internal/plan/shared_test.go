@@ -35,7 +35,7 @@ func TestRealClips(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			src, ix := look(t, file)
-			p, err := plan.New(plan.Input{Settings: parse(t, sameSize), Source: src, Index: ix, JobStart: jobStart, BaseName: "clip"})
+			p, err := plan.New(plan.Input{Settings: parse(t, sameSize), Files: []plan.Footage{{Source: src, Index: ix}}, JobStart: jobStart, BaseName: "clip"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -103,49 +103,79 @@ const (
 // costs a fourteenth.
 const maxPreroll = 0.6
 
-// chunks cuts a Timeline into runs of whole segments of about the same length.
-// preroll tells how many frames are decoded in vain if a chunk begins at a frame.
-// It depends on Timeline and source alone, never on the machine, so that a chunk
-// is the same wherever and however often it is encoded.
-func chunks(t Timeline, preroll func(int64) int64) []Chunk {
+// chunks cuts each take of a Timeline into runs of whole segments of about the
+// same length. It depends on Timeline and sources alone, never on the machine, so
+// that a chunk is the same wherever and however often it is encoded.
+func chunks(t Timeline, takes []take) []Chunk {
 	total := float64(t.Frames) / t.FrameRate.Float() // seconds
 	length := min(max(float64(chunkSeconds), total/manyChunks), maxChunkSeconds)
 	if total < fewChunks*length {
 		length = max(total/fewChunks, minChunkSeconds)
 	}
-	for n := max(int64(math.Round(total/length)), 1); ; n = n * 2 / 3 {
-		out := cutInto(n, t, preroll)
+	var out []Chunk
+	for i := range takes {
+		out = append(out, takeChunks(t, &takes[i], length)...)
+	}
+	return out
+}
+
+// takeChunks cuts one take into chunks of about length seconds. A take whose source
+// cannot be entered in the middle is one.
+func takeChunks(t Timeline, tk *take, length float64) []Chunk {
+	end := tk.first + tk.frames
+	if tk.src.whole {
+		return []Chunk{{From: tk.first, To: end}}
+	}
+	// preroll is how many frames are decoded in vain if a chunk begins at a frame.
+	preroll := func(frame int64) int64 {
+		at := tk.sourceAt(frame)
+		return int64(at - entry(tk.src, at).frame)
+	}
+	edges := []int64{tk.first} // where a chunk may begin
+	for i, _ := slices.BinarySearch(t.Starts, tk.first+1); i < len(t.Starts) && t.Starts[i] < end; i++ {
+		edges = append(edges, t.Starts[i])
+	}
+	seconds := float64(tk.frames) / t.FrameRate.Float()
+	for n := max(int64(math.Round(seconds/length)), 1); ; n = n * 2 / 3 {
+		out := cutInto(n, edges, end, preroll)
 		wasted := int64(0)
 		for _, c := range out {
 			wasted += preroll(c.From)
 		}
-		if n == 1 || float64(wasted) <= maxPreroll*float64(t.Frames) {
+		if n == 1 || float64(wasted) <= maxPreroll*float64(tk.frames) {
 			return out
 		}
 	}
 }
 
-// cutInto cuts a Timeline into at most n chunks. Each begins, of the segments that
-// begin near where it should, at the one that costs least: half a frame for each
-// frame off, since chunks are to be equal, one for each decoded in vain.
-func cutInto(n int64, t Timeline, preroll func(int64) int64) []Chunk {
+// cutInto cuts the frames from the first edge to end into at most n chunks. Each
+// begins, of the edges near where it should, at the one that costs least: half a
+// frame for each frame off, since chunks are to be equal, one for each decoded in vain.
+func cutInto(n int64, edges []int64, end int64, preroll func(int64) int64) []Chunk {
 	var out []Chunk
 	first := 0
-	for c := int64(1); c <= n && first < len(t.Starts); c++ {
-		next := len(t.Starts)
+	frames := end - edges[0]
+	at := func(i int) int64 {
+		if i < len(edges) {
+			return edges[i]
+		}
+		return end
+	}
+	for c := int64(1); c <= n && first < len(edges); c++ {
+		next := len(edges)
 		if c < n {
-			each := t.Frames / n
-			want := each * c
+			each := frames / n
+			want := edges[0] + each*c
 			least := int64(math.MaxInt64)
-			from, _ := slices.BinarySearch(t.Starts, want-each/4)
-			// The segment before the range and the one behind it count too: segments
+			from, _ := slices.BinarySearch(edges, want-each/4)
+			// The edge before the range and the one behind it count too: segments
 			// may be longer than the range.
-			for s := max(from-1, first+1); s < len(t.Starts); s++ {
-				off := max(t.Starts[s]-want, want-t.Starts[s])
-				if cost := off/2 + preroll(t.Starts[s]); cost < least {
+			for s := max(from-1, first+1); s < len(edges); s++ {
+				off := max(edges[s]-want, want-edges[s])
+				if cost := off/2 + preroll(edges[s]); cost < least {
 					least, next = cost, s
 				}
-				if t.Starts[s] > want+each/4 {
+				if edges[s] > want+each/4 {
 					break
 				}
 			}
@@ -153,16 +183,8 @@ func cutInto(n int64, t Timeline, preroll func(int64) int64) []Chunk {
 		if next <= first {
 			continue
 		}
-		out = append(out, Chunk{FirstSegment: first, Segments: next - first, From: t.Starts[first], To: endOf(t, next)})
+		out = append(out, Chunk{From: edges[first], To: at(next)})
 		first = next
 	}
 	return out
-}
-
-// endOf returns where segment i starts, or where the Timeline ends.
-func endOf(t Timeline, i int) int64 {
-	if i < len(t.Starts) {
-		return t.Starts[i]
-	}
-	return t.Frames
 }

@@ -13,6 +13,7 @@ const (
 	CodeNoVideo     = "1020"
 	CodeUnsupported = "1030" // the source: a codec, a container, or a claim beyond the bounds
 	CodeSettings    = "1040" // the job's settings, or what they ask of this source
+	CodeClipping    = "1060" // timecodes of a clipping that the input does not have
 )
 
 // Codes of warnings. The first two are the service's own; the service has none
@@ -31,6 +32,7 @@ const (
 	WarnOnePiece       = 900008 // the source cannot be entered in the middle; encoded in one piece
 	WarnChannels       = 900009 // the output has channels that the source lacks
 	WarnSetting        = 900010 // a setting that has no effect here
+	WarnClipping       = 900011 // a clipping ends behind its input
 )
 
 // warnings collects what the user should know, each text once.

@@ -23,7 +23,7 @@ func (p *Prober) decodeHead(ctx context.Context, path string, stream media.Video
 				"-show_entries", "frame=best_effort_timestamp", "-of", "compact=p=0",
 				"-skip_loop_filter", "all", // what the frames look like does not matter
 			},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath}),
+			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Limits: headLimits,
 		Stdout: &lineWriter{line: func(line []byte) error {
@@ -48,14 +48,14 @@ func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoS
 		Args: slices.Concat(
 			[]string{"-copyts", "-skip_loop_filter", "all"},
 			media.InputArgs(), []string{
-				"-i", "file:" + ffmpeg.SourcePath, "-map", "0:" + strconv.Itoa(stream.Index),
+				"-i", "file:" + ffmpeg.SourcePath(0), "-map", "0:" + strconv.Itoa(stream.Index),
 				"-fps_mode", "passthrough", "-enc_time_base", "-1",
 				// The checksum of the frame's header, not of its pixels.
 				"-c:v", "wrapped_avframe", "-f", "framecrc", "pipe:1",
 			}),
-		Source: path,
-		Limits: decodeLimits,
-		Stdout: &lineWriter{line: frames.add},
+		Sources: []string{path},
+		Limits:  decodeLimits,
+		Stdout:  &lineWriter{line: frames.add},
 	})
 	if err != nil {
 		return nil, err
@@ -134,12 +134,12 @@ func (p *Prober) hideReferences(ctx context.Context, path string, stream media.V
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
 		Args: slices.Concat(
 			[]string{"-copyts"}, media.InputArgs(), []string{
-				"-i", "file:" + ffmpeg.SourcePath, "-map", "0:" + strconv.Itoa(stream.Index),
+				"-i", "file:" + ffmpeg.SourcePath(0), "-map", "0:" + strconv.Itoa(stream.Index),
 				"-c", "copy", "-copyinkf", "-f", "ivf", "pipe:1",
 			}),
-		Source: path,
-		Limits: demuxLimits,
-		Stdout: &frames,
+		Sources: []string{path},
+		Limits:  demuxLimits,
+		Stdout:  &frames,
 	})
 	if err != nil {
 		return err

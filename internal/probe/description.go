@@ -16,6 +16,9 @@ type description struct {
 	Format struct {
 		Name     string `json:"format_name"`
 		Duration string `json:"duration"`
+		Tags     struct {
+			Timecode string `json:"timecode"`
+		} `json:"tags"`
 	} `json:"format"`
 	Streams []streamDescription `json:"streams"`
 	Packets []struct {
@@ -56,6 +59,7 @@ type streamDescription struct {
 	} `json:"disposition"`
 	Tags struct {
 		Language string `json:"language"`
+		Timecode string `json:"timecode"`
 	} `json:"tags"`
 	SideData []struct {
 		Rotation float64 `json:"rotation"`
@@ -77,9 +81,12 @@ func parseDescription(data []byte) (media.Source, error) {
 			}
 		}
 	}
-	source := media.Source{Format: d.Format.Name, Duration: seconds(d.Format.Duration)}
+	source := media.Source{Format: d.Format.Name, Duration: seconds(d.Format.Duration), Timecode: d.Format.Tags.Timecode}
 	var unsupported []string
 	for _, s := range d.Streams {
+		if source.Timecode == "" {
+			source.Timecode = s.Tags.Timecode
+		}
 		known := s.Codec != "" && s.Codec != "none" && s.Codec != "unknown"
 		switch {
 		case s.Type == "video" && s.Disposition.AttachedPic == 0 && !known:

@@ -49,7 +49,7 @@ func (p *Prober) readPackets(ctx context.Context, path string, stream media.Vide
 	_, err := p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
 		Args: slices.Concat(
 			[]string{"-select_streams", strconv.Itoa(stream.Index), "-show_entries", "packet=pts,dts,duration,flags:format=format_name", "-of", "compact=p=0"},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath}),
+			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Limits: demuxLimits,
 		Stdout: &lineWriter{line: list.add},

@@ -52,7 +52,7 @@ const described = "format=format_name,duration" +
 	":stream=index,id,codec_name,codec_type,codec_tag_string,profile,width,height,pix_fmt,sample_aspect_ratio," +
 	"r_frame_rate,avg_frame_rate,time_base,field_order,bit_rate,bits_per_raw_sample,sample_rate,channels,channel_layout," +
 	"start_pts,color_range,color_space,color_transfer,color_primaries" +
-	":stream_disposition=attached_pic,default:stream_tags=language:stream_side_data=rotation" +
+	":stream_disposition=attached_pic,default:stream_tags=language,timecode:format_tags=timecode:stream_side_data=rotation" +
 	":packet=stream_index:packet_side_data=side_data_type"
 
 // Probe reads the container and the stream headers of the file at path.
@@ -72,7 +72,7 @@ func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
 	_, err = p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
 		Args: slices.Concat(
 			[]string{"-show_entries", described, "-read_intervals", "%+#8", "-of", "json=c=1"},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath}),
+			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Stdout: &out,
 	})

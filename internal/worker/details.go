@@ -5,12 +5,28 @@ import (
 	"vodwright.dev/vodwright/internal/plan"
 )
 
-// Details is what tasks tell about a job: the probe fills Input and Source,
+// Details is what tasks tell about a job: the probe fills Inputs,
 // finish the rest. Names are the wire's (GetJob and the job events).
 type Details struct {
-	Input              string         `json:"input,omitempty"`
-	Source             *media.Source  `json:"source,omitempty"`
+	Inputs             []InputDetails `json:"inputs,omitempty"`
 	OutputGroupDetails []GroupDetails `json:"outputGroupDetails,omitempty"`
+}
+
+// InputDetails is one input of a job, in the order of first mention.
+type InputDetails struct {
+	URI    string       `json:"uri"`
+	Source media.Source `json:"source"`
+}
+
+// inputDetails lists what was found in the inputs.
+func inputDetails(files []plan.File, footage []plan.Footage) Details {
+	var d Details
+	for i, f := range files {
+		if f.Kind == plan.FileInput {
+			d.Inputs = append(d.Inputs, InputDetails{URI: f.URI, Source: footage[i].Source})
+		}
+	}
+	return d
 }
 
 // GroupDetails is one output group of a finished job, in the job's order.
@@ -46,8 +62,9 @@ func groupDetails(p *plan.Plan, group plan.OutputGroup, bytes []int64) GroupDeta
 		switch {
 		case o.Ladder >= 0:
 			d.DurationInMs = p.Ladders[o.Ladder].Timeline.Duration().Milliseconds()
-		case o.Audio >= 0:
-			d.DurationInMs = p.Audios[o.Audio].Samples * 1000 / int64(p.Audios[o.Audio].SampleRate)
+		case len(o.Audios) > 0:
+			a := p.Audios[o.Audios[0]]
+			d.DurationInMs = a.Samples * 1000 / int64(a.SampleRate)
 		}
 		if o.Rung >= 0 {
 			rung := p.Ladders[o.Ladder].Rungs[o.Rung]

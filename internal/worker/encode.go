@@ -40,7 +40,7 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: frames}) }
 	var missing int64
 	run := func(args []string, again bool) error {
-		return w.encode(ctx, task, p, args, progress, func(dir string) error {
+		return w.encode(ctx, task, p, chunk.Files, args, progress, func(dir string) error {
 			var err error
 			if missing, err = undecoded(dir, chunk); err != nil {
 				return err
@@ -100,28 +100,32 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 	progress := func(at ffmpeg.Progress) {
 		report(job.Progress{Done: min(at.OutTime.Milliseconds(), total), Total: total})
 	}
-	err := w.encode(ctx, task, p, encode.Args, progress, func(dir string) error {
+	err := w.encode(ctx, task, p, encode.Files, encode.Args, progress, func(dir string) error {
 		return checkAudio(dir, encode)
 	})
 	return job.Result{}, err
 }
 
-// encode runs one media process for a task unless its files are there already,
+// encode runs one media process that reads these files for a task unless its files are there already,
 // checks what it wrote and keeps it.
-func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, args []string, progress func(ffmpeg.Progress), check func(dir string) error) error {
+func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), check func(dir string) error) error {
 	if w.kept(task.Job, task.Name) {
 		return nil
 	}
-	source, err := w.source(ctx, task.Job, p.Input, func() (Objects, error) { return w.objects(ctx, task.Job, p.Role) }, func(job.Progress) {})
-	if err != nil {
-		return err
+	sources := make([]string, len(files))
+	for i, n := range files {
+		var err error
+		bind := func() (Objects, error) { return w.objects(ctx, task.Job, p.Role) }
+		if sources[i], err = w.source(ctx, task.Job, n, p.Plan.Files[n].URI, bind, func(job.Progress) {}); err != nil {
+			return err
+		}
 	}
 	try, err := w.attempt(task.Job, task.Name)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(try)
-	usage, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{Args: args, Source: source, OutputDir: try, Progress: progress})
+	usage, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{Args: args, Sources: sources, OutputDir: try, Progress: progress})
 	if err != nil {
 		return err
 	}

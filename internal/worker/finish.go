@@ -155,7 +155,7 @@ func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGrou
 	if err != nil {
 		return v, nil, 0, err
 	}
-	audio, err := t.audio(o.Audio)
+	audio, err := t.audio(o)
 	if err != nil {
 		return v, nil, 0, err
 	}
@@ -163,8 +163,8 @@ func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGrou
 		ProgramNumber: o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID, AudioPID: o.MPEGTS.AudioPID,
 		PTSOffset: o.MPEGTS.PTSOffset, AudioFramesPerPES: o.MPEGTS.AudioFramesPerPES,
 	}
-	if o.Audio >= 0 {
-		config.AudioLanguage = f.plan.Audios[o.Audio].Language
+	if len(o.Audios) > 0 {
+		config.AudioLanguage = f.plan.Audios[o.Audios[0]].Language
 	}
 	stream, err := mpegts.NewStream(config, mpegts.Timeline(timeline), video, audio)
 	if err != nil {
@@ -249,11 +249,11 @@ func (f *finisher) movie(t *tracks, bucket string, o plan.Output) (int64, error)
 	if movie.Video, err = t.video(o.Ladder, o.Rung); err != nil {
 		return 0, err
 	}
-	if movie.Audio, err = t.audio(o.Audio); err != nil {
+	if movie.Audio, err = t.audio(o); err != nil {
 		return 0, err
 	}
-	if o.Audio >= 0 {
-		movie.Language = f.plan.Audios[o.Audio].Language
+	if len(o.Audios) > 0 {
+		movie.Language = f.plan.Audios[o.Audios[0]].Language
 	}
 	return f.file(mediaFile, bucket, o.Key, func(out io.Writer) error {
 		_, err := mp4.WriteProgressive(out, movie)

@@ -3,11 +3,11 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
-	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/plan"
 )
 
@@ -27,32 +27,26 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	if err != nil {
 		return job.Result{}, err
 	}
-	if len(settings.Inputs) == 0 || settings.Inputs[0].FileInput == "" {
-		return job.Result{}, fault.New(fault.Invalid, "1040", "/inputs/0/fileInput: the job has no input")
+	if len(settings.Inputs) == 0 {
+		return job.Result{}, fault.New(fault.Invalid, "1040", "/inputs: the job has no input")
 	}
-	input := settings.Inputs[0].FileInput
 	objects, err := w.objects(ctx, task.Job, first.Role)
 	if err != nil {
 		return job.Result{}, err
 	}
-	path, err := w.source(ctx, task.Job, input, func() (Objects, error) { return objects, nil }, report)
-	if err != nil {
-		return job.Result{}, err
-	}
-	source, err := w.cfg.Probe.Probe(ctx, path)
-	if err != nil {
-		return job.Result{}, err
-	}
-	var index media.FrameIndex
-	if video, err := plan.SelectVideo(settings, source); err == nil { // none may be needed: plan.New decides
-		if index, err = w.cfg.Probe.Index(ctx, path, video); err != nil {
-			return job.Result{}, err
+	files := plan.Files(settings)
+	footage := make([]plan.Footage, len(files))
+	for i, file := range files {
+		part := func(p job.Progress) { // each file is an equal part of the work
+			if p.Total > 0 {
+				report(job.Progress{Done: int64(i)*1000 + 1000*p.Done/p.Total, Total: int64(len(files)) * 1000})
+			}
+		}
+		if footage[i], err = w.look(ctx, task.Job, i, file, objects, part); err != nil {
+			return job.Result{}, ofFile(err, file, len(files))
 		}
 	}
-	planned, err := plan.New(plan.Input{
-		Settings: settings, Source: source, Index: index,
-		JobStart: first.Started, BaseName: plan.BaseName(input),
-	})
+	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started})
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -61,11 +55,11 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
-	output, err := json.Marshal(probed{Input: input, Role: first.Role, Plan: *planned})
+	output, err := json.Marshal(probed{Role: first.Role, Plan: *planned})
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode plan: %w", err)
 	}
-	details, err := json.Marshal(Details{Input: input, Source: &source})
+	details, err := json.Marshal(inputDetails(files, footage))
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode source facts: %w", err)
 	}
@@ -75,6 +69,35 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	}
 	report(job.Progress{Done: 1, Total: 1})
 	return result, nil
+}
+
+// look gets a file and finds out what it is.
+func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, objects Objects, report func(job.Progress)) (plan.Footage, error) {
+	path, err := w.source(ctx, id, n, file.URI, func() (Objects, error) { return objects, nil }, report)
+	if err != nil {
+		return plan.Footage{}, err
+	}
+	var f plan.Footage
+	if f.Source, err = w.cfg.Probe.Probe(ctx, path); err != nil || file.Kind != plan.FileInput {
+		return f, err
+	}
+	if video, err := plan.SelectVideo(file, f.Source); err == nil { // none may be needed: plan.New decides
+		if f.Index, err = w.cfg.Probe.Index(ctx, path, video); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// ofFile says which of several files an error is about.
+func ofFile(err error, file plan.File, several int) error {
+	var f *fault.Error
+	if several < 2 || !errors.As(err, &f) {
+		return err
+	}
+	with := *f
+	with.Message = fmt.Sprintf("%s %s: %s", file.Kind, file.URI, f.Message)
+	return &with
 }
 
 // firstKey is an object that a group will publish.

@@ -11,15 +11,17 @@ import (
 	"vodwright.dev/vodwright/internal/job"
 )
 
-// source returns the local path of a job's source, getting it first if this
-// work folder does not have it, by what bind returns. The file never changes under a running job: an
-// object is a snapshot of one version, a download is complete before it gets its name.
-func (w *Worker) source(ctx context.Context, id, input string, bind func() (Objects, error), report func(job.Progress)) (string, error) {
-	path := filepath.Join(w.folder(id), "source")
+// source returns the local path of the file of a job that is number n of its plan,
+// getting it first if this work folder does not have it, by what bind returns. The
+// file never changes under a running job: an object is a snapshot of one version, a
+// download is complete before it gets its name.
+func (w *Worker) source(ctx context.Context, id string, n int, input string, bind func() (Objects, error), report func(job.Progress)) (string, error) {
+	name := fmt.Sprintf("source-%d", n)
+	path := filepath.Join(w.folder(id), name)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	try, err := w.attempt(id, "source")
+	try, err := w.attempt(id, name)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +50,7 @@ func (w *Worker) source(ctx context.Context, id, input string, bind func() (Obje
 			return "", err
 		}
 	default:
-		return "", fault.New(fault.Invalid, "1040", "/inputs/0/fileInput: %q is neither an s3:// nor an https:// URL", input)
+		return "", fault.New(fault.Invalid, "1040", "%q is neither an s3:// nor an https:// URL", input)
 	}
 	if err := syncPath(part); err != nil {
 		return "", diskFault(err)

@@ -81,11 +81,12 @@ func (t *tracks) video(ladder, rung int) (*mp4.Video, error) {
 	return v, nil
 }
 
-// audio returns an audio encode; nil when i is -1.
-func (t *tracks) audio(i int) (*mp4.Audio, error) {
-	if i < 0 {
+// audio returns the first audio encode of an output; nil when it has none.
+func (t *tracks) audio(o plan.Output) (*mp4.Audio, error) {
+	if len(o.Audios) == 0 {
 		return nil, nil
 	}
+	i := o.Audios[0]
 	if a := t.audios[i]; a != nil {
 		return a, nil
 	}

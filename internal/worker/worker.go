@@ -97,9 +97,8 @@ func New(cfg Config) *Worker {
 
 // probed is the Output of the probe task: all that later tasks know of the job.
 type probed struct {
-	Input string    `json:"input"` // the source's URI, for a worker that must get it again
-	Role  string    `json:"role,omitempty"`
-	Plan  plan.Plan `json:"plan"`
+	Role string    `json:"role,omitempty"`
+	Plan plan.Plan `json:"plan"`
 }
 
 // Run implements job.Runner.

@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// source is one input, looked at: what the arguments of every media process that
+// reads it depend on.
+type source struct {
+	input  int // in Settings.Inputs
+	file   int // in Plan.Files
+	facts  media.Source
+	video  media.VideoStream
+	index  media.FrameIndex
+	pic    picture
+	grid   *grid   // at the source's own rate
+	origin instant // when its first frame is shown
+	whole  bool    // it cannot be entered in the middle
+}
+
+// take is a run of frames of one input that the output shows: a clipping, or all
+// of it. The takes of a ladder follow each other; together they are its Timeline.
+type take struct {
+	src    *source
+	grid   *grid // of the whole source, at the ladder's rate
+	skip   int64 // slot of the grid at which the take begins
+	frames int64
+	first  int64 // frame of the Timeline at which the take begins
+}
+
+// slot returns the slot of the take's grid that frame k of the Timeline shows.
+func (t *take) slot(k int64) int64 { return k - t.first + t.skip }
+
+// sourceAt returns the source frame that frame k of the Timeline shows.
+func (t *take) sourceAt(k int64) int { return t.grid.sourceAt(t.slot(k)) }
+
+// clip is a take at its source's own rate.
+type clip struct {
+	src      *source
+	from, to int64 // slots of the source's grid
+}
+
+// takesAt lays the clips on a common rate, one after the other.
+func takesAt(clips []clip, rate media.Rational) []take {
+	out := make([]take, len(clips))
+	grids := map[*source]*grid{}
+	first := int64(0)
+	for i, c := range clips {
+		g := grids[c.src]
+		if g == nil {
+			g = c.src.grid.at(rate)
+			grids[c.src] = g
+		}
+		own, tick := c.src.grid.rate.Inverse(), rate.Inverse()
+		t := take{src: c.src, grid: g, skip: media.Rescale(c.from, own, tick), first: first}
+		end := g.frames
+		if c.to < c.src.grid.frames {
+			end = min(media.Rescale(c.to, own, tick), end)
+		}
+		t.frames = max(end-t.skip, 1)
+		out[i] = t
+		first += t.frames
+	}
+	return out
+}
+
+// clippings reads the InputClippings of an input: what it shows, in the order given.
+func (p *planner) clippings(src *source) ([]clip, error) {
+	in := &p.settings.Inputs[src.input]
+	g := src.grid
+	if len(in.InputClippings) == 0 {
+		return []clip{{src, 0, g.frames}}, nil
+	}
+	path := fmt.Sprintf("/inputs/%d", src.input)
+	base := frameCount(g.rate) // frames that timecodes count in a second
+	start := int64(0)
+	switch in.TimecodeSource {
+	case "ZEROBASED":
+	case "SPECIFIEDSTART":
+		at, ok := parseTimecode(in.TimecodeStart, base)
+		if !ok {
+			p.problems.add(path+"/timecodeStart", "timecodeSource SPECIFIEDSTART needs a timecode HH:MM:SS:FF, not %q", in.TimecodeStart)
+		}
+		start = at
+	default: // EMBEDDED, with zero where nothing is embedded
+		start, _ = parseTimecode(src.facts.Timecode, base)
+	}
+	var out []clip
+	for i, c := range in.InputClippings {
+		here := fmt.Sprintf("%s/inputClippings/%d", path, i)
+		cut := clip{src, 0, g.frames}
+		if c.StartTimecode == "" && c.EndTimecode == "" {
+			p.problems.add(here, "startTimecode and endTimecode may not both be left out")
+			continue
+		}
+		for _, end := range []struct {
+			name, text string
+			at         *int64
+			after      int64 // the frame of an end timecode is part of the clip
+		}{{"startTimecode", c.StartTimecode, &cut.from, 0}, {"endTimecode", c.EndTimecode, &cut.to, 1}} {
+			if end.text == "" {
+				continue
+			}
+			at, ok := parseTimecode(end.text, base)
+			if !ok {
+				p.problems.add(here+"/"+end.name, "%q is not a timecode HH:MM:SS:FF at %.6g frames a second", end.text, g.rate.Float())
+				continue
+			}
+			*end.at = at - start + end.after
+		}
+		switch {
+		case cut.from >= cut.to:
+			return nil, fault.New(fault.Invalid, CodeClipping, "%s: the clip ends at %s, before it starts at %s", here, c.EndTimecode, c.StartTimecode)
+		case cut.from < 0, cut.from >= g.frames:
+			return nil, fault.New(fault.Invalid, CodeClipping, "%s/startTimecode: %s is outside of the input, whose timecodes run from %s to %s",
+				here, c.StartTimecode, timecode(start, base), timecode(start+g.frames-1, base)).
+				WithHint("timecodes are counted from the one embedded in the input; for a count from zero set timecodeSource to ZEROBASED")
+		case cut.to <= 0:
+			return nil, fault.New(fault.Invalid, CodeClipping, "%s/endTimecode: %s is before the input, whose timecodes run from %s to %s",
+				here, c.EndTimecode, timecode(start, base), timecode(start+g.frames-1, base))
+		}
+		if cut.to > g.frames {
+			p.warnings.add(WarnClipping, "%s: the clip ends at %s and the input at %s; it was taken to its end", here, c.EndTimecode, timecode(start+g.frames-1, base))
+			cut.to = g.frames
+		}
+		out = append(out, cut)
+	}
+	return out, nil
+}
+
+// frameCount is how many frames timecodes of a rate count in a second.
+func frameCount(rate media.Rational) int64 { return max(int64(math.Ceil(rate.Float()-1e-6)), 1) }
+
+var timecodePattern = regexp.MustCompile(`^(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2,3})$`)
+
+// parseTimecode returns the frame that a timecode counts to from 00:00:00:00, base
+// frames a second. A semicolon before the frames is drop-frame counting (SMPTE
+// ST 12-1), in which 30 (60) frames a second skip the numbers of two (four)
+// frames each minute but every tenth.
+func parseTimecode(text string, base int64) (int64, bool) {
+	m := timecodePattern.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
+	}
+	var n [4]int64
+	for i, s := range []string{m[1], m[2], m[3], m[5]} {
+		n[i], _ = strconv.ParseInt(s, 10, 64)
+	}
+	if n[1] > 59 || n[2] > 59 || n[3] >= base {
+		return 0, false
+	}
+	minutes := n[0]*60 + n[1]
+	at := (minutes*60+n[2])*base + n[3]
+	if m[4] != ":" && base%30 == 0 {
+		at -= base / 15 * (minutes - minutes/10)
+	}
+	return at, true
+}
+
+// timecode writes a count of frames, without dropping.
+func timecode(frame, base int64) string {
+	sign := ""
+	if frame < 0 {
+		sign, frame = "-", -frame
+	}
+	seconds := frame / base
+	return fmt.Sprintf("%s%02d:%02d:%02d:%02d", sign, seconds/3600, seconds/60%60, seconds%60, frame%base)
+}
