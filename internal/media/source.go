@@ -8,9 +8,9 @@ import "time"
 // Source is what the probe found in an input file. It is a claim by an untrusted
 // file until plan has checked it against the FrameIndex.
 type Source struct {
-	Format   string        `json:"format"`   // ffmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
-	Size     int64         `json:"size"`     // bytes
-	Duration time.Duration `json:"duration"` // the container's claim; 0 is unknown
+	Format   string        `json:"format"`             // ffmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
+	Size     int64         `json:"size"`               // bytes
+	Duration time.Duration `json:"duration"`           // the container's claim; 0 is unknown
 	Timecode string        `json:"timecode,omitempty"` // of the first frame, HH:MM:SS:FF or HH:MM:SS;FF, where the file tells
 	Video    []VideoStream `json:"video,omitempty"`
 	Audio    []AudioStream `json:"audio,omitempty"`
