@@ -79,15 +79,7 @@ func check(task Task, r Result) error {
 func (c *Coordinator) merge(tx Tx, j *Job, t Task, r Result) error {
 	now := c.now()
 	for _, w := range r.Warnings {
-		if slices.Contains(j.Warnings, w) {
-			continue
-		}
-		j.Warnings = append(j.Warnings, w)
-		detail, err := json.Marshal(map[string]any{"warningCode": w.Code, "warningMessage": w.Message})
-		if err != nil {
-			return fmt.Errorf("encode warning event: %w", err)
-		}
-		if err := tx.Emit(Event{At: now, Kind: EventNewWarning, Detail: detail}); err != nil {
+		if err := c.warn(tx, j, w); err != nil {
 			return err
 		}
 	}

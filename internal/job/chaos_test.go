@@ -71,8 +71,8 @@ type mortalStore struct {
 	k *killer
 }
 
-func (s mortalStore) InsertJob(ctx context.Context, j job.Job, t *job.Token) (stored job.Job, fresh bool, err error) {
-	s.k.around(func() { stored, fresh, err = s.Store.InsertJob(ctx, j, t) })
+func (s mortalStore) InsertJob(ctx context.Context, j job.Job, t *job.Token, e ...job.Errand) (stored job.Job, fresh bool, err error) {
+	s.k.around(func() { stored, fresh, err = s.Store.InsertJob(ctx, j, t, e...) })
 	return
 }
 

@@ -71,6 +71,7 @@ type Coordinator struct {
 	admitWake chan struct{} // there may be something to admit
 	relayWake chan struct{} // there may be something to publish
 	sweepWake chan struct{} // there may be something to discard
+	hopWake   chan struct{} // a job may have to hop
 
 	// commits is held from a change of a job until the board shows it, so that the
 	// board shows changes in the order they were committed.
@@ -107,6 +108,7 @@ func New(cfg Config) (*Coordinator, error) {
 		admitWake: make(chan struct{}, 1),
 		relayWake: make(chan struct{}, 1),
 		sweepWake: make(chan struct{}, 1),
+		hopWake:   make(chan struct{}, 1),
 		carried:   map[string]map[int]bool{},
 	}, nil
 }
@@ -132,6 +134,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	g.Go(func() error { c.reconcileLoop(ctx); return nil })
 	g.Go(func() error { c.relayLoop(ctx, c.relayWake, PublishStage, PublishTask); return nil })
 	g.Go(func() error { c.relayLoop(ctx, c.sweepWake, Discard); return nil })
+	g.Go(func() error { c.relayLoop(ctx, c.hopWake, HopQueue); return nil })
 	g.Go(func() error { c.admitLoop(ctx); return nil })
 	g.Go(func() error { c.progressLoop(ctx); return nil })
 	g.Go(func() error { return c.tasks.Deliver(ctx, c.cfg.Slots, c.carry) })
@@ -160,6 +163,9 @@ func (c *Coordinator) Create(ctx context.Context, j Job) (Job, error) {
 	if len(j.ClientToken) > maxTokenLength {
 		return Job{}, fault.New(fault.Invalid, "BadRequestException", "/clientRequestToken: longer than %d characters", maxTokenLength)
 	}
+	if err := checkHops(j); err != nil {
+		return Job{}, err
+	}
 	if j.StatusUpdateInterval < 0 {
 		return Job{}, fault.New(fault.Invalid, "BadRequestException", "/statusUpdateInterval: negative")
 	}
@@ -184,6 +190,7 @@ func (c *Coordinator) Create(ctx context.Context, j Job) (Job, error) {
 	}
 	j.Status, j.Phase, j.Stage, j.PercentComplete, j.RetryCount = Submitted, "", -1, 0, 0
 	j.ErrorCode, j.ErrorMessage, j.Input, j.Details = 0, "", nil, nil
+	j.Place, j.Transitions = nil, nil
 	j.Created, j.Started, j.Finished = now, time.Time{}, time.Time{}
 	for range 5 { // an ID taken by a job of the same millisecond: one in two thousand million
 		id, err := newID(now, c.cfg.Random)
@@ -191,7 +198,7 @@ func (c *Coordinator) Create(ctx context.Context, j Job) (Job, error) {
 			return Job{}, fmt.Errorf("create job: %w", err)
 		}
 		j.ID = id
-		stored, fresh, err := c.store.InsertJob(ctx, j, token)
+		stored, fresh, err := c.store.InsertJob(ctx, j, token, hopErrands(j)...)
 		if errors.Is(err, ErrExists) {
 			continue
 		}
@@ -201,6 +208,7 @@ func (c *Coordinator) Create(ctx context.Context, j Job) (Job, error) {
 		if fresh {
 			c.log.InfoContext(ctx, "job submitted", "job", id, "queue", j.Queue, "priority", j.Priority)
 			wake(c.admitWake)
+			wake(c.hopWake)
 		}
 		return stored, nil
 	}
@@ -257,7 +265,10 @@ func (c *Coordinator) Cancel(ctx context.Context, id string) error {
 
 // QueuesChanged makes the coordinator look at the queues again: one may be ACTIVE
 // now, or admit more jobs.
-func (c *Coordinator) QueuesChanged() { wake(c.admitWake) }
+func (c *Coordinator) QueuesChanged() {
+	wake(c.admitWake)
+	wake(c.hopWake)
+}
 
 // change changes a job in the records and then on the board.
 func (c *Coordinator) change(ctx context.Context, id string, fn func(Tx, *Job) error) error {
@@ -276,6 +287,8 @@ func (c *Coordinator) change(ctx context.Context, id string, fn func(Tx, *Job) e
 		return err
 	case j.Status.Final():
 		c.live.finish(j)
+	case j.Status == Submitted: // it hopped; the board holds those that progress
+		c.live.moved(j)
 	default:
 		c.live.show(j, stages)
 	}
@@ -346,7 +359,7 @@ func (c *Coordinator) Watch(ctx context.Context, id string) (<-chan Job, error) 
 
 // requestHash says whether two jobs ask for the same.
 func requestHash(j Job) string {
-	doc, err := json.Marshal([]any{j.Queue, j.Priority, j.Request, j.Role, j.Template, j.UserMetadata, j.Tags, j.StatusUpdateInterval})
+	doc, err := json.Marshal([]any{j.Queue, j.Priority, j.Hops, j.Request, j.Role, j.Template, j.UserMetadata, j.Tags, j.StatusUpdateInterval})
 	if err != nil {
 		panic(err) // strings, numbers and a document that was found valid
 	}

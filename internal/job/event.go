@@ -14,6 +14,7 @@ const (
 	EventInputInformation EventKind = "INPUT_INFORMATION" // {"input": Job.Input}
 	EventStatusUpdate     EventKind = "STATUS_UPDATE"     // StatusUpdate
 	EventNewWarning       EventKind = "NEW_WARNING"       // {"warningCode", "warningMessage"}
+	EventQueueHop         EventKind = "QUEUE_HOP"         // QueueHop
 	EventComplete         EventKind = "COMPLETE"          // {"details": Job.Details, "warnings": Job.Warnings}
 	EventCanceled         EventKind = "CANCELED"          // {}
 	EventError            EventKind = "ERROR"             // {"errorCode", "errorMessage"}
@@ -35,6 +36,14 @@ type StatusUpdate struct {
 	CurrentPhase       string                   `json:"currentPhase"`
 	RetryCount         int                      `json:"retryCount"`
 	PhaseProgress      map[string]PhaseProgress `json:"phaseProgress"`
+}
+
+// QueueHop is the detail of a QUEUE_HOP event. Queues are by name.
+type QueueHop struct {
+	Queue            string `json:"queue"`
+	Priority         int    `json:"priority"`
+	PreviousQueue    string `json:"previousQueue"`
+	PreviousPriority int    `json:"previousPriority"`
 }
 
 // PhaseProgress is how far a phase of a job is.

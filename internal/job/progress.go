@@ -63,6 +63,13 @@ func (b *progressBoard) finish(j Job) {
 	b.tell(j)
 }
 
+// moved tells of a job that changed its place in line.
+func (b *progressBoard) moved(j Job) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tell(j)
+}
+
 // report takes how far a running task is.
 func (b *progressBoard) report(t Task, p Progress) {
 	b.mu.Lock()

@@ -15,8 +15,9 @@ type Store interface {
 	// InsertJob stores a new job with its tags. With a token that was used for the
 	// same request and has not expired it returns that job instead and false; used
 	// for another request, a fault.Conflict. An ID that exists is errors.Is
-	// ErrExists; a queue that does not exist, fault.NotFound.
-	InsertJob(ctx context.Context, j Job, token *Token) (Job, bool, error)
+	// ErrExists; a queue that does not exist, fault.NotFound. The errands are
+	// posted with the job.
+	InsertJob(ctx context.Context, j Job, token *Token, errands ...Errand) (Job, bool, error)
 	// Job returns a job.
 	Job(ctx context.Context, id string) (Job, error)
 	// Jobs returns a page of jobs.
@@ -41,7 +42,8 @@ type Store interface {
 	Output(ctx context.Context, job, name string) (json.RawMessage, error)
 
 	// Errands returns up to limit errands of these kinds that are due at now, oldest
-	// first, and when the next one after now is due (zero: none is known).
+	// first, and when the next one after now is due (zero: none is known). A
+	// HopQueue is not due while the queue in which its job stands is PAUSED.
 	Errands(ctx context.Context, kinds []ErrandKind, now time.Time, limit int) ([]Errand, time.Time, error)
 	// Settle removes an errand, unless it was posted anew since it was read. With a
 	// Discard the tasks of the job go too: nothing can need them any more.
@@ -71,6 +73,9 @@ type Tx interface {
 	Tally() ([]StageTally, error)
 	// Emit appends an event; its Job and Number are filled in.
 	Emit(e Event) error
+	// Queue returns a queue as it is until the change is stored; a fault.NotFound
+	// when there is none of the name.
+	Queue(name string) (Queue, error)
 	// Post adds an errand of the job, or replaces the one of its kind and number.
 	Post(e Errand) error
 }
@@ -111,6 +116,7 @@ type ErrandKind string
 const (
 	PublishStage ErrandKind = "stage"   // give the tasks of the stage Number to the TaskQueue
 	PublishTask  ErrandKind = "task"    // give the task Number to the TaskQueue again
+	HopQueue     ErrandKind = "hop"     // let the job take the hop Number, if it still waits
 	Discard      ErrandKind = "discard" // the job is over: drop its tasks from the TaskQueue, then Runner.Discard
 )
 

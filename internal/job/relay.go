@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -51,6 +52,9 @@ func (c *Coordinator) relay(ctx context.Context, kinds []ErrandKind) (time.Time,
 			}
 			moved = true
 			err := c.run(ctx, e)
+			if errors.Is(err, errPaused) {
+				continue // it is not due any more until the queue goes on
+			}
 			if ctx.Err() != nil {
 				return time.Time{}, ctx.Err()
 			}
@@ -104,7 +108,9 @@ func (c *Coordinator) run(ctx context.Context, e Errand) error {
 		if j.Status != Progressing {
 			return nil
 		}
-		return c.tasks.Publish(ctx, []Ref{{Job: e.Job, Number: e.Number, Priority: j.Priority}})
+		return c.tasks.Publish(ctx, []Ref{{Job: e.Job, Number: e.Number, Priority: j.At().Priority}})
+	case HopQueue:
+		return c.hop(ctx, e)
 	case Discard:
 		if err := c.tasks.Drop(ctx, e.Job); err != nil {
 			return err

@@ -21,6 +21,8 @@ func (s *Store) Errands(ctx context.Context, kinds []job.ErrandKind, now time.Ti
 	}
 	kind := `kind IN (` + strings.Join(in, ",") + `)`
 	at := args.add(millis(now))
+	going := ` AND NOT (kind = '` + string(job.HopQueue) + `' AND EXISTS (SELECT 1 FROM jobs j JOIN queues q ON q.name = j.queue
+		WHERE j.id = outbox.job_id AND j.status = 'SUBMITTED' AND q.status = '` + job.QueuePaused + `'))`
 	var next sql.NullInt64
 	if err := s.read.QueryRowContext(ctx, `SELECT min(due_ms) FROM outbox WHERE `+kind+` AND due_ms > `+at, args...).Scan(&next); err != nil {
 		return nil, time.Time{}, fmt.Errorf("read outbox: %w", err)
@@ -33,7 +35,7 @@ func (s *Store) Errands(ctx context.Context, kinds []job.ErrandKind, now time.Ti
 		err := r.Scan(&e.Job, &e.Kind, &e.Number, &due, &e.Tries)
 		e.Due = instant(due)
 		return e, err
-	}, `SELECT job_id, kind, number, due_ms, tries FROM outbox WHERE `+kind+` AND due_ms <= `+at+
+	}, `SELECT job_id, kind, number, due_ms, tries FROM outbox WHERE `+kind+` AND due_ms <= `+at+going+
 		` ORDER BY due_ms, job_id, number LIMIT `+args.add(limit), args...)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read outbox: %w", err)

@@ -30,11 +30,14 @@ type jobDoc struct {
 	ErrorMessage         string            `json:"errorMessage,omitempty"`
 	Input                json.RawMessage   `json:"input,omitempty"`
 	Details              json.RawMessage   `json:"details,omitempty"`
+	Hops                 []job.Hop         `json:"hops,omitempty"`
+	Transitions          []job.Transition  `json:"transitions,omitempty"`
+	SubmittedPriority    *int              `json:"submittedPriority,omitempty"` // of a job that hopped; its columns say where it is
 	StartedMS            int64             `json:"startedMs,omitempty"`
 	FinishedMS           int64             `json:"finishedMs,omitempty"`
 }
 
-const jobColumns = `id, queue, status, priority, created_ms, phase, percent, stage, request, doc`
+const jobColumns = `id, queue, submitted_to, status, priority, created_ms, phase, percent, stage, request, doc`
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -45,7 +48,8 @@ func scanJob(row scanner, more ...any) (job.Job, error) {
 		request, doc string
 		d            jobDoc
 	)
-	dest := append([]any{&j.ID, &j.Queue, &j.Status, &j.Priority, &created, &j.Phase, &j.PercentComplete, &j.Stage, &request, &doc}, more...)
+	var at string
+	dest := append([]any{&j.ID, &at, &j.Queue, &j.Status, &j.Priority, &created, &j.Phase, &j.PercentComplete, &j.Stage, &request, &doc}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return job.Job{}, err
 	}
@@ -57,12 +61,21 @@ func scanJob(row scanner, more ...any) (job.Job, error) {
 	j.Role, j.Template, j.UserMetadata, j.ClientToken = d.Role, d.Template, d.UserMetadata, d.ClientToken
 	j.Warnings, j.Messages, j.StatusUpdateInterval = d.Warnings, d.Messages, d.StatusUpdateInterval
 	j.RetryCount, j.ErrorCode, j.ErrorMessage = d.RetryCount, d.ErrorCode, d.ErrorMessage
-	j.Input, j.Details = d.Input, d.Details
+	j.Input, j.Details, j.Hops, j.Transitions = d.Input, d.Details, d.Hops, d.Transitions
+	if d.SubmittedPriority != nil {
+		j.Place = &job.Place{Queue: at, Priority: j.Priority}
+		j.Priority = *d.SubmittedPriority
+	}
 	return j, nil
 }
 
 func encodeJob(j job.Job) (string, error) {
+	var submitted *int
+	if j.Place != nil {
+		submitted = &j.Priority
+	}
 	doc, err := json.Marshal(jobDoc{
+		Hops: j.Hops, Transitions: j.Transitions, SubmittedPriority: submitted,
 		Role: j.Role, Template: j.Template, UserMetadata: j.UserMetadata, ClientToken: j.ClientToken,
 		Warnings: j.Warnings, Messages: j.Messages, StatusUpdateInterval: j.StatusUpdateInterval,
 		RetryCount: j.RetryCount, ErrorCode: j.ErrorCode, ErrorMessage: j.ErrorMessage,
@@ -75,7 +88,7 @@ func encodeJob(j job.Job) (string, error) {
 }
 
 // InsertJob implements job.Store.
-func (s *Store) InsertJob(ctx context.Context, j job.Job, token *job.Token) (job.Job, bool, error) {
+func (s *Store) InsertJob(ctx context.Context, j job.Job, token *job.Token, errands ...job.Errand) (job.Job, bool, error) {
 	doc, err := encodeJob(j)
 	if err != nil {
 		return job.Job{}, false, err
@@ -101,16 +114,22 @@ func (s *Store) InsertJob(ctx context.Context, j job.Job, token *job.Token) (job
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO jobs (id, queue, status, priority, created_ms, version, phase, percent, stage, events, request, doc)
-			VALUES ($1,$2,$3,$4,$5,1,$6,$7,$8,0,$9,$10)`,
-			j.ID, j.Queue, j.Status, j.Priority, millis(j.Created), j.Phase, j.PercentComplete, j.Stage, string(j.Request), doc)
+		_, err = tx.ExecContext(ctx, `INSERT INTO jobs (id, queue, submitted_to, status, priority, created_ms, version, phase, percent, stage, events, request, doc)
+			VALUES ($1,$2,$3,$4,$5,$6,1,$7,$8,$9,0,$10,$11)`,
+			j.ID, j.At().Queue, j.Queue, j.Status, j.At().Priority, millis(j.Created), j.Phase, j.PercentComplete, j.Stage, string(j.Request), doc)
 		if isDuplicate(err) {
 			return job.ErrExists
 		}
 		if err != nil {
 			return err
 		}
-		return setTags(ctx, tx, job.TagsOf(j.ID), j.Tags)
+		t := &jobTx{ctx: ctx, tx: tx, job: j.ID}
+		for _, e := range errands {
+			if err := t.Post(e); err != nil {
+				return err
+			}
+		}
+		return errors.Join(setLabels(ctx, tx, j.ID, j.Labels), setTags(ctx, tx, job.TagsOf(j.ID), j.Tags))
 	})
 	if err != nil {
 		return job.Job{}, false, fmt.Errorf("insert job %s: %w", j.ID, err)
@@ -165,10 +184,13 @@ func (s *Store) Jobs(ctx context.Context, f job.Filter) ([]job.Job, error) {
 		args arguments
 	)
 	if f.Queue != "" {
-		cond = append(cond, "queue = "+args.add(f.Queue))
+		cond = append(cond, "submitted_to = "+args.add(f.Queue))
 	}
 	if f.Status != "" {
 		cond = append(cond, "status = "+args.add(f.Status))
+	}
+	if len(f.Any) > 0 {
+		cond = append(cond, anyOf(f.Any, &args))
 	}
 	compare, order := "<", "DESC"
 	if f.Ascending {
@@ -221,8 +243,8 @@ func changeJob(ctx context.Context, tx *sql.Tx, j *job.Job, events int64, change
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE jobs SET status=$1, phase=$2, percent=$3, stage=$4, events=$5, doc=$6 WHERE id=$7`,
-		j.Status, j.Phase, j.PercentComplete, j.Stage, t.events, doc, j.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE jobs SET status=$1, phase=$2, percent=$3, stage=$4, events=$5, doc=$6, queue=$7, priority=$8 WHERE id=$9`,
+		j.Status, j.Phase, j.PercentComplete, j.Stage, t.events, doc, j.At().Queue, j.At().Priority, j.ID)
 	return err
 }
 
@@ -253,14 +275,14 @@ func (s *Store) AdmitJob(ctx context.Context, queue string, limit int, change fu
 		}
 		var running, before int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*), COALESCE(SUM(CASE WHEN priority >= $2 THEN 1 ELSE 0 END), 0)
-			FROM jobs WHERE queue = $1 AND status = 'PROGRESSING'`, queue, j.Priority).Scan(&running, &before); err != nil {
+			FROM jobs WHERE queue = $1 AND status = 'PROGRESSING'`, queue, j.At().Priority).Scan(&running, &before); err != nil {
 			return err
 		}
 		if before >= limit || q.ConcurrentJobs > 0 && running >= q.ConcurrentJobs {
 			return nil
 		}
-		// A cancel that locks the job alone must not slip in between.
-		res, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 AND status = 'SUBMITTED'`, j.ID)
+		// A cancel or a hop that locks the job alone must not slip in between.
+		res, err := tx.ExecContext(ctx, `UPDATE jobs SET version = version + 1 WHERE id = $1 AND status = 'SUBMITTED' AND queue = $2`, j.ID, queue)
 		if err != nil {
 			return err
 		}
@@ -445,6 +467,17 @@ func (t *jobTx) Emit(e job.Event) error {
 		return fmt.Errorf("emit event %s: %w", e.Kind, err)
 	}
 	return nil
+}
+
+func (t *jobTx) Queue(name string) (job.Queue, error) {
+	q, err := scanQueue(t.tx.QueryRowContext(t.ctx, `UPDATE queues SET version = version + 1 WHERE name = $1 RETURNING `+queueColumns, name))
+	if errors.Is(err, sql.ErrNoRows) {
+		return job.Queue{}, noQueue(name)
+	}
+	if err != nil {
+		return job.Queue{}, fmt.Errorf("read queue %q: %w", name, err)
+	}
+	return q, nil
 }
 
 func (t *jobTx) Post(e job.Errand) error {

@@ -57,6 +57,8 @@ func Store(t *testing.T, open func(t *testing.T) job.Store) {
 	with("a task waiting for its retry is not ready", retryNotReady)
 	with("errands", errands)
 	with("events are numbered per job", events)
+	with("a job hops", hops)
+	with("jobs are found by their labels", labels)
 	with("progress never falls", progress)
 }
 
