@@ -226,7 +226,7 @@ func TestAnswersInTheProtocol(t *testing.T) {
 		{"too deep", "POST", "/2017-08-29/jobs", strings.Repeat(`[`, 20000), 400, "SerializationException", ""},
 		{"no operation", "GET", "/2017-08-29/nothing", ``, 404, "UnknownOperationException", "GET /2017-08-29/nothing"},
 		{"wrong method", "PATCH", "/2017-08-29/jobs", ``, 404, "UnknownOperationException", "PATCH"},
-		{"not there yet", "POST", "/2017-08-29/jobsQueries", `{}`, 501, "NotImplementedException", "StartJobsQuery"},
+		{"not there yet", "POST", "/2017-08-29/certificates", `{"arn":"a"}`, 501, "NotImplementedException", "AssociateCertificate"},
 		{"too large", "POST", "/2017-08-29/jobs", `{"role":"` + strings.Repeat("x", 5<<20) + `"}`, 413, "RequestEntityTooLargeException", "larger than"},
 		{"twice", "POST", "/2017-08-29/jobs", `{"role":"a","Role":"b","settings":{}}`, 400, "BadRequestException", "/role: is given twice"},
 		{"tags of strings", "POST", "/2017-08-29/jobs", `{"role":"a","settings":{},"tags":{"a":1}}`, 400, "BadRequestException", "/tags/a: Should be a string"},

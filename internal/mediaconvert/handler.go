@@ -48,6 +48,11 @@ type Records interface {
 	ChangePreset(ctx context.Context, name string, change func(*job.Preset) error) (job.Preset, error)
 	DeletePreset(ctx context.Context, name string) error
 
+	// PutQuery keeps a query under an ID until it is older than job queries get, see
+	// Query, which answers a fault.NotFound for one that is not there.
+	PutQuery(ctx context.Context, id string, created time.Time, doc json.RawMessage) error
+	Query(ctx context.Context, id string, now time.Time) (json.RawMessage, error)
+
 	// Setting returns a document of which there is one, nil when it was never set;
 	// PutSetting with nil removes it.
 	Setting(ctx context.Context, name string) (json.RawMessage, error)
@@ -117,6 +122,9 @@ func NewHandler(cfg Config) http.Handler {
 			"ListQueues":  apiserver.Handle(s.listQueues),
 			"UpdateQueue": apiserver.Handle(s.updateQueue),
 			"DeleteQueue": apiserver.Handle(s.deleteQueue),
+
+			"StartJobsQuery":      apiserver.Handle(s.startJobsQuery),
+			"GetJobsQueryResults": apiserver.Handle(s.getJobsQueryResults),
 
 			"SearchJobs":   apiserver.Handle(s.searchJobs),
 			"ListVersions": apiserver.Handle(s.listVersions),

@@ -77,6 +77,11 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 	case !isRole(*in.Role):
 		found.fault("/role", "%q is not the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME", *in.Role)
 	}
+	checkEngine(in.JobEngineVersion, &found)
+	hops, err := s.hops(ctx, &request, &found)
+	if err != nil {
+		return nil, err
+	}
 	found.Faults = unique(found.Faults)
 	if err := found.Err(); err != nil {
 		return nil, err
@@ -86,6 +91,7 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 	if err != nil {
 		return nil, err
 	}
+	j.Hops = hops
 	if j, err = s.cfg.Jobs.Create(ctx, j); err != nil {
 		return nil, err
 	}
@@ -139,6 +145,7 @@ func (s *server) jobOf(in *mc.CreateJobRequest, found Findings, unknown []string
 		return job.Job{}, fmt.Errorf("read status update interval: %w", err)
 	}
 	j.StatusUpdateInterval = time.Duration(seconds) * time.Second
+	j.Labels = labels(in)
 	doc := *in
 	doc.Role, doc.UserMetadata, doc.Tags, doc.Queue, doc.Priority = nil, nil, nil, nil, nil // kept in the job's own fields
 	if j.Request, err = json.Marshal(doc); err != nil {
@@ -158,8 +165,9 @@ func requestWarnings(in *mc.CreateJobRequest) []job.Warning {
 	if a := in.AccelerationSettings; a != nil {
 		warn(a.Mode != mc.AccelerationModeDisabled, "accelerationSettings.mode %s has no effect: every job is encoded in parallel", a.Mode)
 	}
-	warn(len(in.HopDestinations) > 0, "hopDestinations have no effect: jobs stay in their queue")
-	warn(in.JobEngineVersion != nil, "jobEngineVersion has no effect: there is one engine")
+	if v := in.JobEngineVersion; v != nil {
+		warn(*v != engineVersion, "jobEngineVersion %s is not available any more: the job runs with the one engine there is", *v)
+	}
 	warn(in.SimulateReservedQueue == mc.SimulateReservedQueueEnabled, "simulateReservedQueue has no effect: there are no reserved queues")
 	return out
 }
@@ -182,25 +190,32 @@ func (s *server) listJobs(ctx context.Context, _ *apiserver.Call, in *mc.ListJob
 		}
 		f.Queue = q.Name
 	}
-	limit := int(cmp.Or(value(in.MaxResults), defaultPage))
+	jobs, next, err := s.page(ctx, f, in.MaxResults)
+	return &mc.ListJobsResponse{Jobs: jobs, NextToken: next}, err
+}
+
+// page returns a page of jobs as the API shows them, and the token of the next.
+func (s *server) page(ctx context.Context, f job.Filter, most *int32) ([]*mc.Job, *string, error) {
+	limit := int(cmp.Or(value(most), defaultPage))
 	f.Limit = limit + 1 // one more tells whether there is a next page
 	jobs, err := s.cfg.Jobs.List(ctx, f)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := &mc.ListJobsResponse{Jobs: []*mc.Job{}}
+	var next *string
 	if len(jobs) > limit {
 		jobs = jobs[:limit]
-		out.NextToken = &jobs[limit-1].ID
+		next = &jobs[limit-1].ID
 	}
+	out := make([]*mc.Job, 0, len(jobs))
 	for _, j := range jobs {
 		w, err := s.wireJob(j)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out.Jobs = append(out.Jobs, w)
+		out = append(out, w)
 	}
-	return out, nil
+	return out, next, nil
 }
 
 func (s *server) cancelJob(ctx context.Context, _ *apiserver.Call, in *mc.CancelJobRequest) (*mc.CancelJobResponse, error) {
@@ -239,6 +254,8 @@ func (s *server) wireJob(j job.Job) (*mc.Job, error) {
 		SimulateReservedQueue:     cmp.Or(request.SimulateReservedQueue, mc.SimulateReservedQueueDisabled),
 		HopDestinations:           append([]*mc.HopDestination{}, request.HopDestinations...),
 		JobEngineVersionRequested: request.JobEngineVersion,
+		JobEngineVersionUsed:      engineUsed(request.JobEngineVersion),
+		ShareStatus:               mc.ShareStatusNot_Shared,
 		QueueTransitions:          []*mc.QueueTransition{},
 		Messages:                  &mc.JobMessages{Info: append([]string{}, j.Messages.Info...), Warning: append([]string{}, j.Messages.Warning...)},
 		Warnings:                  warningGroups(j.Warnings),
@@ -248,6 +265,11 @@ func (s *server) wireJob(j job.Job) (*mc.Job, error) {
 	}
 	if j.Template != "" {
 		out.JobTemplate = new(s.arn("jobTemplates/" + j.Template))
+	}
+	for _, t := range j.Transitions {
+		out.QueueTransitions = append(out.QueueTransitions, &mc.QueueTransition{
+			SourceQueue: new(s.arn("queues/" + t.From)), DestinationQueue: new(s.arn("queues/" + t.To)), Timestamp: awsapi.At(t.At),
+		})
 	}
 	for _, w := range j.Warnings {
 		out.Messages.Warning = append(out.Messages.Warning, w.Message)

@@ -357,9 +357,7 @@ func TestSDKIsToldWhichPresetsAreMissing(t *testing.T) {
 func TestSDKIsToldWhatIsNotThere(t *testing.T) {
 	c, ctx := client(serve(t)), t.Context()
 	began := time.Now()
-	_, err := c.StartJobsQuery(ctx, &sdk.StartJobsQueryInput{})
-	wantCode(t, err, "NotImplementedException", "MediaConvert StartJobsQuery is not implemented")
-	_, err = c.Probe(ctx, &sdk.ProbeInput{})
+	_, err := c.Probe(ctx, &sdk.ProbeInput{})
 	wantCode(t, err, "NotImplementedException", "Probe")
 	_, err = c.DisassociateCertificate(ctx, &sdk.DisassociateCertificateInput{Arn: aws.String("arn:aws:acm:us-east-1:1:certificate/x")})
 	wantCode(t, err, "NotImplementedException", "DisassociateCertificate")

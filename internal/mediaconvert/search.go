@@ -1,27 +1,25 @@
 package mediaconvert
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 )
 
-// searchPage is how many jobs a search reads at once, searchMost how many it
-// looks at for one answer: an answer may be short, or empty, and have a token.
-const (
-	searchPage = 100
-	searchMost = 2000
-)
+// longestFile is how long SearchJobs' input file may be, as the service has it.
+const longestFile = 300
 
 // searchJobs lists jobs whose input file's URL contains a text, newest first.
 func (s *server) searchJobs(ctx context.Context, _ *apiserver.Call, in *mc.SearchJobsRequest) (*mc.SearchJobsResponse, error) {
-	f := job.Filter{Status: job.Status(in.Status), Ascending: in.Order == mc.OrderAscending, After: value(in.NextToken), Limit: searchPage}
+	f := job.Filter{Status: job.Status(in.Status), Ascending: in.Order == mc.OrderAscending, After: value(in.NextToken)}
 	if in.Queue != nil {
 		q, err := s.queue(ctx, nameOf("queues", *in.Queue))
 		if err != nil {
@@ -29,64 +27,66 @@ func (s *server) searchJobs(ctx context.Context, _ *apiserver.Call, in *mc.Searc
 		}
 		f.Queue = q.Name
 	}
-	limit, text := int(cmp.Or(value(in.MaxResults), defaultPage)), value(in.InputFile)
-	out := &mc.SearchJobsResponse{Jobs: []*mc.Job{}}
-	for looked := 0; ; {
-		jobs, err := s.cfg.Jobs.List(ctx, f)
-		if err != nil {
-			return nil, err
+	if text := value(in.InputFile); text != "" {
+		if len([]rune(text)) > longestFile {
+			return nil, fault.New(fault.Invalid, CodeBadRequest, "/inputFile: Should be at most %d characters long", longestFile)
 		}
-		for _, j := range jobs {
-			if len(out.Jobs) == limit || looked == searchMost {
-				out.NextToken = &f.After
-				return out, nil
-			}
-			looked++
-			f.After = j.ID
-			has, err := hasInput(j, text)
-			if err != nil {
-				return nil, err
-			}
-			if !has {
-				continue
-			}
-			w, err := s.wireJob(j)
-			if err != nil {
-				return nil, err
-			}
-			out.Jobs = append(out.Jobs, w)
-		}
-		if len(jobs) < f.Limit {
-			return out, nil
-		}
+		f.Any = []job.Match{{Label: string(mc.JobsQueryFilterKeyFileinput), Text: text, Part: true}}
 	}
+	jobs, next, err := s.page(ctx, f, in.MaxResults)
+	return &mc.SearchJobsResponse{Jobs: jobs, NextToken: next}, err
 }
 
-// hasInput reports whether the URL of one of a job's inputs contains text.
-func hasInput(j job.Job, text string) (bool, error) {
-	if text == "" {
-		return true, nil
-	}
-	var request struct {
-		Settings struct {
-			Inputs []struct {
-				FileInput string `json:"fileInput"`
-			} `json:"inputs"`
-		} `json:"settings"`
-	}
-	if err := json.Unmarshal(j.Request, &request); err != nil {
-		return false, fmt.Errorf("read request of job %q: %w", j.ID, err)
-	}
-	for _, i := range request.Settings.Inputs {
-		if strings.Contains(i.FileInput, text) {
-			return true, nil
+// labels are what a job is found by, under the keys of jobs queries.
+func labels(in *mc.CreateJobRequest) map[string][]string {
+	out := map[string][]string{}
+	add := func(key mc.JobsQueryFilterKey, v string) {
+		if v != "" && !slices.Contains(out[string(key)], v) {
+			out[string(key)] = append(out[string(key)], v)
 		}
 	}
-	return false, nil
+	add(mc.JobsQueryFilterKeyJobengineversionrequested, value(in.JobEngineVersion))
+	add(mc.JobsQueryFilterKeyJobengineversionused, value(engineUsed(in.JobEngineVersion)))
+	for _, i := range in.Settings.Inputs {
+		add(mc.JobsQueryFilterKeyFileinput, value(i.FileInput))
+	}
+	for _, g := range in.Settings.OutputGroups {
+		for _, o := range g.Outputs {
+			if v := o.VideoDescription; v != nil && v.CodecSettings != nil {
+				add(mc.JobsQueryFilterKeyVideocodec, string(v.CodecSettings.Codec))
+			}
+			for _, a := range o.AudioDescriptions {
+				if a.CodecSettings != nil {
+					add(mc.JobsQueryFilterKeyAudiocodec, string(a.CodecSettings.Codec))
+				}
+			}
+		}
+	}
+	return out
 }
 
 // engineVersion is the one job engine there is, named by the version of the API.
 const engineVersion = "2017-08-29"
+
+// checkEngine refuses what is no version: a day as YYYY-MM-DD. Days of other
+// engines are those of expired ones, with which the service runs a regular job.
+func checkEngine(version *string, f *Findings) {
+	if version == nil {
+		return
+	}
+	if _, err := time.Parse(time.DateOnly, *version); err != nil {
+		f.fault("/jobEngineVersion", "%q is not a version: use one that ListVersions answers, in the format YYYY-MM-DD", *version)
+	}
+}
+
+// engineUsed is the engine that a job runs with: none is named for one who asked
+// for a version that is not there any more.
+func engineUsed(requested *string) *string {
+	if requested != nil && *requested != engineVersion {
+		return nil
+	}
+	return new(engineVersion)
+}
 
 func (s *server) listVersions(context.Context, *apiserver.Call, *mc.ListVersionsRequest) (*mc.ListVersionsResponse, error) {
 	return &mc.ListVersionsResponse{Versions: []*mc.JobEngineVersion{{Version: new(engineVersion)}}}, nil

@@ -74,6 +74,12 @@ func serve(t *testing.T) string {
 // serveTo is serve for callers of whom authorize says what they may do.
 func serveTo(t *testing.T, authorize apiserver.Authorize) string {
 	t.Helper()
+	return serveWith(t, mediaconvert.Config{Authorize: authorize})
+}
+
+// serveWith is serve with more of the API's configuration. Its clock is the jobs' too.
+func serveWith(t *testing.T, cfg mediaconvert.Config) string {
+	t.Helper()
 	dir := t.TempDir()
 	records, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "records.db")})
 	if err != nil {
@@ -83,14 +89,15 @@ func serveTo(t *testing.T, authorize apiserver.Authorize) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := job.New(job.Config{Store: records, Tasks: tasks, Runner: runner{}, Jobs: 8, Slots: 8})
+	jobs, err := job.New(job.Config{Store: records, Tasks: tasks, Runner: runner{}, Jobs: 8, Slots: 8, Now: cfg.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- jobs.Run(ctx) }()
-	web := httptest.NewServer(mediaconvert.NewHandler(mediaconvert.Config{Jobs: jobs, Records: records, Authenticate: authenticate, Authorize: authorize}))
+	cfg.Jobs, cfg.Records, cfg.Authenticate = jobs, records, authenticate
+	web := httptest.NewServer(mediaconvert.NewHandler(cfg))
 	t.Cleanup(func() {
 		web.Close()
 		stop()

@@ -44,6 +44,10 @@ type stateChange struct {
 
 	InputDetails []inputDetail `json:"inputDetails,omitempty"` // INPUT_INFORMATION
 
+	PreviousQueue    string `json:"previousQueue,omitempty"` // QUEUE_HOP: ARN
+	Priority         *int   `json:"priority,omitempty"`
+	PreviousPriority *int   `json:"previousPriority,omitempty"`
+
 	FramesDecoded *int64       `json:"framesDecoded,omitempty"` // STATUS_UPDATE
 	JobProgress   *jobProgress `json:"jobProgress,omitempty"`
 
@@ -131,7 +135,7 @@ type inputFact struct {
 func StateChange(j job.Job, e job.Event) (detail json.RawMessage, ok bool) {
 	out := stateChange{
 		Timestamp: e.At.UnixMilli(), AccountID: defaultAccount, JobID: j.ID, Status: string(e.Kind), UserMetadata: j.UserMetadata,
-		Queue: arnPrefix(defaultRegion, defaultAccount) + "queues/" + cmp.Or(j.Queue, job.DefaultQueue),
+		Queue: arnPrefix(defaultRegion, defaultAccount) + "queues/" + cmp.Or(j.At().Queue, job.DefaultQueue),
 	}
 	if out.UserMetadata == nil {
 		out.UserMetadata = map[string]string{}
@@ -160,6 +164,12 @@ func StateChange(j job.Job, e job.Event) (detail json.RawMessage, ok bool) {
 		}
 		out.JobProgress = &jobProgress{told.PhaseProgress, told.JobPercentComplete, told.CurrentPhase, told.RetryCount}
 		out.FramesDecoded = new(framesDecoded(j, told))
+	case job.EventQueueHop:
+		var told job.QueueHop
+		err = json.Unmarshal(e.Detail, &told)
+		queues := arnPrefix(defaultRegion, defaultAccount) + "queues/"
+		out.Queue, out.PreviousQueue = queues+told.Queue, queues+told.PreviousQueue
+		out.Priority, out.PreviousPriority = &told.Priority, &told.PreviousPriority
 	case job.EventNewWarning:
 		var told struct {
 			WarningCode    int    `json:"warningCode"`

@@ -42,6 +42,7 @@ func TestStateChanges(t *testing.T) {
 		job.EventStatusUpdate: job.StatusUpdate{JobPercentComplete: 51, CurrentPhase: "TRANSCODING", RetryCount: 1, PhaseProgress: map[string]job.PhaseProgress{
 			"PROBING": {Status: "COMPLETE", PercentComplete: 100}, "TRANSCODING": {Status: "PROGRESSING", PercentComplete: 54},
 		}},
+		job.EventQueueHop:   job.QueueHop{Queue: "On demand", Priority: 0, PreviousQueue: "Default", PreviousPriority: -50},
 		job.EventNewWarning: map[string]any{"warningCode": 240000, "warningMessage": "silence was added"},
 		job.EventComplete:   map[string]any{"details": details, "warnings": []job.Warning{{Code: 240000, Message: "a"}, {Code: 100, Message: "b"}, {Code: 240000, Message: "c"}}},
 		job.EventError:      map[string]any{"errorCode": 1434, "errorMessage": "the role is not trusted"},

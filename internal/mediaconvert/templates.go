@@ -49,6 +49,7 @@ func (s *server) createJobTemplate(ctx context.Context, _ *apiserver.Call, in *m
 	name := value(in.Name)
 	checkName(name, &found)
 	checkTags(in.Tags, "/tags", &found)
+	checkHops(in.HopDestinations, &found)
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
@@ -106,6 +107,11 @@ func (s *server) listJobTemplates(ctx context.Context, _ *apiserver.Call, in *mc
 
 // updateJobTemplate replaces the members that are given, each whole.
 func (s *server) updateJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.UpdateJobTemplateRequest) (*mc.UpdateJobTemplateResponse, error) {
+	var found Findings
+	checkHops(in.HopDestinations, &found)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
 	t, err := s.cfg.Records.ChangeTemplate(ctx, nameOf("jobTemplates", value(in.Name)), func(t *job.Template) error {
 		var doc templateDocument
 		if err := json.Unmarshal(t.Settings, &doc); err != nil {

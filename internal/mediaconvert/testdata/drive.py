@@ -144,6 +144,18 @@ if hasattr(mc, "search_jobs"):
     assert found(InputFile="nowhere") == [] and len(found()) > 3
     page = mc.search_jobs(InputFile="endless", MaxResults=2)
     assert found(InputFile="endless", NextToken=page["NextToken"]) == [running["Id"]]
+if hasattr(mc, "start_jobs_query"):
+    def query(**k):
+        result = mc.get_jobs_query_results(Id=mc.start_jobs_query(**k)["Id"])
+        assert result["Status"] == "COMPLETE", result
+        return [j["Id"] for j in result["Jobs"]], result.get("NextToken")
+    canceled = [waiting[1], waiting[0], running["Id"]]
+    assert query(FilterList=[{"Key": "fileInput", "Values": ["endless"]}]) == (canceled, None)
+    first = query(FilterList=[{"Key": "status", "Values": ["CANCELED"]}], MaxResults=2)
+    assert first[0] == canceled[:2] and query(FilterList=[{"Key": "status", "Values": ["CANCELED"]}], NextToken=first[1]) == (canceled[2:], None)
+    assert query(FilterList=[{"Key": "videoCodec", "Values": ["H_265"]}]) == ([], None)
+    refused("NotFoundException", mc.get_jobs_query_results, Id="1")
+    refused("BadRequestException", mc.start_jobs_query, FilterList=[{"Key": "status", "Values": ["DONE"]}])
 if hasattr(mc, "list_versions"):
     assert len(mc.list_versions()["Versions"]) == 1
 
@@ -170,7 +182,7 @@ assert text.split("\n") == [
 
 unimplemented = {
     "associate_certificate": {"Arn": "a"}, "disassociate_certificate": {"Arn": "a"},
-    "start_jobs_query": {}, "get_jobs_query_results": {"Id": "1"}, "probe": {},
+    "probe": {},
     "create_resource_share": {"JobId": "1", "SupportCaseId": "1"},
 }
 for name, arguments in unimplemented.items():
