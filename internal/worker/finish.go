@@ -24,38 +24,39 @@ import (
 	"vodwright.dev/vodwright/internal/plan"
 )
 
-// finish packs what the encodes left behind into the job's outputs and publishes
-// them: everything is made and checked in the work folder first, then media goes
-// to the buckets, then media playlists, then multivariant playlists. A finish
-// that runs again after a crash does the same and publishes nothing twice.
+// finish packs what the encodes left behind into the job's outputs, publishes
+// them, and reads back what it published.
 func (w *Worker) finish(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
+	return w.verified(ctx, task, p, report, w.pack)
+}
+
+// pack makes the outputs and publishes them: everything is made and checked in the work folder first, then media goes
+// to the buckets, then media playlists, then multivariant playlists. A pack
+// that runs again after a crash does the same and publishes nothing twice.
+func (w *Worker) pack(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (Details, contents, error) {
 	dir, err := w.attempt(task.Job, task.Name)
 	if err != nil {
-		return job.Result{}, err
+		return Details{}, nil, err
 	}
 	defer os.RemoveAll(dir)
 	objects, err := w.objects(ctx, task.Job, p.Role)
 	if err != nil {
-		return job.Result{}, err
+		return Details{}, nil, err
 	}
-	f := &finisher{w: w, objects: objects, job: task.Job, plan: &p.Plan, dir: dir, report: report}
+	f := &finisher{w: w, objects: objects, job: task.Job, plan: &p.Plan, dir: dir, report: report, written: contents{}}
 	f.total.Store(2 * int64(countFiles(&p.Plan)))
 	var details Details
 	for _, group := range p.Plan.Groups {
 		made, err := f.group(ctx, group)
 		if err != nil {
-			return job.Result{}, err
+			return Details{}, nil, err
 		}
 		details.OutputGroupDetails = append(details.OutputGroupDetails, made)
 	}
 	if err := f.publish(ctx); err != nil {
-		return job.Result{}, err
+		return Details{}, nil, err
 	}
-	doc, err := json.Marshal(details)
-	if err != nil {
-		return job.Result{}, fmt.Errorf("encode details: %w", err)
-	}
-	return job.Result{Details: doc}, nil
+	return details, f.written, nil
 }
 
 func countFiles(p *plan.Plan) int {
@@ -90,6 +91,7 @@ type finisher struct {
 	done, total atomic.Int64
 	mu          sync.Mutex
 	made        [multivariantPlaylist + 1][]Upload
+	written     contents // of every file that was made
 }
 
 func (f *finisher) step() {
@@ -106,14 +108,17 @@ func (f *finisher) file(r rank, bucket, key string, write func(io.Writer) error)
 	if err != nil {
 		return 0, diskFault(err)
 	}
-	buffered := bufio.NewWriterSize(out, 512<<10) // large pages are sent cheaply, see disk.Staged
+	sum := &summer{w: out}
+	buffered := bufio.NewWriterSize(sum, 512<<10) // large pages are sent cheaply, see disk.Staged
 	err = errors.Join(write(buffered), buffered.Flush())
-	size, seekErr := out.Seek(0, io.SeekCurrent)
-	if err := errors.Join(err, seekErr, out.Close()); err != nil {
+	if err := errors.Join(err, out.Close()); err != nil {
 		return 0, fmt.Errorf("make %s: %w", key, diskFault(err))
 	}
+	f.mu.Lock()
+	f.written[objectName{bucket, key}] = sum.content
+	f.mu.Unlock()
 	f.step()
-	return size, nil
+	return sum.content.Size, nil
 }
 
 // group makes the files of one output group.

@@ -1,0 +1,95 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/job"
+)
+
+// content is what is known of an object's bytes. The checksum is CRC-32C: it is to
+// find damage, and costs next to nothing.
+type content struct {
+	Size int64
+	Sum  uint32
+}
+
+// contents is what was made, by object.
+type contents map[objectName]content
+
+// summer passes bytes on and knows what they were.
+type summer struct {
+	w       io.Writer
+	content content
+}
+
+func (s *summer) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	s.content.Size += int64(n)
+	s.content.Sum = crc32.Update(s.content.Sum, castagnoli(), b[:n])
+	return n, err
+}
+
+// castagnoli is the table of CRC-32C, which the processor knows.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// verifyTries is how often a job's outputs are made and read back before a
+// mismatch ends it: what a bad disk or a bad moment did is made again once.
+const verifyTries = 2
+
+// mismatch is what was found wrong in the buckets.
+type mismatch struct {
+	object          string // s3:// URI
+	expected, found string
+	output          [2]int // output group and output that it belongs to; -1 is none or all
+}
+
+func (m *mismatch) Error() string {
+	return fmt.Sprintf("%s: expected %s, found %s", m.object, m.expected, m.found)
+}
+
+// verified makes and publishes a job's outputs by pack and reads them back, as a
+// player would. What does not match is withdrawn, mended and made once more; what
+// then does not match ends the job.
+func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report func(job.Progress),
+	pack func(context.Context, job.Task, *probed, func(job.Progress)) (Details, contents, error),
+) (job.Result, error) {
+	steps := &stepper{report: report, total: 3 * int64(countFiles(&p.Plan))}
+	for try := 1; ; try++ {
+		details, written, err := pack(ctx, task, p, func(job.Progress) { steps.step() })
+		if err != nil {
+			return job.Result{}, err
+		}
+		v := &verifier{w: w, plan: &p.Plan, written: written, steps: steps}
+		err = v.all(ctx)
+		if err == nil {
+			doc, err := json.Marshal(details)
+			if err != nil {
+				return job.Result{}, fmt.Errorf("encode details: %w", err)
+			}
+			return job.Result{Details: doc}, nil
+		}
+		var wrong *mismatch
+		if !errors.As(err, &wrong) {
+			return job.Result{}, fmt.Errorf("read back what was published: %w", err)
+		}
+		w.cfg.Logger.WarnContext(ctx, "published output is not right", "job", task.Job, "try", try, "err", wrong)
+		if try == verifyTries {
+			// Not to be tried again: it was.
+			return job.Result{}, fault.New(fault.Conflict, codeUnverified, "the outputs are not right, made twice: %w", wrong).
+				WithHint("nothing of them is left; look at the disk and at who else writes there, then run the job again")
+		}
+		if err := w.withdraw(ctx, task.Job); err != nil {
+			return job.Result{}, err
+		}
+		steps.total *= 2
+	}
+}
+
+// codeUnverified is the service's code for what it has no better one for.
+const codeUnverified = "1999"
