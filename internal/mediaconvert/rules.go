@@ -34,8 +34,9 @@ func checkInputs(s *mc.JobSettings, f *Findings) {
 		f.fault("", "inputs is a required property")
 	case len(s.Inputs) == 0:
 		f.fault("/inputs", "Should have at least 1 items")
-	case len(s.Inputs) > 1:
-		f.fault("/inputs", "%d inputs are not implemented yet (a job has one input in this version)", len(s.Inputs))
+	}
+	if n := s.FollowSource; n != nil && int(*n) > len(s.Inputs) {
+		f.fault("/followSource", "%d is no input (the job has %d)", *n, len(s.Inputs))
 	}
 	for i, in := range s.Inputs {
 		at := fmt.Sprintf("/inputs/%d", i)
@@ -46,6 +47,14 @@ func checkInputs(s *mc.JobSettings, f *Findings) {
 		}
 		for name, a := range in.AudioSelectors {
 			checkSelector(at+"/audioSelectors/"+name, a, f)
+		}
+		if in.TimecodeSource == mc.InputTimecodeSourceSpecifiedstart && in.TimecodeStart == nil {
+			f.fault(at, "timecodeStart is a required property")
+		}
+		for j, c := range in.InputClippings {
+			if c.StartTimecode == nil && c.EndTimecode == nil {
+				f.fault(fmt.Sprintf("%s/inputClippings/%d", at, j), "startTimecode or endTimecode is a required property")
+			}
 		}
 	}
 }

@@ -3,8 +3,9 @@ package mediaconvert
 func jobRows() []row {
 	r := &rows{}
 	r.soft("adAvailOffset", number(0), anything(), "has no effect: ad markers are not passed through")
-	r.some("followSource", number(1), "a job has one input in this version")
-	// Timecodes are counted for clipping, burn-in and insertion, each refused where it is asked for.
+	r.any("followSource")
+	// The job's timecodes are counted for burn-in and insertion, refused where they are
+	// asked for; clippings count by their input's timecodeSource.
 	r.any("timecodeConfig.anchor", "timecodeConfig.source", "timecodeConfig.start", "timecodeConfig.timestampOffset")
 	r.no("availBlanking", "avail blanking needs ad markers, which are not passed through")
 	r.no("colorConversion3DLUTSettings", "")
@@ -28,7 +29,7 @@ func inputRows() []row {
 	r.some("inputScanType", only("AUTO"), "")
 	r.some("advancedInputFilter", only("DISABLED"), "")
 	r.some("programNumber", number(1), "the first program of a transport stream is used")
-	r.no("inputClippings", "clip the file before, or leave InputClippings out")
+	r.any("inputClippings[].startTimecode", "inputClippings[].endTimecode")
 	r.no("crop", "")
 	r.no("position", "")
 	r.no("imageInserter", "")

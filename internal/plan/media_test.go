@@ -33,14 +33,22 @@ func ffmpeg(t *testing.T, args ...string) []byte {
 	return run(t, "ffmpeg", append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}, args...)...)
 }
 
-// runPlanned runs a process of a plan on file, writing below dir. The sandbox is
-// the ffmpeg room's business; here the paths are put in place of its own.
+// runPlanned runs a process of a plan that reads one file, writing below dir.
 func runPlanned(t *testing.T, args []string, file, dir string) {
+	t.Helper()
+	runFiles(t, args, []string{file}, dir)
+}
+
+// runFiles runs a process of a plan on its files, writing below dir. The sandbox is
+// the ffmpeg room's business; here the paths are put in place of its own.
+func runFiles(t *testing.T, args, files []string, dir string) {
 	t.Helper()
 	args = slices.Clone(args)
 	for i, a := range args {
-		if a == "file:"+plan.SourcePath(0) {
-			args[i] = "file:" + file
+		for n, file := range files {
+			if a == "file:"+plan.SourcePath(n) {
+				args[i] = "file:" + file
+			}
 		}
 		if rest, ok := strings.CutPrefix(a, plan.OutputDir+"/"); ok {
 			args[i] = dir + "/" + rest

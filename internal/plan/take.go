@@ -115,7 +115,7 @@ func (p *planner) clippings(src *source) ([]clip, error) {
 			*end.at = at - start + end.after
 		}
 		switch {
-		case cut.from >= cut.to:
+		case c.StartTimecode != "" && c.EndTimecode != "" && cut.from >= cut.to:
 			return nil, fault.New(fault.Invalid, CodeClipping, "%s: the clip ends at %s, before it starts at %s", here, c.EndTimecode, c.StartTimecode)
 		case cut.from < 0, cut.from >= g.frames:
 			return nil, fault.New(fault.Invalid, CodeClipping, "%s/startTimecode: %s is outside of the input, whose timecodes run from %s to %s",
