@@ -111,13 +111,13 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 	base += modifier
 	switch {
 	case planned.capture >= 0:
-		out.Container = "RAW"
+		out.Container, out.Format = "RAW", FormatJPEG
 		for i := range l.captures[planned.capture].list(l.timeline.Frames) {
 			out.Captures = append(out.Captures, fmt.Sprintf("%s.%07d.jpg", base, i))
 		}
 		out.Key = out.Captures[len(out.Captures)-1]
 	case hls:
-		out.Container = "M3U8"
+		out.Container, out.Format = "M3U8", FormatTS
 		out.Key = base + ".m3u8"
 		segment, err := names.expand(o.OutputSettings.HLSSettings.SegmentModifier)
 		if err != nil {
@@ -128,6 +128,7 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 		}
 		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, path+"/containerSettings/m3u8Settings")
 	default:
+		out.Format = FormatMP4
 		out.Key = base + "." + names.ext
 	}
 	return out

@@ -150,6 +150,7 @@ type HLS struct {
 // Output is one output. Ladder and Rung, Audios and Capture index the Plan; -1 is none.
 type Output struct {
 	Container string   `json:"container"` // M3U8, MP4, RAW
+	Format    Format   `json:"format"`    // how its media is packed
 	Ladder    int      `json:"ladder"`
 	Rung      int      `json:"rung"`
 	Capture   int      `json:"capture"`
@@ -159,6 +160,18 @@ type Output struct {
 	Captures  []string `json:"captures,omitempty"` // object keys of a capture output, one per captured frame
 	MPEGTS    *MPEGTS  `json:"mpegts,omitempty"`   // of an M3U8 output
 }
+
+// Format is how the media of an output is packed.
+type Format string
+
+// The formats of outputs.
+const (
+	FormatTS   Format = "ts"   // MPEG-2 transport stream
+	FormatAAC  Format = "aac"  // packed audio (RFC 8216, 3.4)
+	FormatFMP4 Format = "fmp4" // fragmented MP4: an init segment and media segments
+	FormatMP4  Format = "mp4"  // one MP4 with its index in front
+	FormatJPEG Format = "jpeg" // captured frames
+)
 
 // MPEGTS holds the packet identifiers and packing of an MPEG-TS output (M3u8Settings).
 type MPEGTS struct {

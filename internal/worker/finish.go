@@ -8,19 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
-	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/hls"
 	"vodwright.dev/vodwright/internal/job"
-	"vodwright.dev/vodwright/internal/mp4"
-	"vodwright.dev/vodwright/internal/mpegts"
 	"vodwright.dev/vodwright/internal/plan"
 )
 
@@ -136,7 +131,7 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 			var list *hls.MediaPlaylist
 			v, list, sizes[i], err = f.variant(ctx, t, group, o)
 			variants, playlists = append(variants, v), append(playlists, list)
-		case o.Capture >= 0:
+		case o.Format == plan.FormatJPEG:
 			sizes[i], err = f.captures(group.Bucket, o)
 		default:
 			sizes[i], err = f.movie(t, group.Bucket, o)
@@ -151,145 +146,6 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 		}
 	}
 	return groupDetails(f.plan, group, sizes), nil
-}
-
-// variant makes the segments and the media playlist of one HLS output.
-func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGroup, o plan.Output) (v hls.Variant, list *hls.MediaPlaylist, size int64, err error) {
-	timeline := f.plan.Ladders[o.Ladder].Timeline
-	video, err := t.video(o.Ladder, o.Rung)
-	if err != nil {
-		return v, nil, 0, err
-	}
-	audio, err := t.audio(o)
-	if err != nil {
-		return v, nil, 0, err
-	}
-	config := mpegts.Config{
-		ProgramNumber: o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID, AudioPID: o.MPEGTS.AudioPID,
-		PTSOffset: o.MPEGTS.PTSOffset, AudioFramesPerPES: o.MPEGTS.AudioFramesPerPES,
-	}
-	if len(o.Audios) > 0 {
-		config.AudioLanguage = f.plan.Audios[o.Audios[0]].Language
-	}
-	stream, err := mpegts.NewStream(config, mpegts.Timeline(timeline), video, audio)
-	if err != nil {
-		return v, nil, 0, err
-	}
-	sizes := make([]hls.SegmentSize, len(o.Segments))
-	pool, pctx := errgroup.WithContext(ctx)
-	pool.SetLimit(max(f.w.cfg.Slots, 1))
-	for i, key := range o.Segments {
-		pool.Go(func() error {
-			if pctx.Err() != nil {
-				return context.Cause(pctx)
-			}
-			n, err := f.file(mediaFile, group.Bucket, key, func(out io.Writer) error {
-				_, err := stream.WriteSegment(out, i)
-				return err
-			})
-			from, to := timeline.Segment(i)
-			sizes[i] = hls.SegmentSize{Bytes: n, Duration: timeline.At(to) - timeline.At(from)}
-			return err
-		})
-	}
-	if err := pool.Wait(); err != nil {
-		return v, nil, 0, err
-	}
-
-	list = &hls.MediaPlaylist{Version: 3, MediaSequence: 1, PlaylistType: "VOD", EndList: true, IntegerDurations: group.HLS.IntegerDuration}
-	for i, key := range o.Segments {
-		list.Segments = append(list.Segments, hls.Segment{URI: hls.RelativeURI(o.Key, key), Duration: sizes[i].Duration})
-		size += sizes[i].Bytes
-	}
-	text, err := list.Marshal()
-	if err != nil {
-		return v, nil, 0, err
-	}
-	if err := f.playlist(mediaPlaylist, group.Bucket, o.Key, text); err != nil {
-		return v, nil, 0, err
-	}
-	if list, err = hls.ParseMediaPlaylist(text); err != nil { // what is checked is what was written
-		return v, nil, 0, err
-	}
-	v = hls.Variant{URI: hls.RelativeURI(group.HLS.MultivariantKey, o.Key)}
-	v.Bandwidth, v.AverageBandwidth = hls.Bandwidth(sizes)
-	if video != nil {
-		v.Codecs = append(v.Codecs, video.CodecString())
-		v.Width, v.Height, v.FrameRate = video.Width, video.Height, timeline.FrameRate
-	}
-	if audio != nil {
-		v.Codecs = append(v.Codecs, audio.CodecString())
-	}
-	return v, list, size, nil
-}
-
-// multivariant checks a group's playlists and makes the one that players open.
-func (f *finisher) multivariant(group plan.OutputGroup, variants []hls.Variant, playlists []*hls.MediaPlaylist) error {
-	m := &hls.MultivariantPlaylist{Version: 3, IndependentSegments: true, Variants: variants}
-	text, err := m.Marshal()
-	if err != nil {
-		return err
-	}
-	if m, err = hls.ParseMultivariantPlaylist(text); err != nil {
-		return err
-	}
-	if problems := hls.Check(m, playlists...); len(problems) > 0 {
-		return fault.New(fault.Internal, "1999", "the playlists of %s are not right: %w", group.HLS.MultivariantKey, errors.Join(problems...))
-	}
-	return f.playlist(multivariantPlaylist, group.Bucket, group.HLS.MultivariantKey, text)
-}
-
-func (f *finisher) playlist(r rank, bucket, key string, text []byte) error {
-	_, err := f.file(r, bucket, key, func(out io.Writer) error {
-		_, err := out.Write(text)
-		return err
-	})
-	return err
-}
-
-// movie makes a progressive-download MP4.
-func (f *finisher) movie(t *tracks, bucket string, o plan.Output) (int64, error) {
-	movie := mp4.Movie{CompositionShift: true}
-	var err error
-	if movie.Video, err = t.video(o.Ladder, o.Rung); err != nil {
-		return 0, err
-	}
-	if movie.Audio, err = t.audio(o); err != nil {
-		return 0, err
-	}
-	if len(o.Audios) > 0 {
-		movie.Language = f.plan.Audios[o.Audios[0]].Language
-	}
-	return f.file(mediaFile, bucket, o.Key, func(out io.Writer) error {
-		_, err := mp4.WriteProgressive(out, movie)
-		return err
-	})
-}
-
-// captures gathers the JPEGs of a capture output from the chunks they were taken in.
-func (f *finisher) captures(bucket string, o plan.Output) (size int64, err error) {
-	ladder := f.plan.Ladders[o.Ladder]
-	capture := ladder.Captures[o.Capture]
-	next := 0
-	for c, chunk := range ladder.Chunks {
-		for i := range capturesIn(capture, chunk) {
-			from := filepath.Join(f.w.taskFolder(f.job, chunkName(o.Ladder, c)), fmt.Sprintf(capture.FilePattern, i))
-			n, err := f.file(mediaFile, bucket, o.Captures[next], func(out io.Writer) error {
-				in, err := os.Open(from)
-				if err != nil {
-					return err
-				}
-				_, err = io.Copy(out, in)
-				return errors.Join(err, in.Close())
-			})
-			if err != nil {
-				return 0, err
-			}
-			size += n
-			next++
-		}
-	}
-	return size, nil
 }
 
 // publish puts everything that was made into the buckets. What it is about to
@@ -331,19 +187,4 @@ func (f *finisher) publish(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// contentType returns what a browser and a player expect of an output.
-func contentType(key string) string {
-	switch strings.ToLower(path.Ext(key)) {
-	case ".m3u8":
-		return "application/vnd.apple.mpegurl"
-	case ".ts":
-		return "video/mp2t"
-	case ".mp4":
-		return "video/mp4"
-	case ".jpg", ".jpeg":
-		return "image/jpeg"
-	}
-	return "application/octet-stream"
 }

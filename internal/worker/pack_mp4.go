@@ -1,0 +1,27 @@
+package worker
+
+import (
+	"io"
+
+	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// movie makes a progressive-download MP4.
+func (f *finisher) movie(t *tracks, bucket string, o plan.Output) (int64, error) {
+	movie := mp4.Movie{CompositionShift: true}
+	var err error
+	if movie.Video, err = t.video(o.Ladder, o.Rung); err != nil {
+		return 0, err
+	}
+	if movie.Audio, err = t.audio(o); err != nil {
+		return 0, err
+	}
+	if len(o.Audios) > 0 {
+		movie.Language = f.plan.Audios[o.Audios[0]].Language
+	}
+	return f.file(mediaFile, bucket, o.Key, func(out io.Writer) error {
+		_, err := mp4.WriteProgressive(out, movie)
+		return err
+	})
+}
