@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
@@ -35,16 +38,9 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 		return job.Result{}, err
 	}
 	files := plan.Files(settings)
-	footage := make([]plan.Footage, len(files))
-	for i, file := range files {
-		part := func(p job.Progress) { // each file is an equal part of the work
-			if p.Total > 0 {
-				report(job.Progress{Done: int64(i)*1000 + 1000*p.Done/p.Total, Total: int64(len(files)) * 1000})
-			}
-		}
-		if footage[i], err = w.look(ctx, task.Job, i, file, objects, part); err != nil {
-			return job.Result{}, ofFile(err, file, len(files))
-		}
+	footage, err := w.lookAll(ctx, task.Job, files, objects, report)
+	if err != nil {
+		return job.Result{}, err
 	}
 	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started})
 	if err != nil {
@@ -69,6 +65,45 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	}
 	report(job.Progress{Done: 1, Total: 1})
 	return result, nil
+}
+
+// lookAll looks at all files of a job, some at a time. Of several errors the one of
+// the first file is told.
+func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, objects Objects, report func(job.Progress)) ([]plan.Footage, error) {
+	footage, errs := make([]plan.Footage, len(files)), make([]error, len(files))
+	var mu sync.Mutex
+	done := make([]int64, len(files)) // thousandths of each file
+	pool, pctx := errgroup.WithContext(ctx)
+	pool.SetLimit(max(w.cfg.Slots, 1))
+	for i, file := range files {
+		pool.Go(func() error {
+			if pctx.Err() != nil {
+				return nil
+			}
+			part := func(p job.Progress) {
+				mu.Lock()
+				defer mu.Unlock()
+				if p.Total <= 0 {
+					return
+				}
+				done[i] = 1000 * min(p.Done, p.Total) / p.Total
+				sum := int64(0)
+				for _, n := range done {
+					sum += n
+				}
+				report(job.Progress{Done: sum, Total: 1000 * int64(len(files))})
+			}
+			footage[i], errs[i] = w.look(pctx, id, i, file, objects, part)
+			return errs[i]
+		})
+	}
+	err := pool.Wait()
+	for i, e := range errs {
+		if e != nil && !errors.Is(e, context.Canceled) {
+			return nil, ofFile(e, files[i], len(files))
+		}
+	}
+	return footage, err
 }
 
 // look gets a file and finds out what it is.
