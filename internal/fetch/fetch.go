@@ -49,6 +49,7 @@ type Info struct {
 	Size        int64  // bytes
 	ContentType string // as the server says; "" is none
 	ETag        string // as the server says, quotes included; "" is none
+	Modified    string // the Last-Modified that the server says; "" is none
 	Resumed     int    // times the download went on over a new connection
 }
 
@@ -206,7 +207,7 @@ func (f *Fetcher) Fetch(ctx context.Context, rawURL, dst string, progress func(d
 		_ = os.Remove(dst)
 		return Info{}, err
 	}
-	return Info{Size: d.done, ContentType: d.contentType, ETag: d.etag, Resumed: d.resumed}, nil
+	return Info{Size: d.done, ContentType: d.contentType, ETag: d.etag, Modified: d.modified, Resumed: d.resumed}, nil
 }
 
 // place names the URL in messages.

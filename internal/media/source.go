@@ -9,6 +9,7 @@ import "time"
 // file until plan has checked it against the FrameIndex.
 type Source struct {
 	Format   string        `json:"format"`             // ffmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
+	Brand    string        `json:"brand,omitempty"`    // major brand of an MP4 or QuickTime file: "qt  ", "isom" …
 	Size     int64         `json:"size"`               // bytes
 	Duration time.Duration `json:"duration"`           // the container's claim; 0 is unknown
 	Timecode string        `json:"timecode,omitempty"` // of the first frame, HH:MM:SS:FF or HH:MM:SS;FF, where the file tells
@@ -20,23 +21,25 @@ type Source struct {
 // VideoStream is one video stream. Attached pictures (cover art) are not video:
 // they are in Source.Other.
 type VideoStream struct {
-	Index        int      `json:"index"` // in the container, ffmpeg's 0:Index
-	PID          int      `json:"pid,omitempty"`
-	Codec        string   `json:"codec"` // ffmpeg's name: h264, hevc, vp8 …
-	FourCC       string   `json:"fourCC,omitempty"`
-	Profile      string   `json:"profile,omitempty"`
-	Width        int      `json:"width"`  // coded pixels, before rotation and aspect
-	Height       int      `json:"height"` // coded pixels
-	PixelFormat  string   `json:"pixelFormat,omitempty"`
-	BitDepth     int      `json:"bitDepth,omitempty"`
-	SampleAspect Rational `json:"sampleAspect"` // unknown (0/0) counts as square
-	FrameRate    Rational `json:"frameRate"`    // ffprobe r_frame_rate: a guess at the grid
-	AverageRate  Rational `json:"averageRate"`  // ffprobe avg_frame_rate
-	TimeBase     Rational `json:"timeBase"`     // seconds a tick
-	Rotation     int      `json:"rotation"`     // degrees clockwise to show it upright: 0, 90, 180, 270
-	Interlaced   string   `json:"interlaced"`   // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
-	BitrateBPS   int64    `json:"bitrateBPS,omitempty"`
-	Color        Color    `json:"color"`
+	Index        int           `json:"index"` // in the container, ffmpeg's 0:Index
+	PID          int           `json:"pid,omitempty"`
+	Codec        string        `json:"codec"` // ffmpeg's name: h264, hevc, vp8 …
+	FourCC       string        `json:"fourCC,omitempty"`
+	Profile      string        `json:"profile,omitempty"`
+	Level        int           `json:"level,omitempty"` // as the codec codes it: 31 is H.264's 3.1, 93 is HEVC's; 0 is unknown
+	Width        int           `json:"width"`           // coded pixels, before rotation and aspect
+	Height       int           `json:"height"`          // coded pixels
+	PixelFormat  string        `json:"pixelFormat,omitempty"`
+	BitDepth     int           `json:"bitDepth,omitempty"`
+	SampleAspect Rational      `json:"sampleAspect"` // unknown (0/0) counts as square
+	FrameRate    Rational      `json:"frameRate"`    // ffprobe r_frame_rate: a guess at the grid
+	AverageRate  Rational      `json:"averageRate"`  // ffprobe avg_frame_rate
+	TimeBase     Rational      `json:"timeBase"`     // seconds a tick
+	Rotation     int           `json:"rotation"`     // degrees clockwise to show it upright: 0, 90, 180, 270
+	Interlaced   string        `json:"interlaced"`   // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
+	BitrateBPS   int64         `json:"bitrateBPS,omitempty"`
+	Duration     time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
+	Color        Color         `json:"color"`
 }
 
 // Color is how samples map to light, in ffmpeg's names; "" is unspecified.
@@ -49,24 +52,28 @@ type Color struct {
 
 // AudioStream is one audio stream.
 type AudioStream struct {
-	Index      int      `json:"index"`
-	PID        int      `json:"pid,omitempty"`
-	Codec      string   `json:"codec"`
-	SampleRate int      `json:"sampleRate"` // Hz
-	Channels   int      `json:"channels"`
-	Layout     string   `json:"layout,omitempty"`   // ffmpeg's channel layout name
-	Language   string   `json:"language,omitempty"` // ISO 639-2 as in the file
-	TimeBase   Rational `json:"timeBase"`
-	StartPTS   int64    `json:"startPTS"` // ticks of TimeBase
-	BitrateBPS int64    `json:"bitrateBPS,omitempty"`
-	Default    bool     `json:"default,omitempty"`
+	Index      int           `json:"index"`
+	PID        int           `json:"pid,omitempty"`
+	Codec      string        `json:"codec"`
+	SampleRate int           `json:"sampleRate"` // Hz
+	Channels   int           `json:"channels"`
+	Layout     string        `json:"layout,omitempty"`   // ffmpeg's channel layout name
+	Language   string        `json:"language,omitempty"` // ISO 639-2 as in the file
+	TimeBase   Rational      `json:"timeBase"`
+	StartPTS   int64         `json:"startPTS"` // ticks of TimeBase
+	BitrateBPS int64         `json:"bitrateBPS,omitempty"`
+	BitDepth   int           `json:"bitDepth,omitempty"` // of a sample that has one; 0 is unknown, and of lossy codecs
+	Duration   time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
+	Default    bool          `json:"default,omitempty"`
 }
 
 // OtherStream is a stream that is neither video nor audio: data, subtitle, attachment, cover art.
 type OtherStream struct {
-	Index int    `json:"index"`
-	Kind  string `json:"kind"`
-	Codec string `json:"codec,omitempty"`
+	Index    int           `json:"index"`
+	Kind     string        `json:"kind"`
+	Codec    string        `json:"codec,omitempty"`
+	Language string        `json:"language,omitempty"` // ISO 639-2 as in the file
+	Duration time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 }
 
 // FrameIndex lists the coded frames of the video stream that is encoded, read

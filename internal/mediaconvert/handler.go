@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"vodwright.dev/vodwright/internal/awsapi"
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/media"
 )
 
 // Jobs is what the API asks of the room job; *job.Coordinator is it.
@@ -64,10 +67,29 @@ type Records interface {
 	RemoveTags(ctx context.Context, resource string, names []string) error
 }
 
+// Prober looks at the files that Probe is asked about. *probe.Prober and who gets
+// files for it are it, together.
+type Prober interface {
+	// Probe looks at the file of an s3://, http:// or https:// URL, with the rights
+	// of who asks. What is not there is a fault.NotFound, what they may not read a
+	// fault.Denied; every other fault is of the file.
+	Probe(ctx context.Context, who sigv4.Identity, url string) (Probed, error)
+}
+
+// Probed is what a Prober found.
+type Probed struct {
+	Source   media.Source
+	WebM     bool // a Matroska file says that it is WebM
+	ETag     string
+	MimeType string
+	Modified time.Time // zero is unknown
+}
+
 // Config is what the API is made of. Jobs, Records and Authenticate are needed.
 type Config struct {
 	Jobs         Jobs
 	Records      Records
+	Prober       Prober // nil leaves Probe unimplemented
 	Authenticate apiserver.Authenticate
 	Authorize    apiserver.Authorize // nil allows everything
 	Account      string              // of ARNs; default 000000000000
@@ -90,6 +112,11 @@ func NewHandler(cfg Config) http.Handler {
 	}
 	schema := &awsapi.Schema{}
 	s := &server{cfg: cfg, schema: schema, checker: newChecker(schema)}
+	handlers := map[string]apiserver.Handler{}
+	if cfg.Prober != nil {
+		handlers["Probe"] = apiserver.Handle(s.probe)
+	}
+	maps.Copy(handlers, s.handlers())
 	return apiserver.NewServer(apiserver.Config{
 		API:          mc.API(),
 		Authenticate: cfg.Authenticate,
@@ -99,46 +126,51 @@ func NewHandler(cfg Config) http.Handler {
 		Code:         errorCode,
 		Schema:       schema,
 		Logger:       cfg.Logger,
-		Handlers: map[string]apiserver.Handler{
-			"CreateJob": apiserver.HandleUnchecked(s.createJob),
-			"GetJob":    apiserver.Handle(s.getJob),
-			"ListJobs":  apiserver.Handle(s.listJobs),
-			"CancelJob": apiserver.Handle(s.cancelJob),
-
-			"CreateJobTemplate": apiserver.Handle(s.createJobTemplate),
-			"GetJobTemplate":    apiserver.Handle(s.getJobTemplate),
-			"ListJobTemplates":  apiserver.Handle(s.listJobTemplates),
-			"UpdateJobTemplate": apiserver.Handle(s.updateJobTemplate),
-			"DeleteJobTemplate": apiserver.Handle(s.deleteJobTemplate),
-
-			"CreatePreset": apiserver.Handle(s.createPreset),
-			"GetPreset":    apiserver.Handle(s.getPreset),
-			"ListPresets":  apiserver.Handle(s.listPresets),
-			"UpdatePreset": apiserver.Handle(s.updatePreset),
-			"DeletePreset": apiserver.Handle(s.deletePreset),
-
-			"CreateQueue": apiserver.Handle(s.createQueue),
-			"GetQueue":    apiserver.Handle(s.getQueue),
-			"ListQueues":  apiserver.Handle(s.listQueues),
-			"UpdateQueue": apiserver.Handle(s.updateQueue),
-			"DeleteQueue": apiserver.Handle(s.deleteQueue),
-
-			"StartJobsQuery":      apiserver.Handle(s.startJobsQuery),
-			"GetJobsQueryResults": apiserver.Handle(s.getJobsQueryResults),
-
-			"SearchJobs":   apiserver.Handle(s.searchJobs),
-			"ListVersions": apiserver.Handle(s.listVersions),
-			"GetPolicy":    apiserver.Handle(s.getPolicy),
-			"PutPolicy":    apiserver.Handle(s.putPolicy),
-			"DeletePolicy": apiserver.Handle(s.deletePolicy),
-
-			"TagResource":         apiserver.Handle(s.tagResource),
-			"UntagResource":       apiserver.Handle(s.untagResource),
-			"ListTagsForResource": apiserver.Handle(s.listTagsForResource),
-
-			"DescribeEndpoints": apiserver.Handle(s.describeEndpoints),
-		},
+		Handlers:     handlers,
 	})
+}
+
+// handlers are those of the operations that need nothing but jobs and records.
+func (s *server) handlers() map[string]apiserver.Handler {
+	return map[string]apiserver.Handler{
+		"CreateJob": apiserver.HandleUnchecked(s.createJob),
+		"GetJob":    apiserver.Handle(s.getJob),
+		"ListJobs":  apiserver.Handle(s.listJobs),
+		"CancelJob": apiserver.Handle(s.cancelJob),
+
+		"CreateJobTemplate": apiserver.Handle(s.createJobTemplate),
+		"GetJobTemplate":    apiserver.Handle(s.getJobTemplate),
+		"ListJobTemplates":  apiserver.Handle(s.listJobTemplates),
+		"UpdateJobTemplate": apiserver.Handle(s.updateJobTemplate),
+		"DeleteJobTemplate": apiserver.Handle(s.deleteJobTemplate),
+
+		"CreatePreset": apiserver.Handle(s.createPreset),
+		"GetPreset":    apiserver.Handle(s.getPreset),
+		"ListPresets":  apiserver.Handle(s.listPresets),
+		"UpdatePreset": apiserver.Handle(s.updatePreset),
+		"DeletePreset": apiserver.Handle(s.deletePreset),
+
+		"CreateQueue": apiserver.Handle(s.createQueue),
+		"GetQueue":    apiserver.Handle(s.getQueue),
+		"ListQueues":  apiserver.Handle(s.listQueues),
+		"UpdateQueue": apiserver.Handle(s.updateQueue),
+		"DeleteQueue": apiserver.Handle(s.deleteQueue),
+
+		"StartJobsQuery":      apiserver.Handle(s.startJobsQuery),
+		"GetJobsQueryResults": apiserver.Handle(s.getJobsQueryResults),
+
+		"SearchJobs":   apiserver.Handle(s.searchJobs),
+		"ListVersions": apiserver.Handle(s.listVersions),
+		"GetPolicy":    apiserver.Handle(s.getPolicy),
+		"PutPolicy":    apiserver.Handle(s.putPolicy),
+		"DeletePolicy": apiserver.Handle(s.deletePolicy),
+
+		"TagResource":         apiserver.Handle(s.tagResource),
+		"UntagResource":       apiserver.Handle(s.untagResource),
+		"ListTagsForResource": apiserver.Handle(s.listTagsForResource),
+
+		"DescribeEndpoints": apiserver.Handle(s.describeEndpoints),
+	}
 }
 
 type server struct {

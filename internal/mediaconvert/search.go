@@ -138,11 +138,20 @@ func (s *server) checkPolicy(ctx context.Context, settings *mc.JobSettings, foun
 		if in == nil || in.FileInput == nil {
 			continue
 		}
-		scheme, _, _ := strings.Cut(*in.FileInput, "://")
-		allowed := map[string]mc.InputPolicy{"http": p.HttpInputs, "https": p.HttpsInputs, "s3": p.S3Inputs}[strings.ToLower(scheme)]
-		if allowed == mc.InputPolicyDisallowed {
-			found.fault(fmt.Sprintf("/inputs/%d/fileInput", i), "%s inputs are not allowed by the policy of this account", strings.ToLower(scheme))
+		if problem := disallowed(p, *in.FileInput); problem != "" {
+			found.fault(fmt.Sprintf("/inputs/%d/fileInput", i), "%s", problem)
 		}
 	}
 	return nil
+}
+
+// disallowed says that a policy forbids an input, "" if it does not. 3457 is the
+// service's code of that.
+func disallowed(p *mc.Policy, uri string) string {
+	scheme, _, _ := strings.Cut(uri, "://")
+	scheme = strings.ToLower(scheme)
+	if map[string]mc.InputPolicy{"http": p.HttpInputs, "https": p.HttpsInputs, "s3": p.S3Inputs}[scheme] != mc.InputPolicyDisallowed {
+		return ""
+	}
+	return scheme + " inputs are not allowed by the policy of this account (error 3457)"
 }

@@ -18,6 +18,7 @@ type description struct {
 		Duration string `json:"duration"`
 		Tags     struct {
 			Timecode string `json:"timecode"`
+			Brand    string `json:"major_brand"`
 		} `json:"tags"`
 	} `json:"format"`
 	Streams []streamDescription `json:"streams"`
@@ -44,7 +45,10 @@ type streamDescription struct {
 	TimeBase      string `json:"time_base"`
 	FieldOrder    string `json:"field_order"`
 	Bitrate       string `json:"bit_rate"`
+	Duration      string `json:"duration"`
+	Level         int    `json:"level"` // negative when unknown
 	BitsPerSample string `json:"bits_per_raw_sample"`
+	BitsOfPCM     int    `json:"bits_per_sample"` // of PCM alone; 0 otherwise
 	SampleRate    string `json:"sample_rate"`
 	Channels      int    `json:"channels"`
 	Layout        string `json:"channel_layout"`
@@ -81,7 +85,7 @@ func parseDescription(data []byte) (media.Source, error) {
 			}
 		}
 	}
-	source := media.Source{Format: d.Format.Name, Duration: seconds(d.Format.Duration), Timecode: d.Format.Tags.Timecode}
+	source := media.Source{Format: d.Format.Name, Brand: d.Format.Tags.Brand, Duration: seconds(d.Format.Duration), Timecode: d.Format.Tags.Timecode}
 	var unsupported []string
 	for _, s := range d.Streams {
 		if source.Timecode == "" {
@@ -105,7 +109,7 @@ func parseDescription(data []byte) (media.Source, error) {
 			source.Audio = append(source.Audio, s.audio(d.Format.Name))
 			continue
 		}
-		source.Other = append(source.Other, media.OtherStream{Index: s.Index, Kind: s.Type, Codec: s.Codec})
+		source.Other = append(source.Other, media.OtherStream{Index: s.Index, Kind: s.Type, Codec: s.Codec, Language: language(s.Tags.Language), Duration: seconds(s.Duration)})
 	}
 	if len(source.Video) == 0 {
 		for _, what := range unsupported {
@@ -130,6 +134,8 @@ func (s *streamDescription) video(format string) media.VideoStream {
 		Codec:        s.Codec,
 		FourCC:       fourCC(s.Tag),
 		Profile:      s.Profile,
+		Level:        max(0, s.Level),
+		Duration:     seconds(s.Duration),
 		Width:        s.Width,
 		Height:       s.Height,
 		PixelFormat:  specified(s.PixelFormat),
@@ -172,6 +178,8 @@ func (s *streamDescription) audio(format string) media.AudioStream {
 		TimeBase:   known(s.TimeBase),
 		StartPTS:   s.StartPTS,
 		BitrateBPS: number(s.Bitrate),
+		BitDepth:   min(64, max(0, s.BitsOfPCM, int(number(s.BitsPerSample)))),
+		Duration:   seconds(s.Duration),
 		Default:    s.Disposition.Default != 0,
 	}
 }
