@@ -111,7 +111,7 @@ func NewHandler(cfg Config) http.Handler {
 		cfg.Now = time.Now
 	}
 	schema := &awsapi.Schema{}
-	s := &server{cfg: cfg, schema: schema, checker: newChecker(schema)}
+	s := &server{cfg: cfg, schema: schema, checker: newChecker(schema), answers: newAnswers(schema)}
 	handlers := map[string]apiserver.Handler{}
 	if cfg.Prober != nil {
 		handlers["Probe"] = apiserver.Handle(s.probe)
@@ -177,6 +177,7 @@ type server struct {
 	cfg     Config
 	schema  *awsapi.Schema
 	checker *checker
+	answers *answers
 }
 
 // errorCode names an error as the service's model does, with its status.

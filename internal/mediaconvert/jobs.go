@@ -228,16 +228,16 @@ func (s *server) cancelJob(ctx context.Context, _ *apiserver.Call, in *mc.Cancel
 // wireJob is a job as the API shows it. Lists are never absent: clients read
 // them without asking.
 func (s *server) wireJob(j job.Job) (*mc.Job, error) {
-	var request mc.CreateJobRequest
-	if err := json.Unmarshal(j.Request, &request); err != nil {
-		return nil, fmt.Errorf("read request of job %q: %w", j.ID, err)
+	request, err := s.answers.request(j)
+	if err != nil {
+		return nil, err
 	}
 	out := &mc.Job{
 		Id:                        &j.ID,
 		Arn:                       new(s.arn("jobs/" + j.ID)),
 		Role:                      &j.Role,
 		Queue:                     new(s.arn("queues/" + j.Queue)),
-		Settings:                  cmp.Or(request.Settings, &mc.JobSettings{}),
+		Settings:                  request.Settings,
 		UserMetadata:              j.UserMetadata,
 		Priority:                  new(int32(j.Priority)),
 		Status:                    mc.JobStatus(j.Status),
@@ -277,7 +277,6 @@ func (s *server) wireJob(j job.Job) (*mc.Job, error) {
 	if j.Status == job.Error {
 		out.ErrorCode, out.ErrorMessage = new(int32(j.ErrorCode)), &j.ErrorMessage
 	}
-	var err error
 	out.OutputGroupDetails, err = s.outputDetails(j.Details)
 	return out, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 
 const aboutRequests = "What a request costs before its work begins. Authorisation: one decision on policies of a user and a bucket, a Go benchmark. " +
 	"Creating jobs: 500 signed CreateJob requests, one after the other, into a paused queue. " +
+	"Listing jobs: 1,000 jobs wait in that queue; ListJobs and SearchJobs (by a part of the input file) walk through all of them in pages of 20, one request a page, signature included. " +
 	"Upload to job: from PutObject being sent to a job of it being seen at work (ListJobs, asked every 2 ms): by the built-in automation, and by a Python function of a few lines " +
 	"behind the bucket's notification, warm and cold (its code is updated before each upload, so that a new process starts)."
 
@@ -35,6 +37,8 @@ const (
 	automationLimit = 300
 	coldLimit       = 1500
 	createdJobs     = 500
+	listLimit       = 10
+	listedJobs      = 1000
 )
 
 func benchRequests(ctx context.Context, b *bench, r *report) (err error) {
@@ -55,6 +59,14 @@ func benchRequests(ctx context.Context, b *bench, r *report) (err error) {
 	if err != nil {
 		return err
 	}
+	listed, err := s.listJobs(ctx, "/2017-08-29/jobs?queue=paused&status=SUBMITTED")
+	if err != nil {
+		return err
+	}
+	searched, err := s.listJobs(ctx, "/2017-08-29/search?inputFile=none&queue=paused")
+	if err != nil {
+		return err
+	}
 	uploads, err := b.uploads(ctx, s, role)
 	if err != nil {
 		return err
@@ -65,12 +77,16 @@ func benchRequests(ctx context.Context, b *bench, r *report) (err error) {
 		[]string{"one authorisation, µs", fmt.Sprintf("%.2f", decision)},
 		[]string{"CreateJob, ms, median (range)", created.show("%.1f")},
 		[]string{"CreateJob, ms, 99th percentile", fmt.Sprintf("%.1f", p99)},
+		[]string{"ListJobs, a page of 20 of 1,000 waiting jobs, ms, median (range)", listed.show("%.1f")},
+		[]string{"SearchJobs, a page of 20 of 1,000 waiting jobs, ms, median (range)", searched.show("%.1f")},
 		[]string{"upload to job at work, built-in automation, ms", uploads.automation.show("%.0f")},
 		[]string{"upload to job at work, Python function, warm, ms", uploads.warm.show("%.0f")},
 		[]string{"upload to job at work, Python function, cold, ms", uploads.cold.show("%.0f")},
 	)
 	r.atMost("authorisation of one request", decision, authorizeLimit, "%.1f µs")
 	r.atMost("creating a job, 99th percentile", p99, createLimit, "%.1f ms")
+	r.atMost("listing 1,000 waiting jobs, a page", listed.median(), listLimit, "%.1f ms")
+	r.atMost("searching 1,000 waiting jobs, a page", searched.median(), listLimit, "%.1f ms")
 	r.atMost("upload to job at work, built-in automation", uploads.automation.median(), automationLimit, "%.0f ms")
 	r.atMost("upload to job at work, Python function, cold", uploads.cold.median(), coldLimit, "%.0f ms")
 	return nil
@@ -136,14 +152,39 @@ func (s *server) createJobs(ctx context.Context, role string) (sample, error) {
 		return nil, err
 	}
 	var took sample
-	for i := range createdJobs + 10 {
+	for i := range listedJobs {
 		began := time.Now()
 		if err := s.call(ctx, "mediaconvert", "POST", "/2017-08-29/jobs", body, nil); err != nil {
 			return nil, err
 		}
-		if i >= 10 { // connections, caches
+		if i >= 10 && i < createdJobs+10 { // connections, caches; the rest is there to be listed
 			took.milliseconds(time.Since(began))
 		}
+	}
+	return took, nil
+}
+
+// listJobs takes the time of each page of a list of all jobs that wait.
+func (s *server) listJobs(ctx context.Context, path string) (sample, error) {
+	var took sample
+	jobs := 0
+	for token := ""; ; {
+		var page struct {
+			Jobs      []struct{} `json:"jobs"`
+			NextToken string     `json:"nextToken"`
+		}
+		began := time.Now()
+		if err := s.call(ctx, "mediaconvert", "GET", path+"&maxResults=20&nextToken="+url.QueryEscape(token), nil, &page); err != nil {
+			return nil, err
+		}
+		took.milliseconds(time.Since(began))
+		jobs += len(page.Jobs)
+		if token = page.NextToken; token == "" {
+			break
+		}
+	}
+	if jobs != listedJobs {
+		return nil, fmt.Errorf("%s lists %d jobs, want %d", path, jobs, listedJobs)
 	}
 	return took, nil
 }
