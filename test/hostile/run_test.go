@@ -1,0 +1,328 @@
+package hostile_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/fetch"
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/probe"
+	"vodwright.dev/vodwright/internal/worker"
+)
+
+// canary is what no file may reach: a text, a magenta film, a server.
+type canary struct {
+	text, movie string // paths
+	url         string
+	secret      []byte
+	calls       atomic.Int64
+}
+
+func newCanary(t *testing.T) *canary {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "canary-") // a path without a character that a script would have to escape
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	c := &canary{text: filepath.Join(dir, "secret.txt"), movie: filepath.Join(dir, "secret.ts"), secret: []byte("TOP-SECRET-CANARY-LINE")}
+	if err := os.WriteFile(c.text, bytes.Repeat(append(c.secret, '\n'), 100), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := words("-nostdin -v error -f lavfi -i color=magenta:s=160x90:r=25:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p")
+	if out, err := exec.Command("ffmpeg", append(args, c.movie)...).CombinedOutput(); err != nil {
+		t.Fatalf("make the canary: %v\n%s", err, out)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			c.calls.Add(1)
+			conn.Close()
+		}
+	}()
+	c.url = "http://" + listener.Addr().String()
+	return c
+}
+
+// bucket implements worker.Objects over memory of what was published.
+type bucket struct {
+	key    string
+	source string
+	dir    string
+
+	mu   sync.Mutex
+	keys map[string]string // key to local file
+}
+
+func (b *bucket) Snapshot(_ context.Context, _, key, dst string) (string, error) {
+	if key != b.key {
+		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q, only %q", key, b.key)
+	}
+	return "1", os.Link(b.source, dst)
+}
+
+func (b *bucket) Writable(context.Context, string, string) error { return nil }
+
+func (b *bucket) Publish(_ context.Context, up worker.Upload) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	to := filepath.Join(b.dir, fmt.Sprintf("%06d", len(b.keys)))
+	b.keys[up.Key] = to
+	return os.Rename(up.File, to)
+}
+
+func (b *bucket) Withdraw(_ context.Context, _, _, key string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if local, ok := b.keys[key]; ok {
+		delete(b.keys, key)
+		return os.Remove(local)
+	}
+	return nil
+}
+
+const outputs = `[
+ {"outputGroupSettings":{"type":"HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/a/b","segmentLength":10,"minSegmentLength":0}},
+  "outputs":[{"nameModifier":"_1","containerSettings":{"container":"M3U8"},
+   "videoDescription":{"width":160,"height":90,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":200000,"qualityTuningLevel":"SINGLE_PASS"}}},
+   "audioDescriptions":[{"codecSettings":{"codec":"AAC","aacSettings":{"bitrate":64000,"codingMode":"CODING_MODE_2_0","sampleRate":48000}}}]}]},
+ {"outputGroupSettings":{"type":"FILE_GROUP_SETTINGS","fileGroupSettings":{"destination":"s3://out/f/b"}},
+  "outputs":[{"nameModifier":"_p","containerSettings":{"container":"RAW"},
+   "videoDescription":{"width":160,"height":90,"codecSettings":{"codec":"FRAME_CAPTURE","frameCaptureSettings":{"framerateNumerator":1,"framerateDenominator":1,"maxCaptures":5,"quality":80}}}}]}]`
+
+// bound is how long a job of one of these files may take on a busy machine. None
+// of them is worth minutes; what takes them is an attack that works.
+const bound = 3 * time.Minute
+
+// refusals are the codes that a source is refused with, as the service lists them.
+var refusals = []string{"1010", "1020", "1030", "1040", "1056", "1075", "1076", "1091", "1092"}
+
+// machine runs jobs as a server would.
+type machine struct {
+	runner *ffmpeg.Runner
+	prober *probe.Prober
+	canary *canary
+}
+
+func newMachine(t *testing.T, c *canary) *machine {
+	t.Helper()
+	runner, err := ffmpeg.New(ffmpeg.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &machine{runner, probe.New(runner), c}
+}
+
+// try runs a whole job of a file and holds what comes of it against the rules.
+func (m *machine) try(t *testing.T, f file) {
+	t.Helper()
+	source := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(source, f.content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	work := t.TempDir()
+	out := &bucket{key: f.name, source: source, dir: t.TempDir(), keys: map[string]string{}}
+	w := worker.New(worker.Config{Dir: work, FFmpeg: m.runner, Probe: m.prober, Fetch: fetch.New(fetch.Config{}), Objects: out, Slots: 2})
+	request, err := json.Marshal(map[string]any{"settings": map[string]any{
+		"inputs": []any{map[string]any{"fileInput": "s3://in/" + f.name, "audioSelectors": map[string]any{"Audio Selector 1": map[string]any{"defaultSelection": "DEFAULT"}}}}, "outputGroups": json.RawMessage(outputs),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), bound)
+	defer stop()
+	began := time.Now()
+	_, warnings, err := w.Local(ctx, "job", time.Now(), request, func(string, int) {})
+	took := time.Since(began).Round(time.Millisecond)
+
+	if ctx.Err() != nil {
+		t.Errorf("it takes longer than %v", bound)
+	}
+	if n := m.canary.calls.Load(); n > 0 {
+		t.Errorf("the canary's server was called %d times by now", n)
+	}
+	if left := below(t, work); len(left) > 0 {
+		t.Errorf("left in the work folder: %v", left)
+	}
+	if err != nil {
+		m.checkRefusal(t, f, err)
+		if len(out.keys) > 0 || len(below(t, out.dir)) > 0 {
+			t.Errorf("left in the bucket after an error: %v", out.keys)
+		}
+		t.Logf("%v: refused, %s %v", took, fault.Of(err).Code, err)
+		return
+	}
+	frames := m.checkStream(t, out)
+	t.Logf("%v: plays, %d frames, %d warnings", took, frames, len(warnings))
+	if f.want == refused {
+		t.Errorf("it plays, %d frames, and was to be refused: %v", frames, warnings)
+	}
+	if f.frames > 0 && frames != f.frames {
+		t.Errorf("%d frames, want %d", frames, f.frames)
+	}
+}
+
+func (m *machine) checkRefusal(t *testing.T, f file, err error) {
+	t.Helper()
+	e := fault.Of(err)
+	if f.want == plays {
+		t.Errorf("refused with %s: %v", e.Code, err)
+	}
+	if !slices.Contains(refusals, e.Code) || e.Kind.Retryable() || e.Message == "" {
+		t.Errorf("refused as %s with code %q: %v", e.Kind, e.Code, err)
+	}
+	text := err.Error() + e.Hint
+	if bytes.Contains([]byte(text), m.canary.secret) || strings.Contains(text, filepath.Dir(m.canary.text)) || len(text) > 2000 || strings.ContainsAny(text, "\x1b\x00") {
+		t.Errorf("the error tells %q", text)
+	}
+}
+
+// checkStream decodes what was published, looks for the canary in it, and returns
+// the number of frames.
+func (m *machine) checkStream(t *testing.T, b *bucket) int {
+	t.Helper()
+	for key, local := range b.keys {
+		data, err := os.ReadFile(local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(data, m.canary.secret) {
+			t.Errorf("%s holds the canary", key)
+		}
+	}
+	list, err := os.ReadFile(b.keys["a/b_1.m3u8"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream []byte
+	seconds := 0.0
+	for line := range strings.Lines(string(list)) {
+		line = strings.TrimSpace(line)
+		if length, ok := strings.CutPrefix(line, "#EXTINF:"); ok {
+			var s float64
+			if _, err := fmt.Sscanf(length, "%g", &s); err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+			seconds += s
+		}
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		data, err := os.ReadFile(b.keys["a/"+line])
+		if err != nil {
+			t.Errorf("segment %q: %v", line, err)
+		}
+		stream = append(stream, data...)
+	}
+	// Each frame as one pixel: the canary's film would be magenta.
+	cmd := exec.Command("ffmpeg", words("-nostdin -v error -xerror -f mpegts -i - -map 0:v:0 -fps_mode passthrough -vf scale=1:1:flags=area,format=rgb24 -f rawvideo -")...)
+	var complaints bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(stream), &complaints
+	pixels, err := cmd.Output()
+	if err != nil || complaints.Len() > 0 {
+		t.Errorf("the stream does not decode: %v\n%s", err, complaints.String())
+	}
+	for i := 0; i+3 <= len(pixels); i += 3 {
+		if r, g, b := pixels[i], pixels[i+1], pixels[i+2]; r > 200 && b > 200 && g < 60 {
+			t.Errorf("frame %d shows the canary's film", i/3)
+			break
+		}
+	}
+	if len(pixels) == 0 || seconds <= 0 {
+		t.Errorf("%d frames in %.3f s", len(pixels)/3, seconds)
+	}
+	return len(pixels) / 3
+}
+
+func below(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && path != dir {
+			out = append(out, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	return out
+}
+
+func TestHostileFiles(t *testing.T) {
+	c := newCanary(t)
+	m := newMachine(t, c)
+	files := (&corpus{t: t, dir: t.TempDir(), canary: c}).files()
+	t.Run("job", func(t *testing.T) {
+		for _, f := range files {
+			t.Run(strings.ToValidUTF8(f.name, "?"), func(t *testing.T) {
+				t.Parallel()
+				m.try(t, f)
+			})
+		}
+	})
+	if n := c.calls.Load(); n > 0 {
+		t.Errorf("the canary's server was called %d times", n)
+	}
+}
+
+// TestWorkplaceCorpus runs the corpus that is kept beside the checkout, where it is.
+func TestWorkplaceCorpus(t *testing.T) {
+	script, err := filepath.Abs("../../../shared/media/make_hostile.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(script); err != nil {
+		return
+	}
+	c := newCanary(t)
+	m := newMachine(t, c)
+	dir := t.TempDir()
+	cmd := exec.Command("bash", script, dir, c.text, c.url)
+	if out, err := cmd.CombinedOutput(); err != nil && len(below(t, dir)) < 50 {
+		t.Fatalf("make the corpus: %v\n%s", err, out)
+	}
+	t.Run("job", func(t *testing.T) {
+		for _, path := range below(t, dir) {
+			info, err := os.Stat(path)
+			if err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(filepath.Base(path), func(t *testing.T) {
+				t.Parallel()
+				f := file{name: filepath.Base(path), content: data}
+				if bytes.HasPrefix([]byte(f.name), []byte("good")) {
+					f.want, f.frames = plays, 100
+				}
+				m.try(t, f)
+			})
+		}
+	})
+}
