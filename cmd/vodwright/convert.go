@@ -142,7 +142,7 @@ type sandboxFlags struct {
 
 // runner makes the ffmpeg room and checks that it works here.
 func (s sandboxFlags) runner(p *program) (*ffmpeg.Runner, error) {
-	runner, err := ffmpeg.New(ffmpeg.Config{FFmpegPath: s.Ffmpeg, Unsandboxed: s.Unsandboxed})
+	runner, err := ffmpeg.New(ffmpeg.Config{FFmpegPath: s.Ffmpeg, Unsandboxed: s.Unsandboxed, Limits: s.Limits})
 	if err != nil {
 		return nil, err
 	}

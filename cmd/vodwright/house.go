@@ -160,7 +160,7 @@ func (h *house) openWork(ctx context.Context) error {
 		return err
 	}
 	h.opened(tasks)
-	if h.runner, err = ffmpeg.New(ffmpeg.Config{FFmpegPath: h.flags.Ffmpeg, Unsandboxed: h.flags.Unsandboxed, Logger: h.log}); err != nil {
+	if h.runner, err = ffmpeg.New(ffmpeg.Config{FFmpegPath: h.flags.Ffmpeg, Unsandboxed: h.flags.Unsandboxed, Limits: h.flags.Limits, Logger: h.log}); err != nil {
 		return err
 	}
 	h.prober = probe.New(h.runner)

@@ -102,7 +102,7 @@ func (r *Runner) output(ctx context.Context, program string, args ...string) (st
 	_, err := r.run(ctx, process{
 		program: program,
 		args:    args,
-		limits:  Limits{FileBytes: 1 << 20, Wall: checkTime, CPU: checkTime}.or(runLimits),
+		limits:  Limits{FileBytes: 1 << 20, Wall: checkTime, CPU: checkTime}.or(encodeLimits(r.limits)),
 		stdout:  &out,
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 func TestTailKeepsBothEnds(t *testing.T) {
 	line := strings.Repeat("0123456789", 100) + "\n"
 	for _, size := range []int{1, 7, 1000, 1 << 20} {
-		log := &tail{}
+		log := newTail(64 << 10)
 		in := []byte("first\n" + strings.Repeat(line, 500) + "last\n")
 		for piece := in; len(piece) > 0; {
 			n, err := log.Write(piece[:min(size, len(piece))])
@@ -28,7 +28,7 @@ func TestTailKeepsBothEnds(t *testing.T) {
 			t.Errorf("in pieces of %d: %d bytes, %.10q … %q", size, len(got), got, got[len(got)-20:])
 		}
 	}
-	short := &tail{}
+	short := newTail(64 << 10)
 	_, _ = short.Write([]byte("one\n"))
 	_, _ = short.Write([]byte("two\n"))
 	if short.String() != "one\ntwo\n" {
@@ -56,7 +56,7 @@ func TestClassify(t *testing.T) {
 		{"", exit(128 + 9), 0, fault.Unavailable, "1999", "signal 9"},
 		{"", exit(128 + 9), 100 * time.Second, fault.Limit, "1999", "processor time"},
 		{"", syscall.WaitStatus(syscall.SIGSEGV), 0, fault.Internal, "1999", "signal 11"},
-		{"", exit(128 + 25), 0, fault.Limit, "1050", "larger than allowed"},
+		{"", exit(128 + 25), 0, fault.Limit, "1050", "became larger than"},
 		{"bwrap: setting up uid map: Permission denied\n", exit(1), 0, fault.Unavailable, "1999", "sandbox cannot start: setting up uid map"},
 		{"", exit(255), 0, fault.Internal, "1999", "exit status 255"},
 	} {

@@ -45,6 +45,7 @@ var (
 	errStalled = errors.New("no progress")
 	errWall    = errors.New("wall time")
 	errOutput  = errors.New("output size")
+	errFiles   = errors.New("output files")
 )
 
 func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
@@ -70,7 +71,7 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 
 	var pipes pipes
 	defer pipes.close()
-	log := &tail{}
+	log := newTail(int(r.limits.LogBytes))
 	if cmd.Stderr, err = pipes.read(func(f *os.File) error { _, err := io.Copy(log, f); return err }); err != nil {
 		return Usage{}, err
 	}
@@ -164,6 +165,8 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 			status:  c.state.Sys().(syscall.WaitStatus),
 			wrapped: r.bwrap != "",
 			limits:  p.limits,
+			room:    r.limits,
+			probe:   p.program == r.ffprobe,
 			cpu:     usage.CPU,
 			log:     log.String(),
 		})
@@ -234,27 +237,36 @@ func (p *process) watch(run context.Context, exited <-chan struct{}, alive *atom
 				stop(errStalled)
 				return
 			}
-			if p.output != "" && folderSize(p.output) > p.limits.OutputBytes {
+			if p.output == "" {
+				continue
+			}
+			size, files := folderSize(p.output)
+			if size > p.limits.OutputBytes {
 				stop(errOutput)
+				return
+			}
+			if files > p.limits.OutputFiles {
+				stop(errFiles)
 				return
 			}
 		}
 	}
 }
 
-// folderSize returns the bytes that the files below dir take, and at least 4 KiB for each.
-func folderSize(dir string) int64 {
-	var sum int64
+// folderSize returns the bytes that the files below dir take, and at least 4 KiB
+// for each, and their number.
+func folderSize(dir string) (size, files int64) {
 	// What vanishes meanwhile counts as nothing: the process is still at work.
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err == nil {
 			if info, err := e.Info(); err == nil {
-				sum += max(info.Size(), 4096)
+				size += max(info.Size(), 4096)
+				files++
 			}
 		}
 		return nil
 	})
-	return sum
+	return size, files
 }
 
 // child is a started process. The fields after exited are set when it is closed.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 )
 
 // OutputDir is where a process inside the sandbox writes. The arguments of a command
@@ -31,39 +32,8 @@ type Config struct {
 	// Unsandboxed runs media processes without bubblewrap: resource limits hold,
 	// but a hostile file that takes over a decoder has the server's rights.
 	Unsandboxed bool
+	Limits      limit.Limits // of sources and of processes; a zero field is its default
 	Logger      *slog.Logger // nil discards
-}
-
-// Limits bound one process. A zero field is the default of Run or of RunProbe.
-type Limits struct {
-	MemoryBytes int64         // address space; 8 GiB, probe 1 GiB
-	FileBytes   int64         // each file it writes; 128 GiB, probe none at all
-	OutputBytes int64         // everything below OutputDir; 256 GiB
-	CPU         time.Duration // user and system time, rounded up to seconds; 48 h, probe 30 s
-	Wall        time.Duration // from start to end; 12 h, probe 60 s
-	Stall       time.Duration // without progress; 2 min; not of RunProbe
-}
-
-var (
-	runLimits   = Limits{MemoryBytes: 8 << 30, FileBytes: 128 << 30, OutputBytes: 256 << 30, CPU: 48 * time.Hour, Wall: 12 * time.Hour, Stall: 2 * time.Minute}
-	probeLimits = Limits{MemoryBytes: 1 << 30, FileBytes: 1, CPU: 30 * time.Second, Wall: time.Minute}
-)
-
-func (l Limits) or(d Limits) Limits {
-	pick := func(a, b int64) int64 {
-		if a > 0 {
-			return a
-		}
-		return b
-	}
-	return Limits{
-		MemoryBytes: pick(l.MemoryBytes, d.MemoryBytes),
-		FileBytes:   pick(l.FileBytes, d.FileBytes),
-		OutputBytes: pick(l.OutputBytes, d.OutputBytes),
-		CPU:         time.Duration(pick(int64(l.CPU), int64(d.CPU))),
-		Wall:        time.Duration(pick(int64(l.Wall), int64(d.Wall))),
-		Stall:       time.Duration(pick(int64(l.Stall), int64(d.Stall))),
-	}
 }
 
 // Progress is how far a process has come.
@@ -89,8 +59,8 @@ type Command struct {
 	// error, io.EOF aside, kills the process and is returned. A Read that does not
 	// return may still be under way when Run does.
 	Stdin     io.Reader
-	OutputDir string // host path, seen as OutputDir, writable, the working folder; "" is none
-	Limits    Limits
+	OutputDir string         // host path, seen as OutputDir, writable, the working folder; "" is none
+	Limits    Limits         // zero fields are those of an encode
 	Progress  func(Progress) // called from one goroutine, about five times a second, never after Run returned; nil is none
 	Stdout    io.Writer      // an error from Write kills the process and is returned; nil discards
 }
@@ -98,8 +68,8 @@ type Command struct {
 // ProbeCommand is one run of ffprobe. Its -i follows the rule of Command.Args.
 type ProbeCommand struct {
 	Args   []string
-	Source string // host path of a regular file, seen at SourcePath(0), read-only
-	Limits Limits
+	Source string    // host path of a regular file, seen at SourcePath(0), read-only
+	Limits Limits    // zero fields are those of a look at the headers
 	Stdout io.Writer // an error from Write kills the process and is returned; nil discards
 }
 
@@ -107,6 +77,7 @@ type ProbeCommand struct {
 type Runner struct {
 	ffmpeg, ffprobe, bwrap, prlimit string // absolute paths; bwrap "" is unsandboxed
 	missing                         error  // why there is no sandbox although one is wanted
+	limits                          limit.Limits
 	log                             *slog.Logger
 }
 
@@ -114,7 +85,7 @@ type Runner struct {
 // or prlimit is an error; a missing bubblewrap is one of every Run instead, so
 // that a server can start and say so.
 func New(cfg Config) (*Runner, error) {
-	r := &Runner{log: cfg.Logger}
+	r := &Runner{log: cfg.Logger, limits: cfg.Limits.OrDefaults()}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -140,6 +111,10 @@ func New(cfg Config) (*Runner, error) {
 	return r, nil
 }
 
+// Limits returns the limits that the Runner holds its processes to, for those who
+// bound what the processes tell.
+func (r *Runner) Limits() limit.Limits { return r.limits }
+
 func lookUp(configured, name string) (string, error) {
 	if configured == "" {
 		configured = name
@@ -163,11 +138,11 @@ func (r *Runner) Run(ctx context.Context, cmd Command) (Usage, error) {
 	}
 	return r.run(ctx, process{
 		program:  r.ffmpeg,
-		args:     append([]string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-stats_period", "0.2", "-progress", "pipe:3"}, cmd.Args...),
+		args:     append([]string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-stats_period", "0.2", "-progress", "pipe:3"}, r.limited(cmd.Args)...),
 		sources:  cmd.Sources,
 		stdin:    cmd.Stdin,
 		output:   cmd.OutputDir,
-		limits:   cmd.Limits.or(runLimits),
+		limits:   cmd.Limits.or(encodeLimits(r.limits)),
 		stdout:   cmd.Stdout,
 		progress: cmd.Progress,
 		reports:  true,
@@ -181,9 +156,9 @@ func (r *Runner) RunProbe(ctx context.Context, cmd ProbeCommand) (Usage, error) 
 	}
 	return r.run(ctx, process{
 		program: r.ffprobe,
-		args:    append([]string{"-hide_banner", "-loglevel", "error"}, cmd.Args...),
+		args:    append([]string{"-hide_banner", "-loglevel", "error"}, r.limited(cmd.Args)...),
 		sources: []string{cmd.Source},
-		limits:  cmd.Limits.or(probeLimits),
+		limits:  cmd.Limits.or(probeLimits(r.limits)),
 		stdout:  cmd.Stdout,
 	})
 }

@@ -133,7 +133,7 @@ func TestLimits(t *testing.T) {
 		{"hang", ffmpeg.Limits{Stall: 300 * time.Millisecond}, fault.Internal, "1999", "no progress"},
 		{"hang", ffmpeg.Limits{Wall: 300 * time.Millisecond}, fault.Limit, "1999", "longer than the 300ms"},
 		{"spin", ffmpeg.Limits{CPU: time.Second}, fault.Limit, "1999", "processor time"},
-		{"big file", ffmpeg.Limits{FileBytes: 1 << 20}, fault.Limit, "1050", "larger than allowed"},
+		{"big file", ffmpeg.Limits{FileBytes: 1 << 20}, fault.Limit, "1050", "became larger than"},
 		{"many files", ffmpeg.Limits{OutputBytes: 100 << 10, Stall: time.Second}, fault.Limit, "1999", "wrote more"},
 		{"exit 255", ffmpeg.Limits{}, fault.Internal, "1999", "exit status 255"},
 		{"exit 139", ffmpeg.Limits{}, fault.Internal, "1999", "signal 11"},

@@ -2,15 +2,10 @@ package ffmpeg
 
 import "sync"
 
-// Bounds of the log that is kept: how it began says why, how it ended says what
-// came of it. Together 64 KiB.
-const (
-	logHead = 16 << 10
-	logTail = 48 << 10
-)
-
 // tail is an io.Writer that keeps the beginning and the end of what is written.
 type tail struct {
+	headSize, tailSize int // bytes kept of each
+
 	mu   sync.Mutex
 	head []byte
 	ring []byte
@@ -18,23 +13,29 @@ type tail struct {
 	lost bool
 }
 
+// newTail keeps size bytes: how a log began says why, how it ended says what came of it.
+func newTail(size int) *tail {
+	size = max(size, 4096)
+	return &tail{headSize: size / 4, tailSize: size - size/4}
+}
+
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(p)
-	if room := logHead - len(t.head); room > 0 {
+	if room := t.headSize - len(t.head); room > 0 {
 		k := min(room, len(p))
 		t.head, p = append(t.head, p[:k]...), p[k:]
 	}
 	for len(p) > 0 {
-		if room := logTail - len(t.ring); room > 0 {
+		if room := t.tailSize - len(t.ring); room > 0 {
 			k := min(room, len(p))
 			t.ring, p = append(t.ring, p[:k]...), p[k:]
 			continue
 		}
 		t.lost = true
 		k := copy(t.ring[t.next:], p)
-		t.next, p = (t.next+k)%logTail, p[k:]
+		t.next, p = (t.next+k)%t.tailSize, p[k:]
 	}
 	return n, nil
 }

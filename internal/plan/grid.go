@@ -5,16 +5,15 @@ import (
 	"math"
 	"slices"
 
-	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
 // Bounds of the frame grid.
 const (
-	maxRate       = 120  // frames a second of any output: the highest that H.264 levels 5.x are made for
-	maxSourceRate = 1000 // of a source; phones record 240 and more, what claims more than this is not a film
-	minSteadyRate = 1    // slower steady sources are treated as variable
-	maxVFRRate    = 60   // of the grid that a variable source is put on; the lowest, 10, shows no frame more than 50 ms late
+	maxRate       = 120 // frames a second of any output: the highest that H.264 levels 5.x are made for
+	minSteadyRate = 1   // slower steady sources are treated as variable
+	maxVFRRate    = 60  // of the grid that a variable source is put on; the lowest, 10, shows no frame more than 50 ms late
 )
 
 // standardRates are the rates that cameras and films have, the common ones first.
@@ -105,7 +104,7 @@ func fitOf(pts []int64, base, rate media.Rational) fit {
 // frame i rounds to slot i at all; then one on which nine frames of ten follow
 // each other and the rest come after gaps. What fits none of them has no
 // constant rate: it goes on a grid near its usual one.
-func sourceGrid(v media.VideoStream, ix media.FrameIndex, w *warnings) (*grid, error) {
+func sourceGrid(v media.VideoStream, ix media.FrameIndex, limits limit.Limits, w *warnings) (*grid, error) {
 	g := &grid{base: ix.TimeBase, pts: ix.PTS}
 	if !g.base.Known() {
 		g.base = v.TimeBase
@@ -160,8 +159,8 @@ func sourceGrid(v media.VideoStream, ix media.FrameIndex, w *warnings) (*grid, e
 		return variableGrid(g, ix.LastDuration, w), nil
 	}
 	g.rate = snap(candidates[best], g.pts, g.base)
-	if g.rate.Float() > maxSourceRate {
-		return nil, fault.New(fault.Limit, CodeUnsupported, "the source has %.6g frames a second; the highest rate is %d", g.rate.Float(), maxSourceRate)
+	if g.rate.Float() > float64(limits.FrameRate) { // phones record 240 and more; what claims more than a thousand is not a film
+		return nil, limit.Exceeded(limit.FrameRate, CodeUnsupported, "the source has %.6g frames a second, more than the %d that are allowed", g.rate.Float(), limits.FrameRate)
 	}
 	g.slots = slotsAt(g.pts, g.base, g.rate)
 	g.frames = g.slots[n-1] + 1

@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"vodwright.dev/vodwright/internal/limit"
 )
 
 // groups names every object that the job will publish.
@@ -18,8 +20,8 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 				p.problems.add(path, "%v", err)
 			case clash:
 				p.problems.add(path, "%s is written by %s too: give each output a nameModifier of its own", key, by)
-			case len(taken) >= maxObjects:
-				p.problems.add(path, "the job would write more than %d objects", maxObjects)
+			case len(taken) >= int(p.in.Limits.Objects):
+				p.problems.add(path, "the job would write more than the %d objects that are allowed (%s)", p.in.Limits.Objects, limit.Objects.Hint())
 			default:
 				taken[name] = path
 				continue

@@ -8,26 +8,23 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
 // Input is all that a Plan is made from.
 type Input struct {
-	Settings Settings  // of the job, presets and template applied
-	Files    []Footage // as probed, one for each of Files(Settings)
-	JobStart time.Time // what $dt$, $d$ and $t$ stand for, everywhere
-	BaseName string    // of the first input, see BaseName; "" is taken from the settings
+	Settings Settings     // of the job, presets and template applied
+	Files    []Footage    // as probed, one for each of Files(Settings)
+	JobStart time.Time    // what $dt$, $d$ and $t$ stand for, everywhere
+	Limits   limit.Limits // what the job may take; zero fields are the defaults
+	BaseName string       // of the first input, see BaseName; "" is taken from the settings
 }
 
-// Bounds of a job. A source may claim anything; these are told before work starts.
+// Bounds of an output's sides, in pixels.
 const (
-	maxHours      = 24
-	maxGapSeconds = 3600      // between two frames of a source
-	maxWork       = 20e12     // pixels decoded and encoded: three hours of 2160p60 in six rungs
-	maxSegments   = 1_000_000 // of one output
-	maxPicture    = 8192      // pixels, either side of an output; the API's bound
-	minPicture    = 32        // the API's bound; of what follows from a source's aspect ratio too
-	maxObjects    = 4_000_000 // keys of a job
+	maxPicture = 8192 // the API's bound
+	minPicture = 32   // the API's bound; of what follows from a source's aspect ratio too
 )
 
 // SelectVideo returns the stream of an input that a job encodes: the one with the
@@ -72,7 +69,11 @@ type output struct {
 // for clippings that it does not have, Limit for what is beyond the bounds. The
 // same Input gives the same Plan.
 func New(in Input) (*Plan, error) {
+	in.Limits = in.Limits.OrDefaults()
 	p := &planner{in: in, settings: in.Settings, files: Files(in.Settings)}
+	if n, most := len(p.files), int(in.Limits.Inputs); len(in.Settings.Inputs) > most || n > 2*most {
+		return nil, limit.Exceeded(limit.Inputs, CodeSettings, "the job has %d inputs and reads %d files, more than the %d inputs that are allowed", len(in.Settings.Inputs), n, most)
+	}
 	if p.in.BaseName == "" && len(in.Settings.Inputs) > 0 {
 		p.in.BaseName = BaseName(in.Settings.Inputs[0].FileInput)
 	}
@@ -171,18 +172,18 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 	if v.Codec == "" || v.Width <= 0 || v.Height <= 0 {
 		return nil, fault.New(fault.Invalid, CodeUnsupported, "the video of the input is in a format that is not supported")
 	}
-	if v.Width > media.MaxPixels/v.Height {
-		return nil, fault.New(fault.Limit, CodeUnsupported, "the picture of %d×%d is larger than 8K", v.Width, v.Height)
+	if int64(v.Width) > int64(p.in.Limits.Pixels)/int64(v.Height) {
+		return nil, limit.Exceeded(limit.Pixels, CodeUnsupported, "the picture of %d×%d has more than the %d pixels that are allowed", v.Width, v.Height, p.in.Limits.Pixels)
 	}
 	src := &source{input: number, file: file, facts: footage.Source, video: v, index: footage.Index}
 	src.pic = sourcePicture(v, in, &p.warnings)
 	ix := &src.index
 	for i := 1; i < len(ix.PTS); i++ {
-		if gap := float64(ix.PTS[i]-ix.PTS[i-1]) * ix.TimeBase.Float(); gap > maxGapSeconds {
-			return nil, fault.New(fault.Limit, CodeUnsupported, "the source has no frame for %.0f s, after its frame %d: its timestamps are broken, or it is no film", gap, i)
+		if gap := float64(ix.PTS[i]-ix.PTS[i-1]) * ix.TimeBase.Float(); gap > p.in.Limits.Gap.Seconds() {
+			return nil, limit.Exceeded(limit.Gap, CodeUnsupported, "the source has no frame for %.0f s, after its frame %d, where %v are allowed: its timestamps are broken, or it is no film", gap, i, p.in.Limits.Gap)
 		}
 	}
-	g, err := sourceGrid(v, *ix, &p.warnings)
+	g, err := sourceGrid(v, *ix, p.in.Limits, &p.warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -391,11 +392,11 @@ func (p *planner) bound() error {
 	work := 0.0
 	for _, l := range p.ladders {
 		seconds := float64(l.frames()) / l.rate.Float()
-		if seconds > maxHours*3600 {
-			return fault.New(fault.Limit, CodeUnsupported, "the source lasts %.1f hours; the most is %d", seconds/3600, maxHours)
+		if seconds > p.in.Limits.Duration.Seconds() {
+			return limit.Exceeded(limit.Duration, CodeUnsupported, "the output would last %.1f hours, more than the %.6g that are allowed", seconds/3600, p.in.Limits.Duration.Hours())
 		}
-		if n := seconds / float64(max(l.cut.seconds, 1)); n > maxSegments {
-			return fault.New(fault.Limit, CodeSettings, "an output would have %.0f segments", n)
+		if n := seconds / float64(max(l.cut.seconds, 1)); n > float64(p.in.Limits.Segments) {
+			return limit.Exceeded(limit.Segments, CodeSettings, "an output would have %.0f segments, more than the %d that are allowed", n, p.in.Limits.Segments)
 		}
 		encoded := 0.0
 		for _, r := range l.rungs {
@@ -403,12 +404,12 @@ func (p *planner) bound() error {
 		}
 		for _, t := range l.takes {
 			decoded := float64(t.src.pic.width) * float64(t.src.pic.height)
-			work += (decoded + encoded) * float64(t.frames)
+			work += encoded*float64(t.frames) + decoded*t.read()
 		}
 	}
-	if work > maxWork {
-		return fault.New(fault.Limit, CodeUnsupported, "the job is too much work: %.3g pixels to decode and encode, the most is %.3g", work, float64(maxWork)).
-			WithHint("split the source, or ask for smaller or fewer outputs")
+	if most := float64(p.in.Limits.Work); work > most {
+		return fault.New(fault.Limit, CodeUnsupported, "the job is too much work: %.3g pixels to decode and encode, more than the %.3g that are allowed", work, most).
+			WithHint("split the source, or ask for smaller or fewer outputs; %s", limit.Work.Hint())
 	}
 	return nil
 }

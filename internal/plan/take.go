@@ -40,6 +40,12 @@ func (t *take) slot(k int64) int64 { return k - t.first + t.skip }
 // sourceAt returns the source frame that frame k of the Timeline shows.
 func (t *take) sourceAt(k int64) int { return t.grid.sourceAt(t.slot(k)) }
 
+// read returns about how many frames of the source are decoded for the take: more
+// than it shows if the source has more frames a second.
+func (t *take) read() float64 {
+	return max(1, float64(len(t.grid.pts))/float64(max(t.grid.frames, 1))) * float64(t.frames)
+}
+
 // clip is a take at its source's own rate.
 type clip struct {
 	src      *source

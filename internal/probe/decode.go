@@ -25,7 +25,7 @@ func (p *Prober) decodeHead(ctx context.Context, path string, stream media.Video
 			},
 			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
-		Limits: headLimits,
+		Limits: ffmpeg.HeadLimits(p.limits),
 		Stdout: &lineWriter{line: func(line []byte) error {
 			field, _, _ := bytes.Cut(line, []byte("|"))
 			if value, ok := bytes.CutPrefix(field, []byte("best_effort_timestamp=")); ok {
@@ -43,7 +43,7 @@ func (p *Prober) decodeHead(ctx context.Context, path string, stream media.Video
 // decodeAll decodes the whole stream as an encode would and returns the times of
 // its frames, made increasing where they are not.
 func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoStream) ([]int64, error) {
-	frames := decodedFrames{timeBase: stream.TimeBase, want: stream.TimeBase}
+	frames := decodedFrames{timeBase: stream.TimeBase, want: stream.TimeBase, most: frameLimit(p.limits.Frames)}
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
 		Args: slices.Concat(
 			[]string{"-copyts", "-skip_loop_filter", "all"},
@@ -54,7 +54,7 @@ func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoS
 				"-c:v", "wrapped_avframe", "-f", "framecrc", "pipe:1",
 			}),
 		Sources: []string{path},
-		Limits:  decodeLimits,
+		Limits:  ffmpeg.DecodeLimits(p.limits),
 		Stdout:  &lineWriter{line: frames.add},
 	})
 	if err != nil {
@@ -71,6 +71,7 @@ func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoS
 type decodedFrames struct {
 	timeBase media.Rational // of what is written
 	want     media.Rational
+	most     frameLimit
 	pts      []int64
 }
 
@@ -87,8 +88,8 @@ func (d *decodedFrames) add(line []byte) error {
 	if len(fields) < 4 || line[0] == '#' {
 		return nil
 	}
-	if len(d.pts) >= maxFrames {
-		return fault.New(fault.Limit, codeUnsupported, "the video has more than %d frames", maxFrames)
+	if err := d.most.check(len(d.pts)); err != nil {
+		return err
 	}
 	t := timestamp(bytes.TrimSpace(fields[2]))
 	if t != noPTS && d.timeBase != d.want {
@@ -130,7 +131,7 @@ func makeIncreasing(pts []int64, stream media.VideoStream) {
 // stores them as packets of their own with almost any timestamp; only the frame
 // itself says what it is (RFC 6386, section 9.1: show_frame).
 func (p *Prober) hideReferences(ctx context.Context, path string, stream media.VideoStream, list *packets) error {
-	var frames ivfReader
+	frames := ivfReader{most: frameLimit(p.limits.Frames)}
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
 		Args: slices.Concat(
 			[]string{"-copyts"}, media.InputArgs(), []string{
@@ -138,7 +139,7 @@ func (p *Prober) hideReferences(ctx context.Context, path string, stream media.V
 				"-c", "copy", "-copyinkf", "-f", "ivf", "pipe:1",
 			}),
 		Sources: []string{path},
-		Limits:  demuxLimits,
+		Limits:  ffmpeg.IndexLimits(p.limits),
 		Stdout:  &frames,
 	})
 	if err != nil {
@@ -164,6 +165,7 @@ type ivfReader struct {
 	begun  bool   // the file's own header is behind
 	first  bool   // the next byte is the first of a frame
 	skip   int64  // bytes left of a frame, the first included
+	most   frameLimit
 }
 
 func (r *ivfReader) Write(p []byte) (int, error) {
@@ -187,8 +189,8 @@ func (r *ivfReader) Write(p []byte) (int, error) {
 			continue
 		}
 		if r.begun {
-			if len(r.shown) >= maxFrames {
-				return 0, fault.New(fault.Limit, codeUnsupported, "the video has more than %d frames", maxFrames)
+			if err := r.most.check(len(r.shown)); err != nil {
+				return 0, err
 			}
 			r.skip = int64(binary.LittleEndian.Uint32(r.header))
 			if r.first = r.skip > 0; !r.first {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
@@ -70,13 +71,13 @@ type streamDescription struct {
 	} `json:"side_data_list"`
 }
 
-func parseDescription(data []byte) (media.Source, error) {
+func parseDescription(data []byte, limits limit.Limits) (media.Source, error) {
 	var d description
 	if err := json.Unmarshal(data, &d); err != nil {
 		return media.Source{}, fault.New(fault.Internal, "1999", "read ffprobe's description: %w", err)
 	}
-	if len(d.Streams) > media.MaxStreams {
-		return media.Source{}, fault.New(fault.Limit, codeUnsupported, "the input has %d streams, more than the %d that are supported", len(d.Streams), media.MaxStreams)
+	if len(d.Streams) > int(limits.Streams) {
+		return media.Source{}, limit.Exceeded(limit.Streams, codeUnsupported, "the input has %d streams, more than the %d that are allowed", len(d.Streams), limits.Streams)
 	}
 	for _, p := range d.Packets {
 		for _, s := range p.SideData {
@@ -100,8 +101,8 @@ func parseDescription(data []byte) (media.Source, error) {
 		case s.Tag == "encv" || s.Tag == "enca":
 			return media.Source{}, fault.New(fault.Invalid, codeEncrypted, "the input is encrypted")
 		case s.Type == "video" && s.Disposition.AttachedPic == 0 && s.Width > 0 && s.Height > 0:
-			if int64(s.Width)*int64(s.Height) > media.MaxPixels {
-				return media.Source{}, fault.New(fault.Limit, codeUnsupported, "the picture of %dx%d is larger than 8K", s.Width, s.Height)
+			if err := checkPicture(s.Width, s.Height, limits); err != nil {
+				return media.Source{}, err
 			}
 			source.Video = append(source.Video, s.video(d.Format.Name))
 			continue
@@ -125,6 +126,17 @@ func parseDescription(data []byte) (media.Source, error) {
 		return media.Source{}, fault.New(fault.Invalid, codeUnsupported, "the input has no video and no audio")
 	}
 	return source, nil
+}
+
+// checkPicture refuses a picture that is too large.
+func checkPicture(width, height int, limits limit.Limits) error {
+	if pixels := int64(width) * int64(height); pixels > int64(limits.Pixels) {
+		return limit.Exceeded(limit.Pixels, codeUnsupported, "the picture of %dx%d has %d pixels, more than the %d that are allowed", width, height, pixels, limits.Pixels)
+	}
+	if side := int64(max(width, height)); side > int64(limits.Side) {
+		return limit.Exceeded(limit.Side, codeUnsupported, "the picture of %dx%d has a side longer than the %d pixels that are allowed", width, height, limits.Side)
+	}
+	return nil
 }
 
 func (s *streamDescription) video(format string) media.VideoStream {

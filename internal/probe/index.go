@@ -3,21 +3,18 @@ package probe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// Bounds of a timeline that somebody will encode frame by frame. A 23 KB file can
-// claim ten hours between two frames.
+// A timeline that somebody will encode frame by frame is bounded: a 23 KB file can
+// claim ten hours between two frames. Beyond sparseSpan it must be dense, too.
 const (
-	maxSpan    = 24 * time.Hour
-	maxGap     = 10 * time.Minute
-	maxRate    = 1000 // frames a second, on average
 	sparseSpan = 10 * time.Minute
 	sparseMean = 10 * time.Second // mean time between frames beyond sparseSpan
 )
@@ -81,7 +78,7 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 		}
 	}
 	if index.Problem != "" {
-		if err := checkBounds(index); err != nil { // before hours are spent on it
+		if err := checkBounds(index, p.limits); err != nil { // before hours are spent on it
 			return media.FrameIndex{}, err
 		}
 		if index.PTS, err = p.decodeAll(ctx, path, stream); err != nil {
@@ -93,7 +90,7 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 	if len(index.Keys) == 0 && index.Problem == "" {
 		index.Problem = problemNoKeys
 	}
-	return index, checkBounds(index)
+	return index, checkBounds(index, p.limits)
 }
 
 // doubtful says whether a decoder may make other frames of the beginning than the
@@ -155,29 +152,27 @@ func (p *Prober) checkHead(ctx context.Context, path string, stream media.VideoS
 }
 
 // checkBounds refuses a timeline that would take more than it is worth to encode.
-func checkBounds(index media.FrameIndex) error {
+func checkBounds(index media.FrameIndex, limits limit.Limits) error {
 	if len(index.PTS) < 2 {
 		return nil
 	}
 	tb := index.TimeBase
 	span := tb.Duration(index.PTS[len(index.PTS)-1] - index.PTS[0])
 	frames := time.Duration(len(index.PTS))
-	limit := func(format string, args ...any) error {
-		return fault.New(fault.Limit, codeUnsupported, "the video %s", fmt.Sprintf(format, args...))
+	if span > limits.Duration {
+		return limit.Exceeded(limit.Duration, codeUnsupported, "the video lasts %v, longer than the %v that are allowed", span.Round(time.Second), limits.Duration)
 	}
-	if span > maxSpan {
-		return limit("lasts %v, longer than the %v that are supported", span.Round(time.Second), maxSpan)
-	}
-	if frames > 100 && span < frames*time.Second/maxRate {
-		return limit("has more than %d frames a second", maxRate)
+	if rate := float64(frames-1) / span.Seconds(); frames > 100 && rate > 1.001*float64(limits.FrameRate) {
+		return limit.Exceeded(limit.FrameRate, codeUnsupported, "the video has %.6g frames a second, more than the %d that are allowed", rate, limits.FrameRate)
 	}
 	for i := 1; i < len(index.PTS); i++ {
-		if gap := tb.Duration(index.PTS[i] - index.PTS[i-1]); gap > maxGap {
-			return limit("has a gap of %v after %v", gap.Round(time.Second), tb.Duration(index.PTS[i-1]-index.PTS[0]).Round(time.Second))
+		if gap := tb.Duration(index.PTS[i] - index.PTS[i-1]); gap > limits.Gap {
+			return limit.Exceeded(limit.Gap, codeUnsupported, "the video has a gap of %v after %v, longer than the %v that are allowed",
+				gap.Round(time.Second), tb.Duration(index.PTS[i-1]-index.PTS[0]).Round(time.Second), limits.Gap)
 		}
 	}
 	if span > sparseSpan && span/frames > sparseMean {
-		return limit("has only %d frames in %v", frames, span.Round(time.Second))
+		return fault.New(fault.Limit, codeUnsupported, "the video has only %d frames in %v: it is no film", frames, span.Round(time.Second))
 	}
 	return nil
 }

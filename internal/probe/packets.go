@@ -7,13 +7,21 @@ import (
 	"slices"
 	"strconv"
 
-	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// maxFrames bounds an index: 24 hours of 60 frames a second, 41 MB.
-const maxFrames = 24 * 3600 * 60
+// frameLimit bounds an index, 8 bytes a frame; 0 does not.
+type frameLimit int
+
+// check refuses one more frame than the limit.
+func (l frameLimit) check(have int) error {
+	if l > 0 && have >= int(l) {
+		return limit.Exceeded(limit.Frames, codeUnsupported, "the video has more than the %d frames that are allowed", int(l))
+	}
+	return nil
+}
 
 // noPTS marks a packet without a presentation timestamp.
 const noPTS = math.MinInt64
@@ -37,11 +45,12 @@ type packets struct {
 	field        int64 // ticks below which a packet is a field, or 0
 	maxPTS       int64
 	lastDTS      int64
+	most         frameLimit
 }
 
 // readPackets demuxes the whole file once.
 func (p *Prober) readPackets(ctx context.Context, path string, stream media.VideoStream) (*packets, error) {
-	list := &packets{maxPTS: noPTS, lastDTS: noPTS}
+	list := &packets{maxPTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
 	if stream.Interlaced != "" && stream.AverageRate.Known() {
 		// Less than two thirds of a frame is one field.
 		list.field = media.Rescale(2, stream.AverageRate.Inverse(), stream.TimeBase) / 3
@@ -51,7 +60,7 @@ func (p *Prober) readPackets(ctx context.Context, path string, stream media.Vide
 			[]string{"-select_streams", strconv.Itoa(stream.Index), "-show_entries", "packet=pts,dts,duration,flags:format=format_name", "-of", "compact=p=0"},
 			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
-		Limits: demuxLimits,
+		Limits: ffmpeg.IndexLimits(p.limits),
 		Stdout: &lineWriter{line: list.add},
 	})
 	return list, err
@@ -85,8 +94,8 @@ func (l *packets) add(line []byte) error {
 	if !found {
 		return nil
 	}
-	if len(l.pts) >= maxFrames {
-		return fault.New(fault.Limit, codeUnsupported, "the video has more than %d frames", maxFrames)
+	if err := l.most.check(len(l.pts)); err != nil {
+		return err
 	}
 	if dts != noPTS {
 		l.backwards = l.backwards || l.lastDTS != noPTS && dts < l.lastDTS

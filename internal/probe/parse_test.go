@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
@@ -14,7 +15,7 @@ func TestDescriptionIsBounded(t *testing.T) {
 	got, err := parseDescription([]byte(`{"format":{"format_name":"mov,mp4","duration":"9223372036854775808.5"},"streams":[
 		{"index":0,"codec_name":"h264","codec_type":"video","codec_tag_string":"[0][0][0][0]","width":320,"height":180,"time_base":"0/0",
 		 "bit_rate":"-5","tags":{"language":"<script>"},"side_data_list":[{"rotation":-9223372036854775808}]},
-		{"index":1,"codec_name":"aac","codec_type":"audio","sample_rate":"48000","channels":6,"tags":{"language":"en-US"}}]}`))
+		{"index":1,"codec_name":"aac","codec_type":"audio","sample_rate":"48000","channels":6,"tags":{"language":"en-US"}}]}`), limit.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func FuzzPackets(f *testing.F) {
 func FuzzDescription(f *testing.F) {
 	f.Add([]byte(`{"streams":[{"codec_type":"video","codec_name":"h264","width":1,"height":1,"field_order":"tt"}],"packets":[{}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := parseDescription(data)
+		s, err := parseDescription(data, limit.Default())
 		if err == nil && len(s.Video)+len(s.Audio) == 0 {
 			t.Errorf("%+v without a stream", s)
 		}

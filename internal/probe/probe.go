@@ -4,8 +4,8 @@
 //
 // The file is hostile until proven otherwise. Everything is read by processes of
 // the ffmpeg room, in the sandbox, and parsed as a stream; what a container claims
-// is bounded before anything is allocated for it. The package touches the file's
-// path only to hand it on and to learn its size.
+// is bounded before anything is allocated for it. The package touches the file
+// itself only to learn its size, and whether a transport stream is scrambled.
 package probe
 
 import (
@@ -13,10 +13,10 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
@@ -33,18 +33,18 @@ const (
 type Runner interface {
 	Run(ctx context.Context, cmd ffmpeg.Command) (ffmpeg.Usage, error)
 	RunProbe(ctx context.Context, cmd ffmpeg.ProbeCommand) (ffmpeg.Usage, error)
+	Limits() limit.Limits // what sources are held to
 }
 
 // Prober finds out what files are. It is safe for concurrent use.
 type Prober struct {
 	runner Runner
+	limits limit.Limits
 }
 
-// New returns a Prober whose processes runner starts.
-func New(runner Runner) *Prober { return &Prober{runner: runner} }
-
-// maxDescription bounds ffprobe's description of a file: 64 streams of about a kilobyte.
-const maxDescription = 4 << 20
+// New returns a Prober whose processes runner starts, and which holds sources to
+// the limits of runner.
+func New(runner Runner) *Prober { return &Prober{runner: runner, limits: runner.Limits()} }
 
 // described are the facts that ffprobe is asked for. The packets are read only to
 // see whether they are encrypted.
@@ -68,7 +68,10 @@ func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
 	if info.Mode().IsRegular() && info.Size() == 0 {
 		return media.Source{}, fault.New(fault.Invalid, codeOpen, "the input is empty")
 	}
-	var out boundedBuffer
+	if info.Size() > int64(p.limits.SourceBytes) {
+		return media.Source{}, limit.Exceeded(limit.SourceBytes, codeUnsupported, "the input has %d bytes, more than the %d that are allowed", info.Size(), int64(p.limits.SourceBytes))
+	}
+	out := boundedBuffer{most: int(p.limits.Description)}
 	_, err = p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
 		Args: slices.Concat(
 			[]string{"-show_entries", described, "-read_intervals", "%+#8", "-of", "json=c=1"},
@@ -79,20 +82,28 @@ func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
 	if err != nil {
 		return media.Source{}, err
 	}
-	source, err := parseDescription(out.data)
+	source, err := parseDescription(out.data, p.limits)
 	if err != nil {
 		return media.Source{}, err
 	}
 	source.Size = info.Size()
+	if source.Format == "mpegts" {
+		if err := checkScrambling(path); err != nil {
+			return media.Source{}, err
+		}
+	}
 	return source, nil
 }
 
-// boundedBuffer is an io.Writer that refuses more than maxDescription.
-type boundedBuffer struct{ data []byte }
+// boundedBuffer is an io.Writer that refuses more than most bytes.
+type boundedBuffer struct {
+	data []byte
+	most int
+}
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if len(b.data)+len(p) > maxDescription {
-		return 0, fault.New(fault.Limit, codeUnsupported, "the input's description is too long")
+	if len(b.data)+len(p) > b.most {
+		return 0, limit.Exceeded(limit.Description, codeUnsupported, "the input's description has more than the %d bytes that are allowed", b.most)
 	}
 	b.data = append(b.data, p...)
 	return len(p), nil
@@ -130,11 +141,3 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		p = p[at+1:]
 	}
 }
-
-// Limits of the processes that read a whole file. Demuxing is bounded by the
-// disk, decoding by the processor; an 8K picture buffer is most of the memory.
-var (
-	demuxLimits  = ffmpeg.Limits{MemoryBytes: 2 << 30, CPU: 30 * time.Minute, Wall: time.Hour}
-	headLimits   = ffmpeg.Limits{MemoryBytes: 3 << 30, CPU: 5 * time.Minute, Wall: 10 * time.Minute}
-	decodeLimits = ffmpeg.Limits{MemoryBytes: 6 << 30, CPU: 12 * time.Hour, Wall: 6 * time.Hour, FileBytes: 1, OutputBytes: 1}
-)

@@ -158,7 +158,7 @@ func TestProbeRefuses(t *testing.T) {
 		{"cut in the index", write(read(t, clip)[:200]), fault.Invalid, "1010", "moov"},
 		{"encrypted", generate(t, "-i", clip, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", strings.Repeat("76", 16), "-encryption_kid", strings.Repeat("a7", 16), "e.mp4"), fault.Invalid, "1091", "encrypted"},
 		{"many streams", generate(t, append(many, "-c:a", "pcm_s16le", "a.mkv")...), fault.Limit, "1030", "too many streams"},
-		{"larger than 8K", generate(t, "-f", "lavfi", "-i", "color=s=8704x8704:r=1", "-frames:v", "1", "-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "a.mp4"), fault.Limit, "1030", "larger than 8K"},
+		{"larger than 8K", generate(t, "-f", "lavfi", "-i", "color=s=8704x8704:r=1", "-frames:v", "1", "-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "a.mp4"), fault.Limit, "1030", "larger than allowed"},
 		{"not there", filepath.Join(t.TempDir(), "none"), fault.NotFound, "1056", ""},
 		{"a folder", t.TempDir(), fault.Invalid, "1056", "not a file"},
 	} {

@@ -11,6 +11,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/plan"
 )
 
@@ -38,11 +39,14 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 		return job.Result{}, err
 	}
 	files := plan.Files(settings)
+	if most := int(w.cfg.FFmpeg.Limits().Inputs); len(files) > 2*most { // before anything is fetched
+		return job.Result{}, limit.Exceeded(limit.Inputs, "1040", "the job reads %d files, more than twice the %d inputs that are allowed", len(files), most)
+	}
 	footage, err := w.lookAll(ctx, task.Job, files, objects, report)
 	if err != nil {
 		return job.Result{}, err
 	}
-	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started})
+	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started, Limits: w.cfg.FFmpeg.Limits()})
 	if err != nil {
 		return job.Result{}, err
 	}

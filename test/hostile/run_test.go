@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -92,6 +93,20 @@ func (b *bucket) Publish(_ context.Context, up worker.Upload) error {
 	to := filepath.Join(b.dir, fmt.Sprintf("%06d", len(b.keys)))
 	b.keys[up.Key] = to
 	return os.Rename(up.File, to)
+}
+
+func (b *bucket) Open(_ context.Context, _, key string) (io.ReadCloser, int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	file, err := os.Open(b.keys[key])
+	if err != nil {
+		return nil, 0, fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
 }
 
 func (b *bucket) Withdraw(_ context.Context, _, _, key string) error {
