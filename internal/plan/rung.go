@@ -19,7 +19,7 @@ type rung struct {
 	rate    rateControl
 	gop     int64 // frames between keyframes at most; 0 until the Timeline is known
 	profile string
-	level   string // "" lets the encoder choose
+	level   string // "" is the lowest that holds
 	options string // x264-params: what the tuning level and the job's own words add
 }
 
@@ -268,9 +268,11 @@ func (rc rateControl) vbv(seconds float64, several, last bool) (rate, buffer int
 func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 	several := len(l.chunks) > 1
 	args := []string{"-c:v", "libx264", "-preset", "medium", "-profile:v", r.profile, "-threads", strconv.Itoa(l.encoderThreads(c))}
-	if r.level != "" {
-		args = append(args, "-level:v", r.level)
+	level := r.level
+	if level == "" {
+		level = levelOf(r.width, r.height, l.rate, keptPictures(r.options), r.profile == "high", r.rate.max, r.rate.buffer)
 	}
+	args = append(args, "-level:v", level)
 	if r.rate.crf != "" {
 		args = append(args, "-crf", r.rate.crf)
 	} else {
