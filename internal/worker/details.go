@@ -10,6 +10,7 @@ import (
 type Details struct {
 	Inputs             []InputDetails `json:"inputs,omitempty"`
 	OutputGroupDetails []GroupDetails `json:"outputGroupDetails,omitempty"`
+	Receipt            *Receipt       `json:"receipt,omitempty"` // ours
 }
 
 // InputDetails is one input of a job, in the order of first mention.

@@ -132,6 +132,9 @@ func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, files []i
 	if err := check(try); err != nil {
 		return err
 	}
+	if err := seal(try); err != nil {
+		return err
+	}
 	w.cfg.Logger.DebugContext(ctx, "encoded", "job", task.Job, "task", task.Name, "cpu", usage.CPU, "wall", usage.Wall)
 	return w.keep(try, task.Job, task.Name)
 }

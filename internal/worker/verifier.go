@@ -1,9 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -43,16 +46,83 @@ type verifier struct {
 	written contents
 	steps   *stepper
 
-	mu   sync.Mutex
-	read map[objectName]bool
+	mu      sync.Mutex
+	read    map[objectName]bool
+	receipt Receipt
 }
 
 // all reads everything back.
 //
 // Errors: a *mismatch; what is no statement about the objects as it is.
-func (v *verifier) all(ctx context.Context) error {
+func (v *verifier) all(ctx context.Context) (*Receipt, error) {
 	v.read = map[objectName]bool{}
-	return v.rest(ctx)
+	v.receipt = Receipt{Depth: v.w.cfg.Verify}
+	for i, group := range v.plan.Groups {
+		if err := v.outputs(ctx, i, group); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.rest(ctx); err != nil {
+		return nil, err
+	}
+	v.receipt.Objects = len(v.written)
+	for _, c := range v.written {
+		v.receipt.Bytes += c.Size
+	}
+	slices.SortFunc(v.receipt.Outputs, func(a, b OutputReceipt) int {
+		return cmp.Or(cmp.Compare(a.OutputGroup, b.OutputGroup), cmp.Compare(a.Output, b.Output))
+	})
+	return &v.receipt, nil
+}
+
+// outputs reads the outputs of a group, as many at once as there are slots.
+func (v *verifier) outputs(ctx context.Context, number int, group plan.OutputGroup) error {
+	if group.HLS != nil {
+		return v.hls(ctx, number, group)
+	}
+	pool, pctx := errgroup.WithContext(ctx)
+	for i, o := range group.Outputs {
+		pool.Go(func() error {
+			release, err := v.acquire(pctx)
+			if err != nil {
+				return err
+			}
+			defer release()
+			if o.Capture >= 0 {
+				return v.captures(pctx, number, i, group.Bucket, o)
+			}
+			return v.movie(pctx, number, i, objectName{group.Bucket, o.Key}, o)
+		})
+	}
+	return pool.Wait()
+}
+
+// acquire waits for the right to read an output.
+func (v *verifier) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case v.w.decoders <- struct{}{}:
+		return func() { <-v.w.decoders }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// add keeps the receipt of one output.
+func (v *verifier) add(r OutputReceipt) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.receipt.Outputs = append(v.receipt.Outputs, r)
+}
+
+// wrong is a mismatch of one object.
+func (v *verifier) wrong(name objectName, expected, found string, args ...any) error {
+	return &mismatch{object: uri(name.Bucket, name.Key), expected: expected, found: fmt.Sprintf(found, args...)}
+}
+
+// isMismatch reports whether err is a statement about what was published.
+func isMismatch(err error) bool {
+	var m *mismatch
+	return errors.As(err, &m)
 }
 
 // rest reads the objects that nothing else read.
@@ -82,23 +152,20 @@ func (v *verifier) rest(ctx context.Context) error {
 // object reads a whole object through use, which stops where it likes, and holds
 // it against what was written.
 func (v *verifier) object(ctx context.Context, name objectName, use func(io.Reader) error) error {
-	wrong := func(expected, found string, args ...any) error {
-		return &mismatch{object: uri(name.Bucket, name.Key), expected: expected, found: fmt.Sprintf(found, args...), output: [2]int{-1, -1}}
-	}
 	want, planned := v.written[name]
 	if !planned {
-		return wrong("nothing that leads there", "a URI of an object that this job did not write")
+		return v.wrong(name, "nothing that leads there", "a URI of an object that this job did not write")
 	}
 	r, size, err := v.w.cfg.Objects.Open(ctx, name.Bucket, name.Key)
 	if fault.Is(err, fault.NotFound) {
-		return wrong("the object", "none")
+		return v.wrong(name, "the object", "none")
 	}
 	if err != nil {
 		return fmt.Errorf("open %s: %w", uri(name.Bucket, name.Key), err)
 	}
 	defer r.Close()
 	if size != want.Size {
-		return wrong(fmt.Sprintf("%d bytes", want.Size), "%d", size)
+		return v.wrong(name, fmt.Sprintf("%d bytes", want.Size), "%d", size)
 	}
 	got := &summer{w: io.Discard}
 	tee := io.TeeReader(r, got)
@@ -109,10 +176,10 @@ func (v *verifier) object(ctx context.Context, name objectName, use func(io.Read
 		return fmt.Errorf("read %s: %w", uri(name.Bucket, name.Key), err)
 	}
 	if got.content.Size != want.Size {
-		return wrong(fmt.Sprintf("%d bytes", want.Size), "%d", got.content.Size)
+		return v.wrong(name, fmt.Sprintf("%d bytes", want.Size), "%d", got.content.Size)
 	}
 	if got.content.Sum != want.Sum {
-		return wrong("the bytes that were written", "others (CRC-32C %08x, not %08x)", got.content.Sum, want.Sum)
+		return v.wrong(name, "the bytes that were written", "others (CRC-32C %08x, not %08x)", got.content.Sum, want.Sum)
 	}
 	v.mu.Lock()
 	v.read[name] = true

@@ -46,7 +46,7 @@ const verifyTries = 2
 type mismatch struct {
 	object          string // s3:// URI
 	expected, found string
-	output          [2]int // output group and output that it belongs to; -1 is none or all
+	undecodable     bool // what was encoded may be damaged, not only what was published
 }
 
 func (m *mismatch) Error() string {
@@ -59,15 +59,21 @@ func (m *mismatch) Error() string {
 func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report func(job.Progress),
 	pack func(context.Context, job.Task, *probed, func(job.Progress)) (Details, contents, error),
 ) (job.Result, error) {
+	// Made, published, read: a second try repeats it and stands still at the end.
 	steps := &stepper{report: report, total: 3 * int64(countFiles(&p.Plan))}
 	for try := 1; ; try++ {
+		if err := w.mend(ctx, task, p, nil, steps); err != nil {
+			return job.Result{}, err
+		}
 		details, written, err := pack(ctx, task, p, func(job.Progress) { steps.step() })
 		if err != nil {
 			return job.Result{}, err
 		}
 		v := &verifier{w: w, plan: &p.Plan, written: written, steps: steps}
-		err = v.all(ctx)
+		receipt, err := v.all(ctx)
 		if err == nil {
+			receipt.Tries = try
+			details.Receipt = receipt
 			doc, err := json.Marshal(details)
 			if err != nil {
 				return job.Result{}, fmt.Errorf("encode details: %w", err)
@@ -76,6 +82,9 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report 
 		}
 		var wrong *mismatch
 		if !errors.As(err, &wrong) {
+			if ctx.Err() != nil {
+				return job.Result{}, context.Cause(ctx)
+			}
 			return job.Result{}, fmt.Errorf("read back what was published: %w", err)
 		}
 		w.cfg.Logger.WarnContext(ctx, "published output is not right", "job", task.Job, "try", try, "err", wrong)
@@ -87,7 +96,9 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report 
 		if err := w.withdraw(ctx, task.Job); err != nil {
 			return job.Result{}, err
 		}
-		steps.total *= 2
+		if err := w.mend(ctx, task, p, wrong, steps); err != nil {
+			return job.Result{}, err
+		}
 	}
 }
 

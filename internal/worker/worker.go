@@ -76,12 +76,15 @@ type Config struct {
 	Objects Objects      // with the rights of the house: to withdraw, to read back what was published, and for all where there are no Roles
 	Roles   Roles        // nil where jobs have no roles: without a server
 	Slots   int          // how many tasks the caller runs at once; finish packs with as many goroutines
+	Verify  Depth        // how much of what was published is decoded; "" is VerifyFull
 	Logger  *slog.Logger // nil discards
 }
 
 // Worker implements job.Runner. It is safe for concurrent use.
 type Worker struct {
 	cfg Config
+
+	decoders chan struct{} // held by who reads an output back: Slots at once, of all jobs
 
 	mu     sync.Mutex
 	probed map[string]*probed // by job: what later tasks need, read once
@@ -92,7 +95,10 @@ func New(cfg Config) *Worker {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Worker{cfg: cfg, probed: map[string]*probed{}}
+	if cfg.Verify == "" {
+		cfg.Verify = VerifyFull
+	}
+	return &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}}
 }
 
 // probed is the Output of the probe task: all that later tasks know of the job.

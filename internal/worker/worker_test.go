@@ -26,7 +26,8 @@ import (
 // folder implements Objects over a folder, and remembers the order of publishing.
 type folder struct {
 	source, root string
-	failAt       int // the publication that fails, from 1; 0 is none
+	failAt       int   // the publication that fails, from 1; 0 is none
+	openErr      error // of reading anything
 
 	mu    sync.Mutex
 	order []string
@@ -63,6 +64,9 @@ func (f *folder) Publish(_ context.Context, up Upload) error {
 }
 
 func (f *folder) Open(_ context.Context, _, key string) (io.ReadCloser, int64, error) {
+	if f.openErr != nil {
+		return nil, 0, f.openErr
+	}
 	file, err := os.Open(filepath.Join(f.root, filepath.FromSlash(key)))
 	if err != nil {
 		return nil, 0, fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
@@ -80,7 +84,10 @@ func (f *folder) Withdraw(_ context.Context, job, _, key string) error {
 	if f.owner[key] != job {
 		return nil
 	}
-	return os.Remove(filepath.Join(f.root, filepath.FromSlash(key)))
+	if err := os.Remove(filepath.Join(f.root, filepath.FromSlash(key))); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func newWorker(t *testing.T, f *folder) *Worker {

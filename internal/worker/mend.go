@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/job"
+)
+
+// sumsFile lists, in the folder of a finished encode, the checksums of its files.
+const sumsFile = "sums.json"
+
+// seal writes down what the files of an encode hold, before they are kept.
+func seal(dir string) error {
+	sums, err := sumFiles(dir)
+	if err != nil {
+		return err
+	}
+	doc, err := json.Marshal(sums)
+	if err != nil {
+		return err
+	}
+	return diskFault(os.WriteFile(filepath.Join(dir, sumsFile), doc, 0o600))
+}
+
+// sealed reports whether the files of an encode hold what was written down.
+func sealed(dir string) bool {
+	doc, err := os.ReadFile(filepath.Join(dir, sumsFile))
+	if err != nil {
+		return false
+	}
+	var want map[string]content
+	if err := json.Unmarshal(doc, &want); err != nil {
+		return false
+	}
+	got, err := sumFiles(dir)
+	if err != nil || len(got) != len(want) {
+		return false
+	}
+	for name, c := range want {
+		if got[name] != c {
+			return false
+		}
+	}
+	return true
+}
+
+// sumFiles reads every file of a folder.
+func sumFiles(dir string) (map[string]content, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]content{}
+	for _, e := range entries {
+		if e.Name() == sumsFile {
+			continue
+		}
+		f, err := os.Open(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		sum := &summer{w: io.Discard}
+		_, err = io.Copy(sum, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("read %s: %w", e.Name(), err)
+		}
+		sums[e.Name()] = sum.content
+	}
+	return sums, nil
+}
+
+// mend makes again what a job's encodes left behind and is no longer what they
+// wrote: a file that has changed on the disk or is gone. After a mismatch that
+// says that something does not decode, what does not decode is made again too.
+func (w *Worker) mend(ctx context.Context, task job.Task, p *probed, wrong *mismatch, steps *stepper) error {
+	for _, stage := range stages(task.Job, &p.Plan) {
+		for _, encode := range stage {
+			var again func(context.Context, job.Task, *probed, func(job.Progress)) (job.Result, error)
+			switch kind, _, _ := strings.Cut(encode.Name, "/"); kind {
+			case "chunk":
+				again = w.chunk
+			case "audio":
+				again = w.audio
+			default:
+				continue
+			}
+			dir := w.taskFolder(task.Job, encode.Name)
+			good := sealed(dir)
+			if good && wrong != nil && wrong.undecodable {
+				err := w.decodes(ctx, dir, steps)
+				if err != nil && !undecodable(err) {
+					return err
+				}
+				good = err == nil
+			}
+			if good {
+				continue
+			}
+			w.cfg.Logger.WarnContext(ctx, "an encode's files are damaged: made again", "job", task.Job, "task", encode.Name)
+			if err := os.RemoveAll(dir); err != nil {
+				return diskFault(err)
+			}
+			if _, err := again(ctx, encode, p, func(job.Progress) { steps.beat() }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// decodes decodes every media file of an encode.
+func (w *Worker) decodes(ctx context.Context, dir string, steps *stepper) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		if filepath.Ext(file) != ".mp4" {
+			continue
+		}
+		_, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{
+			Args: decodeArgs("file:"+ffmpeg.SourcePath(0), VerifyFull), Sources: []string{file}, Progress: func(ffmpeg.Progress) { steps.beat() },
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"slices"
+
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// captures reads the JPEGs of a capture output: each decodes, and all are of one size.
+func (v *verifier) captures(ctx context.Context, group, output int, bucket string, o plan.Output) error {
+	receipt := OutputReceipt{OutputGroup: group, Output: output, URI: uri(bucket, o.Key), Captures: len(o.Captures), Checks: []string{"objects", "decoded", "size"}}
+	var width, height int
+	for _, key := range o.Captures {
+		name := objectName{bucket, key}
+		err := v.object(ctx, name, func(r io.Reader) error {
+			picture, err := jpeg.Decode(r)
+			if err != nil {
+				var format jpeg.FormatError
+				if errors.As(err, &format) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+					return v.undecodable(name, "a JPEG", err)
+				}
+				return err
+			}
+			size := picture.Bounds().Size()
+			if width == 0 {
+				width, height = size.X, size.Y
+			}
+			if size.X != width || size.Y != height {
+				return v.wrong(name, fmt.Sprintf("%d×%d as in the others", width, height), "%d×%d", size.X, size.Y)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		receipt.Bytes += v.written[name].Size
+	}
+	v.add(receipt)
+	return nil
+}
+
+// undecodable is a mismatch that may come from the encode.
+func (v *verifier) undecodable(name objectName, expected string, found error) error {
+	return &mismatch{object: uri(name.Bucket, name.Key), expected: expected, found: fmt.Sprint(found), undecodable: true}
+}
+
+// movie reads a progressive-download MP4: its index in front, every sample in its
+// media, pictures on the frame grid, sound without a hole, all of it decodes.
+func (v *verifier) movie(ctx context.Context, group, output int, name objectName, o plan.Output) error {
+	var file mp4.StreamReader
+	var frames int64
+	d := v.decode(ctx)
+	err := v.object(ctx, name, func(r io.Reader) error {
+		_, err := file.Read(io.TeeReader(r, d))
+		return err
+	})
+	if undecodable(err) && !isMismatch(err) {
+		err = v.wrong(name, "an MP4 file", "%v", err)
+	}
+	frames, err = d.end(err)
+	if undecodable(err) && !isMismatch(err) || errors.Is(err, errEnded) {
+		return v.undecodable(name, "a file that decodes", err)
+	}
+	if err != nil {
+		return err
+	}
+	index, first := slices.Index(file.Boxes, "moov"), slices.Index(file.Boxes, "mdat")
+	if file.Boxes[0] != "ftyp" || index > first {
+		return v.wrong(name, "the index before the media", "boxes %v", file.Boxes)
+	}
+	receipt := OutputReceipt{OutputGroup: group, Output: output, URI: uri(name.Bucket, name.Key), Bytes: v.written[name].Size, Checks: []string{"objects", "index"}}
+	for _, t := range file.Tracks() {
+		switch {
+		case t.Kind == mp4.Video264 && receipt.Video == nil:
+			if o.Rung < 0 {
+				return v.wrong(name, "no video", "a track of it")
+			}
+			if receipt.Video, err = v.movieVideo(name, o, t); err != nil {
+				return err
+			}
+			if err := v.decoded(name, receipt.Video, d, frames); err != nil {
+				return err
+			}
+			receipt.Checks = append(receipt.Checks, "keyframes", "frames")
+		case t.Kind == mp4.AudioAAC:
+			track, err := v.movieSound(name, o, t)
+			if err != nil {
+				return err
+			}
+			if receipt.Audio == nil {
+				receipt.Audio = track
+				receipt.Checks = append(receipt.Checks, "sound")
+			}
+		}
+	}
+	if o.Rung >= 0 && receipt.Video == nil || len(o.Audios) > 0 && receipt.Audio == nil {
+		return v.wrong(name, "the tracks of the output", "%d others", len(file.Tracks()))
+	}
+	if o.Rung >= 0 {
+		receipt.DurationInMs = v.plan.Ladders[o.Ladder].Timeline.Duration().Milliseconds()
+	} else if a := receipt.Audio; a != nil {
+		receipt.DurationInMs = a.Frames * mp4.FrameSamples * 1000 / int64(a.SampleRate)
+	}
+	if receipt.DurationInMs > 0 {
+		receipt.AverageBPS = receipt.Bytes * 8 * 1000 / receipt.DurationInMs
+	}
+	if d != nil {
+		receipt.Checks = append(receipt.Checks, "decoded")
+	}
+	v.add(receipt)
+	return nil
+}
+
+func (v *verifier) movieVideo(name objectName, o plan.Output, t *mp4.Track) (*VideoReceipt, error) {
+	ladder := v.plan.Ladders[o.Ladder]
+	r := &reel{rung: ladder.Rungs[o.Rung], rate: ladder.Timeline.FrameRate, tick: media.R(1, t.Timescale)}
+	shots := make([]shot, len(t.Samples))
+	for i, s := range t.Samples {
+		shots[i] = shot{shown: s.PTS - t.MediaStart, key: s.Key, bytes: int64(s.Size)}
+	}
+	start, expected, found := r.segment(shots, ladder.Timeline.Frames)
+	if found != "" {
+		return nil, v.wrong(name, expected, "%s", found)
+	}
+	if start != 0 {
+		return nil, v.wrong(name, "the first picture at 0", "it %d ticks later", start)
+	}
+	out := r.receipt(t.SPS[0])
+	if out.Width != r.rung.Width || out.Height != r.rung.Height || t.Width != out.Width || t.Height != out.Height {
+		return nil, v.wrong(name, fmt.Sprintf("pictures of %d×%d", r.rung.Width, r.rung.Height), "%d×%d, said to be %d×%d", out.Width, out.Height, t.Width, t.Height)
+	}
+	return out, nil
+}
+
+func (v *verifier) movieSound(name objectName, o plan.Output, t *mp4.Track) (*AudioReceipt, error) {
+	track := &sound{tick: media.R(1, t.Timescale)}
+	for _, s := range t.Samples {
+		if expected, found := track.add(s.PTS-t.MediaStart, 1, t.SampleRate, t.Channels); found != "" {
+			return nil, v.wrong(name, expected, "%s", found)
+		}
+	}
+	frame := media.Rescale(mp4.FrameSamples, media.R(1, int64(t.SampleRate)), track.tick)
+	if track.first > 0 || track.first < -3*frame {
+		return nil, v.wrong(name, "sound that begins with the picture", "it %d ticks later", track.first)
+	}
+	if o.Rung >= 0 {
+		timeline := v.plan.Ladders[o.Ladder].Timeline
+		want := media.Rescale(timeline.Frames, timeline.FrameRate.Inverse(), track.tick)
+		if end := track.end(); max(end-want, want-end) > 3*frame {
+			return nil, v.wrong(name, fmt.Sprintf("sound to %v", track.tick.Duration(want)), "to %v", track.tick.Duration(end))
+		}
+	}
+	return track.receipt(), nil
+}

@@ -1,0 +1,366 @@
+package worker
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vodwright.dev/vodwright/internal/hls"
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/mpegts"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// maxPlaylist is the most bytes that a playlist may unpack to: a million segments
+// with names of the greatest length.
+const maxPlaylist = 2 << 30
+
+// playlist reads a published playlist, unpacked where it is compressed.
+func (v *verifier) playlist(ctx context.Context, name objectName) (text []byte, err error) {
+	err = v.object(ctx, name, func(r io.Reader) error {
+		var err error
+		text, err = io.ReadAll(r)
+		return err
+	})
+	if err == nil && bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
+		unpacked, err := gzip.NewReader(bytes.NewReader(text))
+		if err == nil {
+			text, err = io.ReadAll(io.LimitReader(unpacked, maxPlaylist))
+		}
+		if err != nil {
+			return nil, v.wrong(name, "a playlist", "damaged gzip: %v", err)
+		}
+	}
+	return text, err
+}
+
+// target returns the object that a playlist's URI leads to.
+func (v *verifier) target(from objectName, uri string) (objectName, error) {
+	u, err := url.Parse(uri)
+	if err != nil || u.IsAbs() || u.Host != "" || u.RawQuery != "" || u.Path == "" || u.Path[0] == '/' {
+		return objectName{}, v.wrong(from, "relative URIs", "%q", uri)
+	}
+	return objectName{from.Bucket, path.Join(path.Dir(from.Key), u.Path)}, nil
+}
+
+// hls reads an HLS group as a player does: from the multivariant playlist on.
+func (v *verifier) hls(ctx context.Context, number int, group plan.OutputGroup) error {
+	top := objectName{group.Bucket, group.HLS.MultivariantKey}
+	text, err := v.playlist(ctx, top)
+	if err != nil {
+		return err
+	}
+	m, err := hls.ParseMultivariantPlaylist(text)
+	if err != nil {
+		return v.wrong(top, "a multivariant playlist", "%v", err)
+	}
+	byKey := map[string]int{}
+	for i, o := range group.Outputs {
+		byKey[o.Key] = i
+	}
+	lists := make([]*hls.MediaPlaylist, len(m.Variants))
+	outputs := make([]int, len(m.Variants))
+	for i, variant := range m.Variants {
+		name, err := v.target(top, variant.URI)
+		if err != nil {
+			return err
+		}
+		output, planned := byKey[name.Key]
+		if !planned {
+			return v.wrong(top, "variants that the job has", "one that leads to %s", name.Key)
+		}
+		delete(byKey, name.Key)
+		outputs[i] = output
+		text, err := v.playlist(ctx, name)
+		if err != nil {
+			return err
+		}
+		if lists[i], err = hls.ParseMediaPlaylist(text); err != nil {
+			return v.wrong(name, "a media playlist", "%v", err)
+		}
+	}
+	for key := range byKey {
+		return v.wrong(top, "a variant for every output", "none that leads to %s", key)
+	}
+	if problems := hls.Check(m, lists...); len(problems) > 0 {
+		return v.wrong(top, "playlists that keep RFC 8216's musts", "%v", errors.Join(problems...))
+	}
+	starts := make([][]int64, len(m.Variants))
+	pool, pctx := errgroup.WithContext(ctx)
+	for i, variant := range m.Variants {
+		pool.Go(func() error {
+			release, err := v.acquire(pctx)
+			if err != nil {
+				return err
+			}
+			defer release()
+			s := &streamCheck{verifier: v, group: number, output: outputs[i], name: objectName{group.Bucket, group.Outputs[outputs[i]].Key}}
+			starts[i], err = s.run(pctx, group.Outputs[outputs[i]], variant, lists[i])
+			return err
+		})
+	}
+	if err := pool.Wait(); err != nil {
+		return err
+	}
+	for i := range starts {
+		if !slices.Equal(starts[i], starts[0]) {
+			return v.wrong(objectName{group.Bucket, group.Outputs[outputs[i]].Key}, "segments that begin when those of the first variant do", "others")
+		}
+	}
+	return nil
+}
+
+// streamCheck reads one media playlist's segments.
+type streamCheck struct {
+	*verifier
+	group, output int
+	name          objectName // of the playlist
+
+	reel   *reel // nil without video
+	sounds map[int]*sound
+	main   *sound // the first
+	sps    []byte
+	starts []int64 // of the segments
+	bytes  []int64
+}
+
+func (s *streamCheck) run(ctx context.Context, o plan.Output, variant hls.Variant, list *hls.MediaPlaylist) ([]int64, error) {
+	tick := media.R(1, mpegts.Clock)
+	timeline := s.plan.Ladders[o.Ladder].Timeline
+	if o.Rung >= 0 {
+		s.reel = &reel{rung: s.plan.Ladders[o.Ladder].Rungs[o.Rung], rate: timeline.FrameRate, tick: tick}
+	}
+	s.sounds = map[int]*sound{}
+	if len(list.Segments) != len(o.Segments) {
+		return nil, s.wrong(s.name, fmt.Sprintf("%d segments", len(o.Segments)), "%d", len(list.Segments))
+	}
+	d := s.decode(ctx)
+	err := s.read(ctx, o, list, timeline, d)
+	frames, err := d.end(err)
+	if undecodable(err) && !isMismatch(err) || errors.Is(err, errEnded) {
+		return nil, s.undecodable(s.name, "segments that decode", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.starts, s.judge(o, variant, list, timeline, d, frames)
+}
+
+// read reads the segments in order, and has d decode them.
+func (s *streamCheck) read(ctx context.Context, o plan.Output, list *hls.MediaPlaylist, timeline plan.Timeline, d *decoder) error {
+	stream := mpegts.NewReader()
+	for i, segment := range list.Segments {
+		name, err := s.target(s.name, segment.URI)
+		if err != nil {
+			return err
+		}
+		if name.Key != o.Segments[i] {
+			return s.wrong(s.name, fmt.Sprintf("segment %d to be %s", i, o.Segments[i]), "%s", name.Key)
+		}
+		var got *mpegts.Contents
+		err = s.object(ctx, name, func(r io.Reader) error {
+			var err error
+			got, err = stream.Segment(io.TeeReader(r, d))
+			return err
+		})
+		if wrongBytes := undecodable(err); wrongBytes && !isMismatch(err) {
+			return s.wrong(name, "an MPEG-TS segment", "%v", err)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.segment(i, name, got, timeline); err != nil {
+			return err
+		}
+		s.bytes = append(s.bytes, got.Bytes)
+	}
+	return nil
+}
+
+// segment checks what segment i holds.
+func (s *streamCheck) segment(i int, name objectName, got *mpegts.Contents, timeline plan.Timeline) error {
+	from, to := timeline.Segment(i)
+	for _, a := range got.Sound {
+		track := s.sounds[a.PID]
+		if track == nil {
+			track = &sound{tick: media.R(1, mpegts.Clock)}
+			s.sounds[a.PID] = track
+			if s.main == nil {
+				s.main = track
+			}
+		}
+		if expected, found := track.add(a.PTS, int64(a.Frames), a.SampleRate, a.Channels); found != "" {
+			return s.wrong(name, expected, "%s", found)
+		}
+	}
+	if s.reel == nil {
+		if len(got.Pictures) > 0 {
+			return s.wrong(name, "no video", "%d pictures", len(got.Pictures))
+		}
+		if len(got.Sound) == 0 {
+			return s.wrong(name, "sound", "none")
+		}
+		s.starts = append(s.starts, got.Sound[0].PTS)
+		return nil
+	}
+	shots := make([]shot, len(got.Pictures))
+	for j, p := range got.Pictures {
+		shots[j] = shot{shown: p.PTS, key: p.IDR, bytes: int64(p.Bytes)}
+		switch {
+		case p.SPS == nil:
+		case s.sps == nil:
+			s.sps = p.SPS
+		case !bytes.Equal(s.sps, p.SPS):
+			return s.wrong(name, "one sequence parameter set in all segments", "another (%x, not %x)", p.SPS, s.sps)
+		}
+	}
+	start, expected, found := s.reel.segment(shots, to-from)
+	if found != "" {
+		return s.wrong(name, expected, "%s", found)
+	}
+	s.starts = append(s.starts, start)
+	return nil
+}
+
+// end returns when the last segment ends.
+func (s *streamCheck) end() int64 {
+	if s.reel == nil {
+		return s.main.end()
+	}
+	return s.reel.first + media.Rescale(s.reel.frames, s.reel.rate.Inverse(), s.reel.tick)
+}
+
+// judge holds the whole stream against plan and playlists, and writes its receipt.
+func (s *streamCheck) judge(o plan.Output, variant hls.Variant, list *hls.MediaPlaylist, timeline plan.Timeline, d *decoder, decoded int64) error {
+	receipt := OutputReceipt{OutputGroup: s.group, Output: s.output, URI: uri(s.name.Bucket, s.name.Key), Segments: len(list.Segments)}
+	tick := media.R(1, mpegts.Clock)
+	var written, real, tolerance time.Duration // from the start to the end of each segment
+	sizes := make([]hls.SegmentSize, len(list.Segments))
+	for i, segment := range list.Segments {
+		end := s.end()
+		if i+1 < len(s.starts) {
+			end = s.starts[i+1]
+		}
+		sizes[i] = hls.SegmentSize{Bytes: s.bytes[i], Duration: tick.Duration(end - s.starts[i])}
+		receipt.Bytes += s.bytes[i]
+		written += segment.Duration
+		real += sizes[i].Duration
+		tolerance = max(tolerance, s.tolerance(list, sizes[i].Duration))
+		if off := max(written-real, real-written); off > tolerance {
+			return s.wrong(s.name, fmt.Sprintf("segment %d to end at %v", i, real), "EXTINF that says %v", written)
+		}
+	}
+	receipt.DurationInMs = real.Milliseconds()
+	receipt.PeakBPS, receipt.AverageBPS = hls.Bandwidth(sizes)
+	for _, rate := range []struct {
+		name           string
+		said, measured int64
+	}{{"BANDWIDTH", variant.Bandwidth, receipt.PeakBPS}, {"AVERAGE-BANDWIDTH", variant.AverageBandwidth, receipt.AverageBPS}} {
+		// Durations are known to a tick, so a short segment's rate only to a part of it.
+		if rate.said > 0 && (rate.said < rate.measured-rate.measured/1000-1 || rate.said > rate.measured+rate.measured/10) {
+			return s.wrong(s.name, fmt.Sprintf("%s %d", rate.name, rate.measured), "%d", rate.said)
+		}
+	}
+	receipt.Checks = []string{"objects", "playlists", "segments", "durations", "bitrates"}
+	if s.reel != nil {
+		receipt.Video = s.reel.receipt(s.sps)
+		if err := s.video(receipt.Video, variant, d, decoded); err != nil {
+			return err
+		}
+		receipt.Checks = append(receipt.Checks, "keyframes", "frames", "codecs")
+	}
+	if err := s.audio(o, &receipt, timeline); err != nil {
+		return err
+	}
+	if d != nil {
+		receipt.Checks = append(receipt.Checks, "decoded")
+	}
+	s.add(receipt)
+	return nil
+}
+
+// tolerance is how far the end of a segment, and of those behind it, may be from
+// what EXTINF says: a tick and a rounding, or half a second of a playlist in whole
+// seconds, where a segment shorter than a second pushes what follows.
+func (s *streamCheck) tolerance(list *hls.MediaPlaylist, length time.Duration) time.Duration {
+	t := 20 * time.Microsecond
+	if list.IntegerDurations {
+		t += 500 * time.Millisecond
+		if length < time.Second {
+			t = time.Duration(len(list.Segments)) * time.Second
+		}
+	}
+	if s.reel == nil { // segments hold the frames that begin in them
+		t += media.R(mp4.FrameSamples, int64(max(s.main.rate, 1))).Duration(2)
+	}
+	return t
+}
+
+// video holds the pictures against what the playlist and the plan say.
+func (s *streamCheck) video(got *VideoReceipt, variant hls.Variant, d *decoder, decoded int64) error {
+	rung := s.reel.rung
+	switch {
+	case got.Width != rung.Width || got.Height != rung.Height:
+		return s.wrong(s.name, fmt.Sprintf("pictures of %d×%d", rung.Width, rung.Height), "%d×%d", got.Width, got.Height)
+	case variant.Width > 0 && (variant.Width != got.Width || variant.Height != got.Height):
+		return s.wrong(s.name, fmt.Sprintf("RESOLUTION %dx%d", got.Width, got.Height), "%dx%d", variant.Width, variant.Height)
+	case len(variant.Codecs) > 0 && !slices.Contains(variant.Codecs, got.Codec):
+		return s.wrong(s.name, "CODECS with "+got.Codec, "%v", variant.Codecs)
+	}
+	return s.decoded(s.name, got, d, decoded)
+}
+
+// decoded checks how many pictures came out of the decoder.
+func (v *verifier) decoded(name objectName, got *VideoReceipt, d *decoder, frames int64) error {
+	got.FramesDecoded = frames
+	want := got.Frames
+	if v.w.cfg.Verify == VerifyKeyframes {
+		want = got.Keyframes
+	}
+	if d != nil && frames != want {
+		return v.undecodable(name, fmt.Sprintf("%d pictures that decode", want), fmt.Errorf("%d", frames))
+	}
+	return nil
+}
+
+// audio holds the sound against the plan.
+func (s *streamCheck) audio(o plan.Output, receipt *OutputReceipt, timeline plan.Timeline) error {
+	if s.main == nil {
+		if len(o.Audios) > 0 && s.reel == nil {
+			return s.wrong(s.name, "sound", "none")
+		}
+		return nil
+	}
+	receipt.Audio = s.main.receipt()
+	tick := s.main.tick
+	frame := media.Rescale(mp4.FrameSamples, media.R(1, int64(s.main.rate)), tick)
+	for pid, track := range s.sounds {
+		// The last frame may hold more than is shown, and one more begin before the end.
+		want := media.Rescale(timeline.Frames, timeline.FrameRate.Inverse(), tick)
+		if got := track.end() - track.first; max(got-want, want-got) > 3*frame {
+			return s.wrong(s.name, fmt.Sprintf("%v of sound in PID %d", tick.Duration(want), pid), "%v", tick.Duration(got))
+		}
+		if s.reel == nil {
+			continue
+		}
+		off := track.first - s.reel.first
+		if max(off, -off) > frame {
+			return s.wrong(s.name, fmt.Sprintf("sound in PID %d to begin with the picture", pid), "it %v later", tick.Duration(off))
+		}
+		if track == s.main {
+			receipt.StartOffset = float64(off) * tick.Float() * 1000
+		}
+	}
+	receipt.Checks = append(receipt.Checks, "sound")
+	return nil
+}
