@@ -91,6 +91,7 @@ type Segment struct {
 	Index int // place in the stream, from 0
 	Video []Unit
 	Audio []Unit
+	End   int64 // when the next segment's first unit is decoded, as DTS counts: the clock is kept until then; 0 ends it with the last unit
 }
 
 // validate reports every fault of the configuration in one error.

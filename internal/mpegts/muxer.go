@@ -82,6 +82,9 @@ func (m *Muxer) WriteSegment(w io.Writer, seg Segment) (int64, error) {
 			return s.out.written, err
 		}
 	}
+	if seg.End > 0 {
+		s.fill(&s.video, seg.End+s.cfg.PTSOffset-s.cfg.PCRDelay)
+	}
 	s.out.flush()
 	if s.out.err != nil {
 		return s.out.written, fmt.Errorf("write segment %d: %w", seg.Index, s.out.err)
@@ -102,12 +105,17 @@ type segmentWriter struct {
 // packets of its own where more than 100 ms would pass without one.
 func (s *segmentWriter) clock(p *pid, dts int64) int64 {
 	pcr := dts + s.cfg.PTSOffset - s.cfg.PCRDelay
+	s.fill(p, pcr)
+	s.last = pcr
+	return pcr
+}
+
+// fill writes the PCRs that are due before the next one, which is to be pcr.
+func (s *segmentWriter) fill(p *pid, pcr int64) {
 	for s.last != noPCR && pcr-s.last > maxPCRGap {
 		s.last += maxPCRGap
 		s.out.clock(p, s.last)
 	}
-	s.last = pcr
-	return pcr
 }
 
 // maxPCRGap is the longest time between two PCRs: 100 ms (ISO/IEC 13818-1, 2.7.2).

@@ -35,6 +35,10 @@ type Stream struct {
 	video    *mp4.Video
 	audio    *mp4.Audio
 	formats  map[*mp4.Track]*Format
+
+	// anchored streams decode the first picture of every segment when it is shown,
+	// others that of the first segment alone: those with segments too short for it.
+	anchored bool
 }
 
 // NewStream returns a stream of video, of audio (either may be nil), or of both.
@@ -54,6 +58,10 @@ func NewStream(c Config, t Timeline, video *mp4.Video, audio *mp4.Audio) (*Strea
 			return nil, err
 		}
 		s.collectFormats()
+		s.anchored = true
+		for i := 1; i < len(t.Starts); i++ {
+			s.anchored = s.anchored && t.Starts[i]-t.Starts[i-1] >= shortest(video.Reorder)
+		}
 	}
 	if audio != nil {
 		c.AudioConfig = audio.Track.AudioConfig
@@ -149,13 +157,17 @@ func (s *Stream) Segment(i int) Segment {
 			p := s.video.Picture(j)
 			seg.Video = append(seg.Video, Unit{
 				PTS:    media.Rescale(p.Frame, rate, ticks),
-				DTS:    s.decodingTime(j),
 				Key:    p.Sample.Key,
 				Format: s.formats[p.Chunk],
 				Data:   p.Chunk.Data,
 				Offset: p.Sample.Offset,
 				Size:   int(p.Sample.Size),
 			})
+		}
+		end := media.Rescale(to, rate, ticks)
+		s.decodingTimes(seg.Video, from, end)
+		if seg.End = end; !s.anchored {
+			seg.End = media.Rescale(to-s.video.Reorder, rate, ticks)
 		}
 	}
 	if s.audio != nil {
@@ -173,18 +185,52 @@ func (s *Stream) Segment(i int) Segment {
 	return seg
 }
 
-// decodingTime returns the DTS of the j-th picture in decoding order. Decoding
-// leads showing by Reorder pictures, yet the first picture is decoded when it is
-// shown, and the lead is gained within one picture's time after it: players that
-// start their clock at the lowest DTS (hls.js 1.7) would else find a hole of
-// Reorder pictures at the start of the presentation.
-func (s *Stream) decodingTime(j int64) int64 {
-	rate, lead := s.timeline.FrameRate, s.video.Reorder
-	if j <= lead {
-		return media.Rescale(j, media.R(rate.Den, rate.Num*(lead+1)), media.R(1, Clock))
+// decodingTimes sets the DTS of the pictures of a segment, in decoding order, that
+// starts at frame from and ends at end. Decoding leads showing by Reorder pictures,
+// yet the first picture is decoded when it is shown, and the lead is gained within
+// one picture's time after it. Players place what they load by its lowest timestamp,
+// at the start (hls.js 1.7) or wherever one seeks to (Shaka 5.2): with a lead there,
+// all that follows would be shown Reorder pictures late, after a hole of as many.
+func (s *Stream) decodingTimes(pictures []Unit, from, end int64) {
+	lead := s.video.Reorder
+	period, ticks := s.timeline.FrameRate.Inverse(), media.R(1, Clock)
+	unit := media.Rescale(1, period, ticks)
+	begins := from == 0 || s.anchored
+	for k := range pictures {
+		dts := media.Rescale(from+int64(k)-lead, period, ticks)
+		if early := lead + 1 - int64(k); begins && k == 0 {
+			// A tick before it is shown, where there is one: FFmpeg takes equal times for
+			// none, and guesses.
+			dts = media.Rescale(from, period, ticks)
+			if lead > 0 && from > 0 {
+				dts--
+			}
+		} else if begins && early > 0 {
+			// Most of the time is the first picture's: players show a picture for as
+			// long as the next one's decoding is away.
+			dts = media.Rescale(from+1, period, ticks) - early*unit/(4*(lead+1))
+		}
+		pictures[k].DTS = dts
 	}
-	return media.Rescale(j-lead, rate.Inverse(), media.R(1, Clock))
+	last := len(pictures) - 1
+	if lead == 0 || !s.anchored || from+int64(len(pictures)) == s.timeline.Frames {
+		return
+	}
+	// The lead is lost again at the end, for the next segment begins without one.
+	// Players expect it one step after the last picture, a step as long as the one
+	// before: hls.js pulls what comes later forward, over the end of this segment,
+	// and video.js takes that for where it ends.
+	p := pictures
+	p[last].DTS = min(p[last].PTS, end-unit*5/4, (end+p[last-1].PTS)/2)
+	p[last-1].DTS = 2*p[last].DTS - end
+	for k := last - 2; k > int(lead) && p[k].DTS > p[k+1].DTS-unit/2; k-- {
+		p[k].DTS = p[k+1].DTS - unit/2
+	}
 }
+
+// shortest is the least number of pictures of a segment in which a lead can be
+// gained and lost again.
+func shortest(lead int64) int64 { return 4 * (lead + 1) }
 
 // audioFrame returns the first audio frame that begins when video frame k is
 // shown or later; for the first picture the one that begins nearest to it.

@@ -1,0 +1,164 @@
+package players
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// modules installs the players and parsers that package-lock.json pins, with
+// their checksums, once below test/.cache, and returns the folder.
+func modules(t *testing.T) string {
+	t.Helper()
+	hash := sha256.New()
+	files := map[string][]byte{}
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = text
+		hash.Write(text)
+	}
+	cache, err := filepath.Abs(filepath.Join("..", ".cache", fmt.Sprintf("players-%.8x", hash.Sum(nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(cache, "node_modules")); err == nil {
+		return cache
+	}
+	temp := cache + fmt.Sprintf(".%d", os.Getpid())
+	defer os.RemoveAll(temp)
+	if err := os.MkdirAll(temp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(temp, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+	install.Dir = temp
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("install the players: %v\n%s", err, out)
+	}
+	if err := os.Rename(temp, cache); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
+	return cache
+}
+
+// browser is a headless Chromium and the pages of the players.
+type browser struct {
+	ctx   context.Context
+	pages string
+}
+
+func newBrowser(t *testing.T, modules string) *browser {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		t.Fatal("no Chromium: scripts/install.sh test installs it")
+	}
+	profile, err := os.MkdirTemp("", "vodwright-players-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/node_modules/", http.FileServer(http.Dir(modules)))
+	mux.Handle("/", http.FileServer(http.Dir("testdata")))
+	pages := httptest.NewServer(mux)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stop := chromedp.NewContext(alloc)
+	if err := chromedp.Do(ctx); err != nil { // starts it
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		stopAlloc()
+		pages.Close()
+		_ = os.RemoveAll(profile)
+	})
+	return &browser{ctx: ctx, pages: pages.URL}
+}
+
+// report is what drive.js says of one stream in one player.
+type report struct {
+	Failure  string // what did not come about in time; empty: all did
+	Duration float64
+	Frames   int // decoded while it played from start to end
+	Shown    int // presented of those
+	Wrong    []shown
+	Seeks    []shown
+	Variants []struct{ Height, Shows int }
+	Voices   []struct {
+		Name, Language string
+		Tone           float64
+	}
+	Texts  []struct{ Name, Language, Cue string }
+	Sound  int // bytes of audio decoded
+	Errors []string
+	Log    string // of the player, after a failure
+}
+
+// shown is a picture: when it is due, the frame that should be seen then and the one that is.
+type shown struct {
+	At         float64
+	Want, Sees int
+}
+
+// play opens an address in a player, in a tab of its own, and does all that a viewer can do.
+func (b *browser) play(t *testing.T, player, address string, p packaging) report {
+	t.Helper()
+	tab, closeTab := chromedp.NewContext(b.ctx)
+	defer closeTab()
+	ctx, stop := context.WithTimeout(tab, 2*time.Minute)
+	defer stop()
+	wanted := map[string]any{
+		"rate": p.source.rate.Float(), "frames": p.source.frames(), "start": p.start,
+		"heights": p.heights, "voices": len(p.voices), "texts": len(p.texts), "tones": tones(p.voices),
+	}
+	question, err := json.Marshal(wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate(b.pages+"/page.html?player="+player)); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(`drive(%q, %s)`, address, question), chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("drive the player: %v", err)
+	}
+	var r report
+	if err := json.Unmarshal([]byte(answer), &r); err != nil {
+		t.Fatalf("report: %v in %s", err, answer)
+	}
+	return r
+}
+
+func tones(voices []voice) []float64 {
+	out := make([]float64, len(voices))
+	for i, v := range voices {
+		out[i] = v.tone
+	}
+	return out
+}

@@ -1,0 +1,127 @@
+package players
+
+import (
+	"fmt"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// packaging is one way to package a stream, and what whoever plays it has to find.
+type packaging struct {
+	name   string
+	source source
+	groups string // OutputGroups of the job; @ stands for the packaging's own folder
+	open   string // what players open, below that folder: .m3u8, .mpd or .mp4
+	start  int    // frame that is shown first, when not the source's first
+
+	heights []int   // of the variants, in any order
+	voices  []voice // what a viewer can choose to hear; one is no choice; none is silence
+	texts   []string
+	only    []string // players that play it; nil: all that play its kind
+}
+
+// voice is an audio rendition: its NAME, or its language where a player shows no
+// name, and the tone that is heard.
+type voice struct {
+	name, language string
+	tone           float64
+}
+
+// source is the clip that a packaging is made of: a counter burnt into 320×180
+// pictures, and a steady tone on each audio track.
+type source struct {
+	name    string
+	rate    media.Rational // frames a second
+	seconds int
+	tracks  []track
+}
+
+type track struct {
+	tone     float64 // Hz
+	language string
+	rate     int // Hz
+	layout   string
+}
+
+func (s source) frames() int64 {
+	return (int64(s.seconds)*s.rate.Num + s.rate.Den - 1) / s.rate.Den
+}
+
+var (
+	plain  = source{name: "plain", rate: media.R(25, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
+	silent = source{name: "silent", rate: media.R(25, 1), seconds: 12}
+	mono44 = source{name: "mono44", rate: media.R(25, 1), seconds: 12, tracks: []track{{440, "eng", 44100, "mono"}}}
+	ntsc   = source{name: "ntsc", rate: media.R(30000, 1001), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
+	fast   = source{name: "fast", rate: media.R(50, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
+)
+
+// packagings is the table. Heights are those of the two rungs unless said otherwise.
+func packagings() []packaging {
+	return []packaging{
+		{
+			name: "hls-exact", source: plain, open: "v.m3u8", heights: []int{180, 108, 72}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4,"SegmentLengthControl":"EXACT"`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2)), rung(128, 72, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-gop-multiple", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":5,"SegmentLengthControl":"GOP_MULTIPLE"`, rung(320, 180, `"GopSize":48,"GopSizeUnits":"FRAMES",`, aac(48000, 2)), rung(192, 108, `"GopSize":48,"GopSizeUnits":"FRAMES",`, aac(48000, 2))),
+		},
+		{
+			name: "hls-integer-durations", source: ntsc, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":3,"ManifestDurationFormat":"INTEGER"`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-silent-source", source: silent, open: "v.m3u8", heights: []int{180, 108},
+			groups: hls(`"SegmentLength":4`, rung(320, 180, "", ""), rung(192, 108, "", "")),
+		},
+		{
+			name: "hls-44.1-mono", source: mono44, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4`, rung(320, 180, "", aac(44100, 1)), rung(192, 108, "", aac(44100, 1))),
+		},
+		{
+			name: "hls-1-second", source: fast, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":1`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-10-seconds", source: ntsc, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":10`, rung(320, 180, `"NumberBFramesBetweenReferenceFrames":3,`, aac(48000, 2)), rung(192, 108, `"NumberBFramesBetweenReferenceFrames":0,`, aac(48000, 2))),
+		},
+		{
+			name: "mp4", source: ntsc, open: "v.mp4", heights: []int{180}, voices: []voice{{tone: 440}},
+			groups: fileGroup(container("MP4", `"Mp4Settings":{"MoovPlacement":"PROGRESSIVE_DOWNLOAD"}`, rung(320, 180, "", aac(48000, 2)))),
+		},
+		{
+			name: "mp4-silent-source", source: silent, open: "v.mp4", heights: []int{180},
+			groups: fileGroup(container("MP4", `"Mp4Settings":{}`, rung(320, 180, "", ""))),
+		},
+	}
+}
+
+// hls is an HLS group with the members given in its settings.
+func hls(settings string, outputs ...string) string {
+	return fmt.Sprintf(`{"OutputGroupSettings":{"Type":"HLS_GROUP_SETTINGS","HlsGroupSettings":{"Destination":"s3://vod-streams/@/v","MinSegmentLength":0,%s}},"Outputs":[%s]}`,
+		settings, strings.Join(outputs, ","))
+}
+
+func fileGroup(outputs ...string) string {
+	return fmt.Sprintf(`{"OutputGroupSettings":{"Type":"FILE_GROUP_SETTINGS","FileGroupSettings":{"Destination":"s3://vod-streams/@/v"}},"Outputs":[%s]}`, strings.Join(outputs, ","))
+}
+
+// rung is an output of an HLS group; h264 are members of H264Settings, each with its comma.
+func rung(width, height int, h264, audio string) string {
+	return fmt.Sprintf(`{"NameModifier":"_%[2]d","ContainerSettings":{"Container":"M3U8","M3u8Settings":{}},
+		"VideoDescription":{"Width":%[1]d,"Height":%[2]d,"CodecSettings":{"Codec":"H_264","H264Settings":{%[3]s"RateControlMode":"QVBR","MaxBitrate":%[4]d,"QvbrSettings":{"QvbrQualityLevel":6}}}},
+		"AudioDescriptions":[%[5]s]}`, width, height, h264, 4000*height, audio)
+}
+
+// container turns a rung into an output of a file group, without a NameModifier.
+func container(kind, settings, rung string) string {
+	_, rest, _ := strings.Cut(rung, `"VideoDescription"`)
+	return fmt.Sprintf(`{"ContainerSettings":{"Container":%q,%s},"VideoDescription"%s`, kind, settings, rest)
+}
+
+// aac is an audio description.
+func aac(rate, channels int) string {
+	return fmt.Sprintf(`{"CodecSettings":{"Codec":"AAC","AacSettings":{"Bitrate":%d,"SampleRate":%d,"CodingMode":"CODING_MODE_%d_0"}}}`, 48000*channels, rate, channels)
+}
