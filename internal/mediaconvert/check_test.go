@@ -80,23 +80,17 @@ from the table in ` + "`internal/mediaconvert/support*.go`" + `; do not edit.
 
 *acts*: these values do what the service documents, or ask for what happens anyway.
 *warns*: accepted, with a warning in the job; viewers see no difference or cannot tell.
-*refused*: CreateJob answers with the member's path. A structure that is refused
-whole is one line. Names are the wire's; ` + "`[]`" + ` is an item of a list, ` + "`{}`" + ` of a map.
+*refused*: CreateJob answers with the member's path. *shown when not given*: the
+service's default that GetJob shows; it is what happens. Every member of the public
+API model has a line. Names are the wire's; ` + "`[]`" + ` is an item of a list, ` + "`{}`" + ` of a map.
 Rules between members (what is required with what, names that would meet) are in
 ` + "`rules.go` and `names.go`" + `.
 
-A job made from a template is laid over it, and an output that names a preset is
-laid over that: what the upper one gives wins, structures merge member by member,
-lists of structures (inputs, output groups, outputs, audio descriptions) item by
-item by their place; an output group of another type replaces the one below. What
-is checked, shown by GetJob and encoded is the result; an output keeps the name of
-its preset. The system presets of the service are not here: export them there and
-create them under a name of your own.
+How templates, presets and a job's own settings merge is in ` + "`JOBS.md`" + `.
 
-| member | acts | warns | refused |
-|---|---|---|---|
+## Settings
 `
-	want := head + mediaconvert.SettingsTable()
+	want := head + mediaconvert.SettingsTable() + mediaconvert.RequestTable()
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -116,9 +110,17 @@ create them under a name of your own.
 // path is not in the model would never be asked.
 func TestEveryRowIsInTheModel(t *testing.T) {
 	table := mediaconvert.SettingsTable()
+	for _, path := range mediaconvert.ModelPaths() {
+		if !strings.Contains(table, "`"+path+"`") && !strings.Contains(table, "`"+path+".") && !strings.Contains(table, "`"+path+"[].") && !strings.Contains(table, "`"+path+"{}.") {
+			t.Errorf("the member %s of the model is not in the table", path)
+		}
+	}
+	for _, path := range mediaconvert.MissingRequestRows() {
+		t.Errorf("the member %s of a request is not in the table", path)
+	}
 	for _, path := range mediaconvert.RowPaths() {
-		if strings.Count(table, "`"+path+"`") != 1 {
-			t.Errorf("row %s is %d times in the table", path, strings.Count(table, "`"+path+"`"))
+		if n := strings.Count(table, "| `"+path+"` |"); n != 1 {
+			t.Errorf("row %s is %d times in the table", path, n)
 		}
 	}
 }
