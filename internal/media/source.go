@@ -64,6 +64,7 @@ type AudioStream struct {
 	BitrateBPS int64         `json:"bitrateBPS,omitempty"`
 	BitDepth   int           `json:"bitDepth,omitempty"` // of a sample that has one; 0 is unknown, and of lossy codecs
 	Duration   time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
+	Frames     int64         `json:"frames,omitempty"`   // coded frames, where the container counts them
 	Default    bool          `json:"default,omitempty"`
 }
 

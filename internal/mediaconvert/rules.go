@@ -3,13 +3,10 @@ package mediaconvert
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
-	"vodwright.dev/vodwright/internal/job"
-	"vodwright.dev/vodwright/internal/plan"
 )
 
 // checkRules adds the faults that no member has alone: what the service requires
@@ -48,6 +45,7 @@ func checkInputs(s *mc.JobSettings, f *Findings) {
 		for name, a := range in.AudioSelectors {
 			checkSelector(at+"/audioSelectors/"+name, a, f)
 		}
+		checkAudioGroups(at, in, f)
 		if in.TimecodeSource == mc.InputTimecodeSourceSpecifiedstart && in.TimecodeStart == nil {
 			f.fault(at, "timecodeStart is a required property")
 		}
@@ -65,17 +63,21 @@ func checkSelector(at string, a *mc.AudioSelector, f *Findings) {
 		if len(a.Pids) == 0 {
 			f.fault(at, "pids is a required property")
 		}
+	case mc.AudioSelectorTypeStream:
+		if len(a.Streams) == 0 {
+			f.fault(at, "streams is a required property")
+		}
 	case mc.AudioSelectorTypeLanguage_Code:
 		if a.LanguageCode == "" && a.CustomLanguageCode == nil {
 			f.fault(at, "languageCode is a required property")
 		}
 	}
-	if len(a.Tracks) > 1 {
-		f.fault(at+"/tracks", "%d tracks in one selector are not implemented yet (name one)", len(a.Tracks))
+	if a.ExternalAudioFileInput != nil {
+		if problem := inputProblem(*a.ExternalAudioFileInput); problem != "" {
+			f.fault(at+"/externalAudioFileInput", "%s", problem)
+		}
 	}
-	if len(a.Pids) > 1 {
-		f.fault(at+"/pids", "%d PIDs in one selector are not implemented yet (name one)", len(a.Pids))
-	}
+	checkRemix(at+"/remixSettings", a.RemixSettings, f)
 }
 
 // inputProblem says what is wrong with the URI of an input, "" if nothing.
@@ -355,55 +357,5 @@ func checkH264(at string, h *mc.H264Settings, f *Findings) {
 		if n := h.NumberBFramesBetweenReferenceFrames; n != nil && *n > 0 {
 			f.fault(at+"/numberBFramesBetweenReferenceFrames", "Should be 0 in BASELINE")
 		}
-	}
-}
-
-// aacRates are the sampling rates that the service takes for AAC, in Hz.
-func aacRates() []int32 {
-	return []int32{8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000}
-}
-
-func checkAudio(at string, a *mc.AudioDescription, s *mc.JobSettings, f *Findings) {
-	if a.AudioSourceName != nil && len(s.Inputs) > 0 {
-		if selectors := s.Inputs[0].AudioSelectors; len(selectors) > 0 && selectors[*a.AudioSourceName] == nil {
-			f.Warnings = append(f.Warnings, job.Warning{
-				Code:    plan.WarnSetting,
-				Message: fmt.Sprintf("audioSourceName %q is no audio selector of the input: the default selector is used, else silence (%s)", *a.AudioSourceName, at),
-			})
-		}
-	}
-	c := a.CodecSettings
-	if c == nil {
-		f.fault(at, "codecSettings is a required property")
-		return
-	}
-	at += "/codecSettings"
-	if c.Codec == "" {
-		f.fault(at, "codec is a required property")
-	}
-	if c.Codec != mc.AudioCodecAac {
-		return
-	}
-	if c.AacSettings == nil {
-		f.fault(at, "aacSettings is a required property")
-		return
-	}
-	at += "/aacSettings"
-	aac := c.AacSettings
-	rate := int32(48000)
-	if aac.SampleRate != nil {
-		rate = *aac.SampleRate
-		if !slices.Contains(aacRates(), rate) {
-			f.fault(at+"/sampleRate", "Should be one of %s", strings.Trim(fmt.Sprint(aacRates()), "[]"))
-			return
-		}
-	}
-	// A frame of 1024 samples has at most 6144 bits a channel (ISO/IEC 14496-3, 4.5.3.3).
-	channels := map[mc.AacCodingMode]int32{mc.AacCodingModeCoding_Mode_1_0: 1, mc.AacCodingModeCoding_Mode_5_1: 6}[aac.CodingMode]
-	if channels == 0 {
-		channels = 2
-	}
-	if most := 6 * rate * channels; aac.Bitrate != nil && *aac.Bitrate > most {
-		f.fault(at+"/bitrate", "Should be less than or equal to %d for %d channels of %d Hz", most, channels, rate)
 	}
 }

@@ -39,18 +39,23 @@ func inputRows() []row {
 	r.no("supplementalImps", "")
 	r.no("dolbyVisionMetadataXml", "")
 	r.no("tamsSettings", "")
-	r.no("audioSelectorGroups", "name one audio selector in each audio description")
-	r.no("dynamicAudioSelectors", "name one audio selector in each audio description")
+	r.any("audioSelectorGroups{}.audioSelectorNames")
+	for _, member := range []string{"selectorType", "languageCode", "offset", "externalAudioFileInput", "audioDurationCorrection"} {
+		r.any("dynamicAudioSelectors{}." + member)
+	}
 	r.soft("captionSelectors", values{}, anything(), "have no effect: outputs have no captions in this version")
 
 	r.prefix = "inputs[].audioSelectors{}."
-	r.some("selectorType", only("TRACK", "PID", "LANGUAGE_CODE"), "")
-	r.any("tracks", "pids", "languageCode", "customLanguageCode", "defaultSelection", "offset")
-	r.some("programSelection", between(0, 1), "the first program is used")
-	r.some("audioDurationCorrection", only("DISABLED"), "")
-	r.no("remixSettings", "the output's CodingMode mixes down; other mixes are not implemented yet")
-	r.no("externalAudioFileInput", "put the audio into the input file")
-	r.no("hlsRenditionGroupSettings", "")
+	r.some("selectorType", only("TRACK", "PID", "LANGUAGE_CODE", "ALL_PCM", "STREAM"), "HLS packages are no inputs")
+	r.any("tracks", "pids", "streams", "languageCode", "customLanguageCode", "defaultSelection", "offset")
+	r.some("programSelection", between(0, 1), "Dolby E is not decoded")
+	r.any("audioDurationCorrection", "externalAudioFileInput")
+	r.any("remixSettings.channelsIn", "remixSettings.channelsOut")
+	r.any("remixSettings.channelMapping.outputChannels[].inputChannels", "remixSettings.channelMapping.outputChannels[].inputChannelsFineTune")
+	for _, member := range []string{"Audio", "Data"} {
+		r.no("remixSettings.audioDescription"+member+"Channel", "audio description signals are not decoded; mix the description in with channelMapping")
+	}
+	r.no("hlsRenditionGroupSettings", "HLS packages are no inputs")
 
 	r.prefix = "inputs[].videoSelector."
 	r.some("colorSpace", only("FOLLOW"), "the source's own colour description is used")

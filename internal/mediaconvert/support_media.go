@@ -72,9 +72,13 @@ func audioRows() []row {
 	r.any("streamName") // names a rendition; audio is muxed with its video
 	r.any("audioTypeControl")
 	r.soft("audioType", number(0), anything(), "has no effect: the audio type is not signalled")
+	r.any("remixSettings.channelsIn", "remixSettings.channelsOut")
+	r.any("remixSettings.channelMapping.outputChannels[].inputChannels", "remixSettings.channelMapping.outputChannels[].inputChannelsFineTune")
+	for _, member := range []string{"Audio", "Data"} {
+		r.no("remixSettings.audioDescription"+member+"Channel", "audio description signals are not decoded; mix the description in with channelMapping")
+	}
 	r.no("audioNormalizationSettings", "")
-	r.no("audioChannelTaggingSettings", "")
-	r.no("remixSettings", "CodingMode mixes down; other mixes are not implemented yet")
+	r.no("audioChannelTaggingSettings", "tags belong to QuickTime files, which are not made; a track's coding mode names its channels")
 	r.some("audioPitchCorrectionSettings.slowPalPitchCorrection", only("DISABLED"), "")
 
 	r.prefix += "codecSettings."
@@ -85,8 +89,8 @@ func audioRows() []row {
 
 	r.prefix += "aacSettings."
 	r.any("bitrate", "sampleRate", "rateControlMode", "vbrQuality")
-	r.some("codecProfile", only("LC"), "use LC, at 96000 bit/s or more for stereo")
-	r.some("codingMode", only("CODING_MODE_1_0", "CODING_MODE_2_0", "CODING_MODE_5_1", "CODING_MODE_AUTO"), "")
+	r.soft("codecProfile", only("LC"), only("HEV1", "HEV2"), "is made as AAC-LC, at a bitrate that sounds as good: at least 48000 bit/s a channel")
+	r.some("codingMode", only("CODING_MODE_1_0", "CODING_MODE_1_1", "CODING_MODE_2_0", "CODING_MODE_5_1", "CODING_MODE_AUTO"), "audio description signals are not decoded; use CODING_MODE_1_0")
 	r.some("rawFormat", only("NONE"), "")
 	r.soft("specification", only("MPEG4"), only("MPEG2"), "has no effect: the stream is signalled as MPEG-4 AAC, which decoders of both read")
 	r.soft("audioDescriptionBroadcasterMix", only("NORMAL"), only("BROADCASTER_MIXED_AD"), "has no effect: the audio type is not signalled")

@@ -1,13 +1,9 @@
 package plan
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
-	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/media"
 )
 
@@ -21,19 +17,33 @@ type audio struct {
 	parts    []part // one after the other; one a take of the output's ladder
 	rate     int
 	channels int
+	apart    bool // the channels have nothing to do with each other
+	mpeg2    bool // only what MPEG-2 AAC knows
 	bitrate  int64
 	samples  int64
 	language string
+	kind     int // audio_type of ISO/IEC 13818-1, table 2-60
+	loudness loudness
 }
 
-// part is the sound of one take.
+// part is the sound of one take: the sum of its feeds, silence where there is none.
 type part struct {
+	feeds   []feed
+	width   int // channels of the sum
+	samples int64
+}
+
+// feed is one stream of a part.
+type feed struct {
 	file    int            // of Plan.Files
-	stream  int            // in the container; -1 is silence
+	stream  int            // in the container
 	origin  instant        // when the source's first frame is shown
 	skip    media.Rational // seconds from there to where the take begins
 	offset  int64          // milliseconds later
-	samples int64
+	seek    int64          // microseconds of the file's clock at which decoding begins; 0 is its start
+	stretch float64        // how much longer its samples last than they say; 0 is not at all
+	follow  bool           // small differences from its timestamps are corrected by its speed
+	gains   matrix         // of its channels in the sum; nil converts its layout
 }
 
 // aacRates are the sampling rates that AAC can name (ISO/IEC 14496-3, table 1.18).
@@ -41,42 +51,99 @@ var aacRates = []int64{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 1
 
 // newAudio decides one AudioDescription of an output of ladder l: the encode is as
 // long as the video, to the sample.
-func (p *planner) newAudio(d AudioDescription, l *ladder, path string) (audio, error) {
+func (p *planner) newAudio(d described, l *ladder, path string) (audio, error) {
 	a := audio{rate: 48000, channels: 2}
-	t, problems := l.timeline, &p.problems
 	s := d.CodecSettings.AacSettings
-	path += "/codecSettings"
 	if codec := d.CodecSettings.Codec; codec != "AAC" && codec != "" {
-		problems.add(path+"/codec", "%s is not supported (AAC is)", codec)
-	}
-	path += "/aacSettings"
-	if s.CodecProfile != "" && s.CodecProfile != "LC" {
-		problems.add(path+"/codecProfile", "%s is not supported (LC is)", s.CodecProfile)
+		p.problems.add(path+"/codecSettings/codec", "%s is not supported (AAC is)", codec)
 	}
 	if s.SampleRate != 0 {
 		if !slices.Contains(aacRates, s.SampleRate) {
-			problems.add(path+"/sampleRate", "%d is not a sampling rate of AAC", s.SampleRate)
+			p.problems.add(path+"/codecSettings/aacSettings/sampleRate", "%d is not a sampling rate of AAC", s.SampleRate)
 		} else {
 			a.rate = int(s.SampleRate)
 		}
 	}
-	chosen := make([]*media.AudioStream, len(p.sources)) // of each input
-	offsets := make([]int64, len(p.sources))
-	from := 0 // channels
-	for i, src := range p.sources {
+	remix := remixMatrix(d.RemixSettings, path+"/remixSettings", &p.problems)
+	picks := make([][]pick, len(p.sources)) // of each input
+	from := 0                               // channels
+	for i := range p.sources {
 		var err error
-		if chosen[i], offsets[i], err = selectAudio(d, i, p.settings.Inputs[i], src.facts); err != nil {
+		if picks[i], err = p.selectAudio(d, i); err != nil {
 			return a, inInput(err, i, len(p.sources) > 1)
 		}
-		if chosen[i] != nil {
-			from = max(from, chosen[i].Channels)
+		from = max(from, width(picks[i]))
+	}
+	p.aac(&a, s, from, remix, path+"/codecSettings/aacSettings")
+	if err := p.problems.err(); err != nil {
+		return a, err
+	}
+
+	// The least number of samples that covers the last frame.
+	t, perSecond := l.timeline, media.R(1, int64(a.rate))
+	a.samples = media.Rescale(t.Frames, t.FrameRate.Inverse(), perSecond)
+	if media.Rescale(a.samples, perSecond, media.R(1, 1_000_000_000)) < media.Rescale(t.Frames, t.FrameRate.Inverse(), media.R(1, 1_000_000_000)) {
+		a.samples++
+	}
+	end := int64(0)
+	for i := range l.takes {
+		tk := &l.takes[i]
+		begin := end
+		if end = a.samples; i < len(l.takes)-1 {
+			end = media.Rescale(tk.first+tk.frames, t.FrameRate.Inverse(), perSecond)
+		}
+		a.parts = append(a.parts, p.part(picks[tk.src.input], remix, tk, l.rate, end-begin, &a))
+	}
+	a.language = languageFor(d.AudioDescription, picks)
+	a.kind = audioType(d.AudioDescription)
+	a.loudness = newLoudness(d.AudioNormalizationSettings, path+"/audioNormalizationSettings", &p.problems)
+	return a, nil
+}
+
+// languageFor returns the language that a description's track is tagged with.
+func languageFor(d AudioDescription, picks [][]pick) string {
+	follow := ""
+	for _, list := range picks {
+		if follow == "" {
+			follow = languageOf(list)
 		}
 	}
+	switch {
+	case d.LanguageCodeControl != "USE_CONFIGURED" && follow != "":
+		return follow
+	case d.CustomLanguageCode != "":
+		return d.CustomLanguageCode
+	}
+	return strings.ToLower(d.LanguageCode)
+}
+
+// broadcasterMix is the audio_type of a sound with its audio description mixed in.
+const broadcasterMix = 3
+
+// audioType returns the audio_type that a description asks for.
+func audioType(d AudioDescription) int {
+	if d.CodecSettings.AacSettings.AudioDescriptionBroadcasterMix == "BROADCASTER_MIXED_AD" {
+		return broadcasterMix
+	}
+	return int(d.AudioType)
+}
+
+// Bits a second of AAC. The profiles of high efficiency are made as LC, which needs
+// more for the same sound: leastLC a channel.
+const leastLC = 48_000
+
+// aac reads AacSettings. The source has from channels, 0 without any.
+func (p *planner) aac(a *audio, s AacSettings, from int, remix matrix, path string) {
 	if from == 0 {
 		from = 2 // channels of silence
 	}
+	if remix != nil {
+		from = len(remix)
+	}
 	switch s.CodingMode {
 	case "", "CODING_MODE_2_0":
+	case "CODING_MODE_1_1":
+		a.apart = true
 	case "CODING_MODE_1_0":
 		a.channels = 1
 	case "CODING_MODE_5_1":
@@ -89,76 +156,63 @@ func (p *planner) newAudio(d AudioDescription, l *ladder, path string) (audio, e
 			a.channels = 1
 		}
 	default:
-		problems.add(path+"/codingMode", "%s is not supported", s.CodingMode)
+		p.problems.add(path+"/codingMode", "%s is not supported", s.CodingMode)
 	}
-	if a.channels == 6 && from < 6 {
+	switch {
+	case remix != nil && len(remix) != a.channels:
+		p.problems.add(strings.TrimSuffix(path, "/codecSettings/aacSettings")+"/remixSettings/channelsOut", "%d channels do not fit codingMode, which has %d", len(remix), a.channels)
+	case a.channels == 6 && from < 6:
 		p.warnings.add(WarnChannels, "the output has 5.1 sound and the source %d channels; the others are silent", from)
 	}
+	a.mpeg2 = s.Specification == "MPEG2"
 	a.bitrate = s.Bitrate
 	switch {
 	case s.RateControlMode == "VBR":
 		// Bits a second of two channels at each VbrQuality, at which the encoder runs.
 		perPair := map[string]int64{"LOW": 64_000, "MEDIUM_LOW": 96_000, "": 128_000, "MEDIUM_HIGH": 128_000, "HIGH": 192_000}[s.VbrQuality]
 		if perPair == 0 {
-			problems.add(path+"/vbrQuality", "%s is not a quality", s.VbrQuality)
+			p.problems.add(path+"/vbrQuality", "%s is not a quality", s.VbrQuality)
 		}
 		a.bitrate = perPair * int64(a.channels) / 2
 	case a.bitrate == 0:
 		a.bitrate = map[int]int64{1: 64_000, 2: 96_000, 6: 256_000}[a.channels]
 	}
-	// The least number of samples that covers the last frame.
-	perSecond := media.R(1, int64(a.rate))
-	a.samples = media.Rescale(t.Frames, t.FrameRate.Inverse(), perSecond)
-	if media.Rescale(a.samples, perSecond, media.R(1, 1_000_000_000)) < media.Rescale(t.Frames, t.FrameRate.Inverse(), media.R(1, 1_000_000_000)) {
-		a.samples++
-	}
-
-	follow := ""
-	for _, c := range chosen {
-		if follow == "" {
-			follow = languageOf(c)
+	switch s.CodecProfile {
+	case "", "LC":
+	case "HEV1", "HEV2":
+		if least := leastLC * int64(min(a.channels, 5)); a.bitrate < least { // low frequencies take next to nothing
+			p.warnings.add(WarnSetting, "%s: codecProfile %s is made as AAC-LC, at %d bit/s instead of %d to sound as good", path, s.CodecProfile, least, a.bitrate)
+			a.bitrate = least
 		}
-	}
-	switch {
-	case d.LanguageCodeControl != "USE_CONFIGURED" && follow != "":
-		a.language = follow
-	case d.CustomLanguageCode != "":
-		a.language = d.CustomLanguageCode
 	default:
-		a.language = strings.ToLower(d.LanguageCode)
+		p.problems.add(path+"/codecProfile", "%s is not supported (LC is)", s.CodecProfile)
 	}
-	end := int64(0)
-	for i := range l.takes {
-		tk := &l.takes[i]
-		begin := end
-		if end = a.samples; i < len(l.takes)-1 {
-			end = media.Rescale(tk.first+tk.frames, t.FrameRate.Inverse(), perSecond)
-		}
-		a.parts = append(a.parts, p.part(chosen[tk.src.input], offsets[tk.src.input], tk, l.rate, end-begin, a.rate))
-	}
-	return a, nil
 }
 
 // part decides the sound of a take: samples of what is chosen in its input.
-func (p *planner) part(chosen *media.AudioStream, offset int64, tk *take, rate media.Rational, samples int64, perSecond int) part {
-	src := tk.src
-	out := part{file: src.file, stream: -1, origin: src.origin, samples: samples, offset: offset}
-	if tk.skip > 0 {
-		out.skip = media.R(tk.skip*rate.Den, rate.Num)
-	}
-	if chosen == nil {
+func (p *planner) part(picks []pick, remix matrix, tk *take, rate media.Rational, samples int64, a *audio) part {
+	silent := part{samples: samples}
+	if len(picks) == 0 {
 		p.warnings.add(WarnNoAudio, "the source has no audio for this output; it is silent")
-		return part{stream: -1, samples: samples}
+		return silent
 	}
-	out.stream = chosen.Index
-	if !chosen.TimeBase.Known() {
-		return out
+	streams, sum := p.mix(picks, remix, a.channels)
+	out := part{width: sum, samples: samples}
+	late := 0.0 // of the first stream that is heard
+	for i, m := range streams {
+		f, after := p.feed(&picks[m.of], picks[m.of].streams[m.at], tk, rate)
+		f.gains = m.gains
+		if i == 0 || after < late {
+			late = after
+		}
+		if after < float64(samples)/float64(a.rate) {
+			out.feeds = append(out.feeds, f)
+		}
 	}
-	late := float64(chosen.StartPTS)*chosen.TimeBase.Float() - src.origin.seconds() - out.skip.Float() + float64(offset)/1000
 	switch {
-	case late >= float64(samples)/float64(perSecond):
+	case len(out.feeds) == 0:
 		p.warnings.add(WarnNoAudio, "the audio begins %.3f s after the video, when that is over; the output is silent", late)
-		return part{stream: -1, samples: samples}
+		return silent
 	case late >= 0.1:
 		p.warnings.add(WarnSilenceAdded, "the audio begins %.3f s after the video; silence was added", late)
 	case late <= -0.1 && tk.skip == 0:
@@ -167,141 +221,78 @@ func (p *planner) part(chosen *media.AudioStream, offset int64, tk *take, rate m
 	return out
 }
 
-func languageOf(s *media.AudioStream) string {
-	if s == nil || s.Language == "und" {
-		return ""
+// feed decides what one stream gives to a take, and tells how many seconds after the
+// take's beginning it sets in.
+func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rational) (f feed, late float64) {
+	f = feed{file: pk.file, stream: s.Index, origin: tk.src.origin, offset: pk.offset}
+	if pk.external { // its first sample goes with the first frame
+		f.origin = instant{s.StartPTS, s.TimeBase}
+		if !s.TimeBase.Known() {
+			f.origin = instant{}
+		}
 	}
-	return s.Language
+	if tk.skip > 0 {
+		f.skip = media.R(tk.skip*rate.Den, rate.Num)
+	}
+	p.correct(&f, pk, s)
+	if s.TimeBase.Known() {
+		late = float64(s.StartPTS)*s.TimeBase.Float() - f.origin.seconds() - f.skip.Float() + float64(f.offset)/1000
+	}
+	format, broken := p.in.Files[pk.file].Source.Format, !pk.external && tk.src.whole
+	if late < -seekFrom && !broken && audioSeeks(format) {
+		begin := f.origin.seconds() + f.skip.Float() - float64(f.offset)/1000
+		f.seek = max(int64((begin-seekMargin)*1e6), 0)
+	}
+	return f, late
 }
 
-// selectAudio finds the stream that a description names: by its selector, else by
-// the default selector, else none. A source without any audio has none for every
-// selector; one that has audio but not the named track is the job's fault.
-func selectAudio(d AudioDescription, input int, in InputSettings, src media.Source) (*media.AudioStream, int64, error) {
-	if len(src.Audio) == 0 {
-		return nil, 0, nil
-	}
-	name := d.AudioSourceName
-	if name == "" {
-		name = "Audio Selector 1"
-	}
-	sel, ok := in.AudioSelectors[name]
-	if !ok {
-		if len(in.AudioSelectors) == 0 && d.AudioSourceName == "" {
-			return defaultAudio(src), 0, nil
-		}
-		for _, other := range slices.Sorted(maps.Keys(in.AudioSelectors)) {
-			if in.AudioSelectors[other].DefaultSelection == "DEFAULT" {
-				name, sel, ok = other, in.AudioSelectors[other], true
-				break
-			}
-		}
-		if !ok {
-			return nil, 0, nil
-		}
-	}
-	number := name[strings.LastIndexByte(name, ' ')+1:]
-	kind := sel.SelectorType
-	if kind == "" {
-		switch {
-		case len(sel.Tracks) > 0:
-			kind = "TRACK"
-		case len(sel.Pids) > 0:
-			kind = "PID"
-		case sel.LanguageCode != "" || sel.CustomLanguageCode != "":
-			kind = "LANGUAGE_CODE"
-		}
-	}
-	missing := func(format string, args ...any) error {
-		return fault.New(fault.Invalid, CodeSettings, "Invalid audio "+format, args...).
-			WithHint("the source has %s", describeAudio(src))
-	}
-	path := fmt.Sprintf("/inputs/%d/audioSelectors/%s", input, name)
-	several := func(n int) error {
-		if n > 1 {
-			return fault.New(fault.Invalid, CodeSettings, "%s: %d tracks in one selector are not supported; name one", path, n)
-		}
-		return nil
-	}
-	switch kind {
-	case "TRACK", "":
-		if len(sel.Tracks) == 0 {
-			return defaultAudio(src), sel.Offset, nil
-		}
-		if err := several(len(sel.Tracks)); err != nil {
-			return nil, 0, err
-		}
-		track := sel.Tracks[0]
-		if track < 1 || track > int64(len(src.Audio)) {
-			return nil, 0, missing("track specified for audio_selector [%s]. Audio track [%d] not found in input container.", number, track)
-		}
-		return &src.Audio[track-1], sel.Offset, nil
-	case "PID":
-		if err := several(len(sel.Pids)); err != nil {
-			return nil, 0, err
-		}
-		for i := range src.Audio {
-			if len(sel.Pids) == 1 && int64(src.Audio[i].PID) == sel.Pids[0] {
-				return &src.Audio[i], sel.Offset, nil
-			}
-		}
-		return nil, 0, missing("PID specified for audio_selector [%s]. Audio PID %d not found in input container.", number, sel.Pids)
-	case "LANGUAGE_CODE":
-		want := sel.CustomLanguageCode
-		if want == "" {
-			want = sel.LanguageCode
-		}
-		for i := range src.Audio {
-			if sameLanguage(src.Audio[i].Language, want) {
-				return &src.Audio[i], sel.Offset, nil
-			}
-		}
-		return nil, 0, missing("language specified for audio_selector [%s]. Audio language [%s] not found in input container.", number, want)
-	}
-	return nil, 0, fault.New(fault.Invalid, CodeSettings, "%s/selectorType: %s is not supported", path, kind)
+// Decoding of a take begins in the middle of the source where more than seekFrom
+// seconds would be decoded in vain, and seekMargin before the take: keyframes of
+// the video, which the container seeks to, are rarely further apart, and where it
+// leads behind the take all the same the encode is made again from the start.
+const (
+	seekFrom   = 30
+	seekMargin = 10
+)
+
+// audioSeeks reports whether positions in a container have true timestamps.
+func audioSeeks(format string) bool {
+	return indexed(format) || slices.Contains([]string{"mpegts", "wav", "w64", "flac"}, format)
 }
 
-// defaultAudio is the stream that the file itself prefers, or the first one.
-func defaultAudio(src media.Source) *media.AudioStream {
-	for i := range src.Audio {
-		if src.Audio[i].Default {
-			return &src.Audio[i]
-		}
-	}
-	return &src.Audio[0]
-}
+// Bounds of AudioDurationCorrection: less than this part of the track is in step,
+// more is not a drift.
+const (
+	leastStretch = 0.0002
+	mostStretch  = 0.2
+)
 
-func describeAudio(src media.Source) string {
-	var list []string
-	for i, a := range src.Audio {
-		entry := fmt.Sprintf("track %d (%s", i+1, a.Codec)
-		if a.PID != 0 {
-			entry += fmt.Sprintf(", PID %d", a.PID)
-		}
-		if a.Language != "" {
-			entry += ", " + a.Language
-		}
-		list = append(list, entry+")")
+// correct decides how a stream is kept in step with its timestamps. Without any
+// correction what is missing is silent and what is too much is dropped.
+func (p *planner) correct(f *feed, pk *pick, s *media.AudioStream) {
+	switch pk.correction {
+	case "", "DISABLED":
+		return
 	}
-	return strings.Join(list, ", ")
-}
-
-// terminological maps the bibliographic codes of ISO 639-2 to the terminological ones.
-var terminological = map[string]string{
-	"alb": "sqi", "arm": "hye", "baq": "eus", "bur": "mya", "chi": "zho", "cze": "ces", "dut": "nld", "fre": "fra",
-	"geo": "kat", "ger": "deu", "gre": "ell", "ice": "isl", "mac": "mkd", "mao": "mri", "may": "msa", "per": "fas",
-	"rum": "ron", "slo": "slk", "tib": "bod", "wel": "cym",
-}
-
-func sameLanguage(a, b string) bool {
-	canonical := func(s string) string {
-		s = strings.ToLower(s)
-		if t, ok := terminological[s]; ok {
-			return t
-		}
-		return s
+	if !strings.HasPrefix(p.in.Files[pk.file].Source.Format, "mov,") || s.Codec != "aac" {
+		p.warnings.add(WarnSetting, "audioDurationCorrection %s has no effect: it is for AAC in MP4 and MOV", pk.correction)
+		return
 	}
-	return a != "" && canonical(a) == canonical(b)
+	if pk.correction == "FRAME" {
+		f.follow = true
+		return
+	}
+	if s.Frames == 0 || !s.TimeBase.Known() || s.SampleRate == 0 {
+		return
+	}
+	stretch := float64(s.Duration) * s.TimeBase.Float() * float64(s.SampleRate) / float64(s.Frames*1024)
+	if stretch > 1.5 { // frames of 2,048 samples
+		stretch /= 2
+	}
+	if off := stretch - 1; off < -mostStretch || off > mostStretch || off > -leastStretch && off < leastStretch {
+		return
+	}
+	f.stretch = stretch
 }
 
 // instant is a time in the source's clock: ticks of base.
@@ -311,78 +302,3 @@ type instant struct {
 }
 
 func (i instant) seconds() float64 { return float64(i.ticks) * i.base.Float() }
-
-// layouts are ffmpeg's names of the channel layouts that outputs have.
-var layouts = map[int]string{1: "mono", 2: "stereo", 6: "5.1"}
-
-// args returns the arguments of the process that makes the encode, file, and the
-// files of the Plan that it reads.
-//
-// Sample 0 of a part is the instant the first video frame of its take is shown.
-// aresample fills what is missing before it and in gaps with silence, drops what
-// comes before it, and corrects a clock that runs away as soon as it is 15 ms off:
-// timestamps in milliseconds jitter by less, and lips are not seen to be off below
-// 20. The end is padded or cut to the sample.
-func (a audio) args(file string) (args []string, files []int) {
-	args = []string{"-y", "-copyts"}
-	g := &graph{}
-	joined := ""
-	for i, p := range a.parts {
-		label := fmt.Sprintf("[p%d]", i)
-		joined += label
-		if p.stream < 0 {
-			g.chain(fmt.Sprintf("anullsrc=sample_rate=%d:channel_layout=%s,atrim=end_sample=%d", a.rate, layouts[a.channels], p.samples), label)
-			continue
-		}
-		number := len(files)
-		if at := slices.Index(files, p.file); at >= 0 && len(a.parts) == 1 {
-			number = at
-		} else {
-			files = append(files, p.file)
-			args = append(args, "-threads", "1")
-			args = append(args, media.InputArgs()...)
-			args = append(args, "-i", "file:"+SourcePath(number))
-		}
-		g.chain(fmt.Sprintf("[%d:%d]", number, p.stream)+p.filters(a), label)
-	}
-	if len(a.parts) > 1 {
-		g.chain(fmt.Sprintf("%sconcat=n=%d:v=0:a=1", joined, len(a.parts)), "[a]")
-		joined = "[a]"
-	}
-	return append(args,
-		"-filter_complex_threads", "1", "-filter_complex", g.String(), "-map", joined, "-map_metadata", "-1",
-		"-c:a", "aac", "-b:a", strconv.FormatInt(a.bitrate, 10), "-f", "mp4", OutputDir+"/"+file), files
-}
-
-// filters makes the samples of a part of what its stream holds.
-func (p part) filters(a audio) string {
-	shift := ""
-	if p.origin.ticks != 0 && p.origin.base.Known() {
-		shift += fmt.Sprintf("-(%d*%d/%d)/TB", p.origin.ticks, p.origin.base.Num, p.origin.base.Den)
-	}
-	if p.skip.Num > 0 {
-		shift += fmt.Sprintf("-(%d/%d)/TB", p.skip.Num, p.skip.Den)
-	}
-	if p.offset != 0 {
-		shift += fmt.Sprintf("+(%d/1000)/TB", p.offset)
-	}
-	var f []string
-	if shift != "" {
-		f = append(f, "asetpts=round(PTS"+shift+")")
-	}
-	return strings.Join(append(f,
-		// What is before the take or behind it is of no use, and a clock that leaps hours ahead must
-		// not make that much silence in memory.
-		fmt.Sprintf("atrim=start=-1:end=%.3f", float64(p.samples)/float64(a.rate)+1),
-		fmt.Sprintf("aresample=out_sample_rate=%d:out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:async=1:min_hard_comp=0.015:first_pts=0", a.rate, layouts[a.channels]),
-		"apad",
-		"atrim=end_sample="+strconv.FormatInt(p.samples, 10)), ",")
-}
-
-func (a audio) public(file string) AudioEncode {
-	args, files := a.args(file)
-	return AudioEncode{
-		File: file, SampleRate: a.rate, Channels: a.channels, BitrateBPS: a.bitrate, Samples: a.samples,
-		Priming: aacPriming, Language: a.language, Silent: len(files) == 0, Files: files, Args: args,
-	}
-}

@@ -1,6 +1,11 @@
 package plan
 
-import "vodwright.dev/vodwright/internal/media"
+import (
+	"maps"
+	"slices"
+
+	"vodwright.dev/vodwright/internal/media"
+)
 
 // FileKind says what a file of a job is for.
 type FileKind string
@@ -38,6 +43,14 @@ func Files(s Settings) []File {
 	}
 	for i := range s.Inputs {
 		add(inputFile(&s.Inputs[i]))
+	}
+	for i := range s.Inputs { // in an order of their own: maps have none
+		for _, name := range slices.Sorted(maps.Keys(s.Inputs[i].AudioSelectors)) {
+			add(File{URI: s.Inputs[i].AudioSelectors[name].ExternalAudioFileInput, Kind: FileAudio})
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Inputs[i].DynamicAudioSelectors)) {
+			add(File{URI: s.Inputs[i].DynamicAudioSelectors[name].ExternalAudioFileInput, Kind: FileAudio})
+		}
 	}
 	return list
 }

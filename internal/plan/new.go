@@ -427,15 +427,19 @@ func (p *planner) audio(outputs [][]output) error {
 				p.warnings.add(WarnSetting, "%s: a frame capture has no audio", path)
 				continue
 			}
-			if len(o.AudioDescriptions) > 1 {
-				p.problems.add(path, "more than one audio track in an output is not supported yet")
-				continue
+			for i, d := range o.AudioDescriptions {
+				tracks, err := p.expand(d)
+				if err != nil {
+					return err
+				}
+				for _, track := range tracks {
+					a, err := p.newAudio(track, p.ladders[out.ladder], fmt.Sprintf("%s/%d", path, i))
+					if err != nil {
+						return err
+					}
+					out.audios = append(out.audios, p.sharedAudio(a))
+				}
 			}
-			a, err := p.newAudio(o.AudioDescriptions[0], p.ladders[out.ladder], path+"/0")
-			if err != nil {
-				return err
-			}
-			out.audios = append(out.audios, p.sharedAudio(a))
 		}
 	}
 	return nil

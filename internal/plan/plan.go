@@ -127,9 +127,17 @@ type AudioEncode struct {
 	Samples    int64    `json:"samples"` // the encode holds exactly this many, silence included
 	Priming    int64    `json:"priming"` // samples before sample 0 in the encoded stream
 	Language   string   `json:"language,omitempty"`
+	Type       int      `json:"type,omitempty"`   // audio_type of ISO/IEC 13818-1, table 2-60
+	MPEG2      bool     `json:"mpeg2,omitempty"`  // the stream is MPEG-2 AAC
 	Silent     bool     `json:"silent,omitempty"` // made of silence alone: no source has audio for it
 	Files      []int    `json:"files"`            // as of a Chunk
 	Args       []string `json:"args"`
+	// Entries are files that the process writes below OutputDir, one for each place
+	// in the middle of a source at which it begins to decode. An empty one says that
+	// the container led behind the place, or that there is no sound before it: try
+	// again with WithoutSeek.
+	Entries  []string  `json:"entries,omitempty"`
+	Loudness *Loudness `json:"loudness,omitempty"` // to be measured and corrected
 }
 
 // OutputGroup is one output group of the job, in the job's order.

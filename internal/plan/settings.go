@@ -32,12 +32,14 @@ func ParseSettings(document []byte) (Settings, error) {
 
 // InputSettings is Input of the API.
 type InputSettings struct {
-	FileInput      string                   `json:"fileInput"`
-	AudioSelectors map[string]AudioSelector `json:"audioSelectors"`
-	VideoSelector  VideoSelector            `json:"videoSelector"`
-	InputClippings []InputClipping          `json:"inputClippings"`
-	TimecodeSource string                   `json:"timecodeSource"` // EMBEDDED (default), ZEROBASED, SPECIFIEDSTART: what clippings are counted from
-	TimecodeStart  string                   `json:"timecodeStart"`  // HH:MM:SS:FF, with SPECIFIEDSTART
+	FileInput             string                          `json:"fileInput"`
+	AudioSelectors        map[string]AudioSelector        `json:"audioSelectors"`
+	AudioSelectorGroups   map[string]AudioSelectorGroup   `json:"audioSelectorGroups"`
+	DynamicAudioSelectors map[string]DynamicAudioSelector `json:"dynamicAudioSelectors"`
+	VideoSelector         VideoSelector                   `json:"videoSelector"`
+	InputClippings        []InputClipping                 `json:"inputClippings"`
+	TimecodeSource        string                          `json:"timecodeSource"` // EMBEDDED (default), ZEROBASED, SPECIFIEDSTART: what clippings are counted from
+	TimecodeStart         string                          `json:"timecodeStart"`  // HH:MM:SS:FF, with SPECIFIEDSTART
 }
 
 // InputClipping is a part of an input that is shown. Both timecodes are
@@ -48,15 +50,47 @@ type InputClipping struct {
 	EndTimecode   string `json:"endTimecode"`
 }
 
-// AudioSelector chooses one audio stream of the source.
+// AudioSelector chooses audio of an input, or of a file of its own: one track or
+// several, whose channels are then those of one.
 type AudioSelector struct {
-	SelectorType       string  `json:"selectorType"` // TRACK (default), PID, LANGUAGE_CODE
-	Tracks             []int64 `json:"tracks"`       // 1-based among the audio streams
-	Pids               []int64 `json:"pids"`         // of an MPEG transport stream
-	LanguageCode       string  `json:"languageCode"` // ISO 639-2, capitals
-	CustomLanguageCode string  `json:"customLanguageCode"`
-	DefaultSelection   string  `json:"defaultSelection"` // DEFAULT or NOT_DEFAULT
-	Offset             int64   `json:"offset"`           // milliseconds that the audio is moved later
+	SelectorType            string        `json:"selectorType"` // TRACK (default), PID, LANGUAGE_CODE, ALL_PCM, STREAM
+	Tracks                  []int64       `json:"tracks"`       // 1-based among the audio streams
+	Pids                    []int64       `json:"pids"`         // of an MPEG transport stream
+	Streams                 []int64       `json:"streams"`      // 1-based among all streams
+	LanguageCode            string        `json:"languageCode"` // ISO 639-2, capitals
+	CustomLanguageCode      string        `json:"customLanguageCode"`
+	DefaultSelection        string        `json:"defaultSelection"`        // DEFAULT or NOT_DEFAULT
+	Offset                  int64         `json:"offset"`                  // milliseconds that the audio is moved later
+	ExternalAudioFileInput  string        `json:"externalAudioFileInput"`  // s3:// or https://; "" is the input itself
+	AudioDurationCorrection string        `json:"audioDurationCorrection"` // DISABLED (default), AUTO, TRACK, FRAME, FORCE
+	RemixSettings           RemixSettings `json:"remixSettings"`
+}
+
+// AudioSelectorGroup is audio selectors whose channels are those of one.
+type AudioSelectorGroup struct {
+	AudioSelectorNames []string `json:"audioSelectorNames"`
+}
+
+// DynamicAudioSelector stands for as many audio selectors as the input has tracks
+// of its kind: an audio description that names it becomes as many tracks.
+type DynamicAudioSelector struct {
+	SelectorType            string `json:"selectorType"` // ALL_TRACKS (default) or LANGUAGE_CODE
+	LanguageCode            string `json:"languageCode"`
+	Offset                  int64  `json:"offset"`
+	ExternalAudioFileInput  string `json:"externalAudioFileInput"`
+	AudioDurationCorrection string `json:"audioDurationCorrection"`
+}
+
+// RemixSettings makes ChannelsOut channels of ChannelsIn.
+type RemixSettings struct {
+	ChannelsIn     int64 `json:"channelsIn"` // 0 is not to remix
+	ChannelsOut    int64 `json:"channelsOut"`
+	ChannelMapping struct {
+		OutputChannels []struct {
+			InputChannels         []float64 `json:"inputChannels"`         // dB, -60 is nothing
+			InputChannelsFineTune []float64 `json:"inputChannelsFineTune"` // dB, to the thousandth
+		} `json:"outputChannels"`
+	} `json:"channelMapping"`
 }
 
 // VideoSelector says how the video of the source is read.
@@ -178,22 +212,40 @@ type FrameCaptureSettings struct {
 
 // AudioDescription is AudioDescription of the API.
 type AudioDescription struct {
-	AudioSourceName     string `json:"audioSourceName"`
-	LanguageCode        string `json:"languageCode"`
-	CustomLanguageCode  string `json:"customLanguageCode"`
-	LanguageCodeControl string `json:"languageCodeControl"` // FOLLOW_INPUT (default) or USE_CONFIGURED
-	CodecSettings       struct {
+	AudioSourceName            string                     `json:"audioSourceName"`
+	LanguageCode               string                     `json:"languageCode"`
+	CustomLanguageCode         string                     `json:"customLanguageCode"`
+	LanguageCodeControl        string                     `json:"languageCodeControl"` // FOLLOW_INPUT (default) or USE_CONFIGURED
+	StreamName                 string                     `json:"streamName"`
+	AudioType                  int64                      `json:"audioType"`        // of ISO/IEC 13818-1, 2.6.19
+	AudioTypeControl           string                     `json:"audioTypeControl"` // FOLLOW_INPUT (default) or USE_CONFIGURED
+	RemixSettings              RemixSettings              `json:"remixSettings"`
+	AudioNormalizationSettings AudioNormalizationSettings `json:"audioNormalizationSettings"`
+	CodecSettings              struct {
 		Codec       string      `json:"codec"` // AAC
 		AacSettings AacSettings `json:"aacSettings"`
 	} `json:"codecSettings"`
 }
 
+// AudioNormalizationSettings is AudioNormalizationSettings of the API.
+type AudioNormalizationSettings struct {
+	Algorithm                string   `json:"algorithm"`        // ITU_BS_1770_1, _2, _3, _4; "" is not to measure
+	AlgorithmControl         string   `json:"algorithmControl"` // CORRECT_AUDIO (default) or MEASURE_ONLY
+	CorrectionGateLevel      *float64 `json:"correctionGateLevel"`
+	LoudnessLogging          string   `json:"loudnessLogging"`          // LOG or DONT_LOG (default)
+	PeakCalculation          string   `json:"peakCalculation"`          // TRUE_PEAK or NONE (default)
+	TargetLkfs               *float64 `json:"targetLkfs"`               // nil is -24 by 1770-1, else -23
+	TruePeakLimiterThreshold *float64 `json:"truePeakLimiterThreshold"` // dBTP, -8 to 0; nil is 0
+}
+
 // AacSettings is AacSettings of the API.
 type AacSettings struct {
-	Bitrate         int64  `json:"bitrate"`         // bits a second; 0 is by channels
-	CodecProfile    string `json:"codecProfile"`    // LC (default)
-	CodingMode      string `json:"codingMode"`      // CODING_MODE_1_0, _2_0 (default), _5_1, _AUTO
-	RateControlMode string `json:"rateControlMode"` // CBR (default) or VBR
-	SampleRate      int64  `json:"sampleRate"`      // Hz; 0 is 48000
-	VbrQuality      string `json:"vbrQuality"`      // LOW, MEDIUM_LOW, MEDIUM_HIGH, HIGH
+	Bitrate                        int64  `json:"bitrate"`         // bits a second; 0 is by channels
+	CodecProfile                   string `json:"codecProfile"`    // LC (default), HEV1, HEV2
+	CodingMode                     string `json:"codingMode"`      // CODING_MODE_1_0, _1_1, _2_0 (default), _5_1, _AUTO
+	RateControlMode                string `json:"rateControlMode"` // CBR (default) or VBR
+	SampleRate                     int64  `json:"sampleRate"`      // Hz; 0 is 48000
+	VbrQuality                     string `json:"vbrQuality"`      // LOW, MEDIUM_LOW, MEDIUM_HIGH, HIGH
+	Specification                  string `json:"specification"`   // MPEG4 (default) or MPEG2
+	AudioDescriptionBroadcasterMix string `json:"audioDescriptionBroadcasterMix"`
 }

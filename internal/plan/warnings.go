@@ -11,6 +11,7 @@ import (
 // Codes of the errors that New returns, as the MediaConvert user guide lists them.
 const (
 	CodeNoVideo     = "1020"
+	CodeNoAudio     = "1021"
 	CodeUnsupported = "1030" // the source: a codec, a container, or a claim beyond the bounds
 	CodeSettings    = "1040" // the job's settings, or what they ask of this source
 	CodeClipping    = "1060" // timecodes of a clipping that the input does not have

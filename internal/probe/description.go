@@ -54,6 +54,7 @@ type streamDescription struct {
 	Channels      int    `json:"channels"`
 	Layout        string `json:"channel_layout"`
 	StartPTS      int64  `json:"start_pts"`
+	Frames        string `json:"nb_frames"`
 	Range         string `json:"color_range"`
 	Matrix        string `json:"color_space"`
 	Transfer      string `json:"color_transfer"`
@@ -189,6 +190,7 @@ func (s *streamDescription) audio(format string) media.AudioStream {
 		Language:   language(s.Tags.Language),
 		TimeBase:   known(s.TimeBase),
 		StartPTS:   s.StartPTS,
+		Frames:     number(s.Frames),
 		BitrateBPS: number(s.Bitrate),
 		BitDepth:   min(64, max(0, s.BitsOfPCM, int(number(s.BitsPerSample)))),
 		Duration:   seconds(s.Duration),

@@ -1,0 +1,173 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// sound is the filter graph of an audio encode while it is made, with the inputs
+// that it reads.
+type sound struct {
+	graph
+	files   []int // of Plan.Files
+	inputs  int   // -i so far
+	args    []string
+	entries []string // files that tell whether decoding began early enough
+}
+
+// input returns the number of the -i that reads a file from a place on.
+func (s *sound) input(file int, seek int64) int {
+	at := slices.Index(s.files, file)
+	if at < 0 {
+		at = len(s.files)
+		s.files = append(s.files, file)
+	}
+	s.inputs++
+	s.args = append(s.args, "-threads", "1")
+	if seek > 0 {
+		s.args = append(s.args, way{frame: 1, micros: seek}.seek()...)
+	}
+	s.args = append(s.args, media.InputArgs()...)
+	s.args = append(s.args, "-i", "file:"+SourcePath(at))
+	return s.inputs - 1
+}
+
+// sound makes the graph of an encode, which ends in [a].
+//
+// Sample 0 of a part is the instant the first video frame of its take is shown.
+// aresample fills what is missing before it and in gaps with silence, drops what
+// comes before it, and corrects a clock that runs away as soon as it is 15 ms off:
+// timestamps in milliseconds jitter by less, and lips are not seen to be off below
+// 20. The end is padded or cut to the sample.
+func (a audio) sound() *sound {
+	s := &sound{}
+	layout := layouts[a.channels]
+	joined := ""
+	for i, p := range a.parts {
+		label := fmt.Sprintf("[p%d]", i)
+		joined += label
+		var sum string
+		type place struct {
+			file int
+			seek int64
+		}
+		shared := map[place]int{} // one part's streams of one file are read together
+		for j, f := range p.feeds {
+			number, ok := shared[place{f.file, f.seek}]
+			if !ok {
+				number = s.input(f.file, f.seek)
+				shared[place{f.file, f.seek}] = number
+			}
+			filters := fmt.Sprintf("[%d:%d]", number, f.stream) + s.filters(f, p, a)
+			if len(p.feeds) == 1 {
+				if p.width != a.channels {
+					filters += ",aresample=rematrix_maxval=1:out_channel_layout=" + layout
+				}
+				s.chain(filters, label)
+				break
+			}
+			from := fmt.Sprintf("[p%df%d]", i, j)
+			s.chain(filters, from)
+			sum += from
+		}
+		switch {
+		case len(p.feeds) == 0:
+			s.chain(fmt.Sprintf("anullsrc=sample_rate=%d:channel_layout=%s,atrim=end_sample=%d", a.rate, layout, p.samples), label)
+		case len(p.feeds) > 1:
+			filters := fmt.Sprintf("%samix=inputs=%d:normalize=0", sum, len(p.feeds))
+			if p.width != a.channels {
+				filters += ",aresample=rematrix_maxval=1:out_channel_layout=" + layout
+			}
+			s.chain(filters, label)
+		}
+	}
+	if len(a.parts) > 1 {
+		s.chain(fmt.Sprintf("%sconcat=n=%d:v=0:a=1", joined, len(a.parts)), "[j]")
+		joined = "[j]"
+	}
+	if a.loudness.algorithm != "" && len(s.files) > 0 {
+		s.chain(joined+levelFilter, "[a]")
+		return s
+	}
+	s.parts[len(s.parts)-1] = strings.TrimSuffix(s.parts[len(s.parts)-1], joined) + "[a]"
+	return s
+}
+
+// filters makes the samples of a part of what one stream holds.
+func (s *sound) filters(f feed, p part, a audio) string {
+	var list []string
+	if f.stretch > 0 {
+		// The samples follow each other from the first one's time on, then last longer.
+		list = append(list, "asetpts=STARTPTS+N/SR/TB", fmt.Sprintf("atempo=%.9f", 1/f.stretch))
+	}
+	shift := ""
+	if f.origin.ticks != 0 && f.origin.base.Known() {
+		shift += fmt.Sprintf("-(%d*%d/%d)/TB", f.origin.ticks, f.origin.base.Num, f.origin.base.Den)
+	}
+	if f.skip.Num > 0 {
+		shift += fmt.Sprintf("-(%d/%d)/TB", f.skip.Num, f.skip.Den)
+	}
+	if f.offset != 0 {
+		shift += fmt.Sprintf("%+d/1000/TB", f.offset)
+	}
+	if shift != "" {
+		list = append(list, "asetpts=round(PTS"+shift+")")
+	}
+	if f.seek > 0 {
+		entry := fmt.Sprintf("entry-%d.txt", len(s.entries))
+		s.entries = append(s.entries, entry)
+		list = append(list, `ametadata=mode=add:key=before:value=1:enable=lt(t\,0)`,
+			`ametadata=mode=print:key=before:file=`+OutputDir+"/"+entry+`:enable=lt(t\,0)`)
+	}
+	resample := fmt.Sprintf("aresample=out_sample_rate=%d:", a.rate)
+	if f.gains == nil {
+		resample += fmt.Sprintf("out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:", layouts[p.width])
+	} else {
+		resample += "out_sample_fmt=fltp:"
+	}
+	if f.follow {
+		resample += "async=1000:min_comp=0.001:min_hard_comp=0.1:first_pts=0"
+	} else {
+		resample += "async=1:min_hard_comp=0.015:first_pts=0"
+	}
+	list = append(list,
+		// What is before the take or behind it is of no use, and a clock that leaps hours ahead must
+		// not make that much silence in memory.
+		fmt.Sprintf("atrim=start=-1:end=%.3f", float64(p.samples)/float64(a.rate)+1),
+		resample)
+	if f.gains != nil {
+		list = append(list, f.gains.filter())
+	}
+	return strings.Join(append(list, "apad", "atrim=end_sample="+strconv.FormatInt(p.samples, 10)), ",")
+}
+
+// public returns the encode as the Plan has it.
+func (a audio) public(file string) AudioEncode {
+	s := a.sound()
+	start := append([]string{"-y", "-copyts"}, s.args...)
+	start = append(start, "-filter_complex_threads", "1", "-filter_complex")
+	out := AudioEncode{
+		File: file, SampleRate: a.rate, Channels: a.channels, BitrateBPS: a.bitrate, Samples: a.samples,
+		Priming: aacPriming, Language: a.language, Type: a.kind, Silent: len(s.files) == 0, Files: s.files, Entries: s.entries,
+	}
+	if s.files == nil {
+		out.Files = []int{}
+	}
+	out.Args = append(slices.Clone(start), s.String(), "-map", "[a]", "-map_metadata", "-1", "-c:a", "aac")
+	if a.apart {
+		out.Args = append(out.Args, "-aac_ms", "0", "-aac_is", "0")
+	}
+	if a.mpeg2 {
+		out.Args = append(out.Args, "-profile:a", "mpeg2_aac_low")
+		out.MPEG2 = true
+	}
+	out.Args = append(out.Args, "-b:a", strconv.FormatInt(a.bitrate, 10), "-f", "mp4", OutputDir+"/"+file)
+	if a.loudness.algorithm != "" && !out.Silent {
+		out.Loudness = a.loudness.public(start, s.String())
+	}
+	return out
+}
