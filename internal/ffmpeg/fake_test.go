@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vodwright.dev/vodwright/internal/ffmpeg"
 )
 
@@ -142,6 +144,12 @@ func fake(args []string) int {
 // look prints what a program inside can see and do; secret is a host file and a
 // host address, separated by a comma.
 func look(w io.Writer, secret string) {
+	var open []int
+	for fd := range 256 {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+			open = append(open, fd)
+		}
+	}
 	file, address, _ := strings.Cut(secret, ",")
 	try := func(what string, err error) {
 		if err == nil {
@@ -167,6 +175,31 @@ func look(w io.Writer, secret string) {
 	try("see /etc/passwd", err)
 	try("make a namespace", syscall.Unshare(syscall.CLONE_NEWUSER))
 	try("become root", syscall.Setuid(0))
+	for _, call := range []struct {
+		name string
+		args [4]uintptr
+		nr   uintptr
+	}{
+		{"open a socket", [4]uintptr{unix.AF_UNIX, unix.SOCK_STREAM}, unix.SYS_SOCKET},
+		{"open a netlink socket", [4]uintptr{unix.AF_NETLINK, unix.SOCK_RAW}, unix.SYS_SOCKET},
+		{"make a key", [4]uintptr{unix.KEYCTL_GET_KEYRING_ID, ^uintptr(0), 0}, unix.SYS_KEYCTL},
+		{"load a program", [4]uintptr{0, 0, 0}, unix.SYS_BPF},
+		{"make a ring", [4]uintptr{8, 0}, unix.SYS_IO_URING_SETUP},
+		{"fault for itself", [4]uintptr{1}, unix.SYS_USERFAULTFD},
+		{"trace", [4]uintptr{unix.PTRACE_TRACEME}, unix.SYS_PTRACE},
+		{"mount", [4]uintptr{0, 0, 0, 0}, unix.SYS_MOUNT},
+		{"change its personality", [4]uintptr{0xffffffff}, unix.SYS_PERSONALITY},
+		{"clone into a namespace", [4]uintptr{unix.CLONE_NEWUSER | unix.CLONE_FS}, unix.SYS_CLONE},
+	} {
+		_, _, errno := unix.RawSyscall6(call.nr, call.args[0], call.args[1], call.args[2], call.args[3], 0, 0)
+		fmt.Fprintln(w, "refused:", call.name, errno == unix.EPERM)
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
+	fmt.Fprintln(w, "refused: clone by a struct", errno == unix.ENOSYS)
+	fmt.Fprintln(w, "descriptors", open)
+	fmt.Fprintln(w, "user", os.Getuid(), os.Getgid())
+	groups, _ := os.Getgroups()
+	fmt.Fprintln(w, "groups", len(groups))
 	fmt.Fprintln(w, "environment", len(os.Environ()), os.Getenv("SECRET"))
 	fmt.Fprintln(w, "session", os.Getpid())
 }

@@ -33,6 +33,7 @@ type process struct {
 	stdout   io.Writer
 	progress func(Progress)
 	reports  bool // it writes progress to descriptor 3, and stalls when that stops
+	filter   int  // the descriptor that bubblewrap reads the filter of system calls from; 0 is none
 }
 
 // drainTime is how long the pipes may stay open after the process is reaped. In
@@ -57,6 +58,12 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	}
 	if err := p.resolve(); err != nil {
 		return Usage{}, err
+	}
+	p.filter = 0
+	if r.bwrap != "" && r.filter != nil {
+		if p.filter = 3; p.reports {
+			p.filter = 4
+		}
 	}
 	name, args, err := r.commandLine(p)
 	if err != nil {
@@ -122,6 +129,14 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 			return Usage{}, err
 		}
 		cmd.ExtraFiles = []*os.File{w}
+	}
+	if p.filter > 0 {
+		filter, err := filterPipe(r.filter)
+		if err != nil {
+			return Usage{}, err
+		}
+		defer filter.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, filter)
 	}
 
 	started := time.Now()

@@ -77,14 +77,17 @@ type ProbeCommand struct {
 type Runner struct {
 	ffmpeg, ffprobe, bwrap, prlimit string // absolute paths; bwrap "" is unsandboxed
 	missing                         error  // why there is no sandbox although one is wanted
+	filter                          []byte // of system calls inside the sandbox, see seccompProgram; nil is none
 	limits                          limit.Limits
 	log                             *slog.Logger
 }
 
 // New finds the programs. It starts nothing, see Check. A missing ffmpeg, ffprobe
 // or prlimit is an error; a missing bubblewrap is one of every Run instead, so
-// that a server can start and say so.
+// that a server can start and say so. Descriptors that this process inherited are
+// not inherited by those it starts from here on.
 func New(cfg Config) (*Runner, error) {
+	keepDescriptors()
 	r := &Runner{log: cfg.Logger, limits: cfg.Limits.OrDefaults()}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -106,7 +109,7 @@ func New(cfg Config) (*Runner, error) {
 		if err != nil {
 			r.missing = sandboxFault(fmt.Sprintf("find bwrap: %v", err))
 		}
-		r.bwrap = path
+		r.bwrap, r.filter = path, filterHere()
 	}
 	return r, nil
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/media"
@@ -272,6 +274,11 @@ func TestSandboxShowsOnlyTheJob(t *testing.T) {
 	}
 	defer listener.Close()
 	t.Setenv("SECRET", "in the environment")
+	if stray, err := unix.FcntlInt(0, unix.F_DUPFD, 200); err != nil { // one that a shell might have left open
+		t.Fatal(err)
+	} else {
+		defer unix.Close(stray)
+	}
 	r, err := ffmpeg.New(ffmpeg.Config{FFmpegPath: called(t, fakeName)})
 	if err != nil {
 		t.Fatal(err)
@@ -296,6 +303,20 @@ see processes no
 see /etc/passwd no
 make a namespace no
 become root no
+refused: open a socket true
+refused: open a netlink socket true
+refused: make a key true
+refused: load a program true
+refused: make a ring true
+refused: fault for itself true
+refused: trace true
+refused: mount true
+refused: change its personality true
+refused: clone into a namespace true
+refused: clone by a struct true
+descriptors [0 1 2 3]
+user 65534 65534
+groups 0
 environment 5 
 session 1
 `

@@ -127,6 +127,9 @@ func (r *Runner) commandLine(p process) (string, []string, error) {
 	} else {
 		args = append(args, "--chdir", "/tmp")
 	}
+	if p.filter > 0 {
+		args = append(args, "--seccomp", strconv.Itoa(p.filter))
+	}
 	args = append(args, "--remount-ro", "/", "--", r.prlimit)
 	args = append(args, limits...)
 	args = append(args, fmt.Sprintf("--nproc=%d", maxThreads), "--", seen)
