@@ -117,9 +117,9 @@ func checkMedia(ctx context.Context, runner *ffmpeg.Runner, unsandboxed bool, lo
 	case err != nil:
 		log.Error("jobs will fail: media processes do not work here", "err", err, "hint", fault.Of(err).Hint)
 	case unsandboxed:
-		log.Warn("media processes run unsandboxed: encode only files you trust")
+		log.Warn("media processes and functions run unsandboxed: encode only files, and call only functions, that you trust")
 	case !report.Sandboxed:
-		log.Error("jobs will be refused: media processes cannot be sandboxed here", "problem", report.SandboxProblem,
+		log.Error("jobs, probes and functions will be refused: nothing can be sandboxed here", "problem", report.SandboxProblem,
 			"hint", "install bubblewrap and allow user namespaces, or serve with --unsandboxed for files you trust")
 	default:
 		log.Info("media processes are sandboxed", "ffmpeg", report.FFmpegVersion)

@@ -56,6 +56,7 @@ var symptoms = []struct {
 	{"file too large", fault.Limit, codeDiskFull, "an output file became larger than allowed", limit.FileBytes},
 	{"exceeds max_streams", fault.Limit, codeUnsupported, "the input has too many streams", limit.Streams}, // before "cannot allocate memory", which follows from it
 	{"cannot allocate memory", fault.Limit, codeUnknown, "the input needs more memory than allowed", memory},
+	{"failed to map segment", fault.Limit, codeUnknown, "the input needs more memory than allowed", memory}, // of a library
 	{"std::bad_alloc", fault.Limit, codeUnknown, "the input needs more memory than allowed", memory},
 	{"malloc of size", fault.Limit, codeUnknown, "the input needs more memory than allowed", memory},
 	{"exceeds specified max pixel count", fault.Limit, codeUnsupported, "the picture is larger than allowed", limit.Pixels},
@@ -168,7 +169,7 @@ func (f failure) code() string {
 
 func sandboxFault(reason string) *fault.Error {
 	return fault.New(fault.Unavailable, codeUnknown, "the media sandbox cannot start: %s", clean(reason)).
-		WithHint("install bubblewrap 0.8 or later and allow unprivileged user namespaces")
+		WithHint("install bubblewrap 0.8 or later and allow unprivileged user namespaces; or run vodwright with --unsandboxed for files you trust")
 }
 
 // lineAt returns the line of log that byte at is in. A log whose changed form has
