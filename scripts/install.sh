@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing on a Debian or Ubuntu machine, and nothing else:
 #   scripts/install.sh run     ffmpeg and bubblewrap, which the product needs
-#   scripts/install.sh test    the same, and what the tests drive: Chromium, aws CLI, boto3, Node.js
+#   scripts/install.sh test    the same, and what the tests drive: Chromium, aws CLI, boto3, Node.js, PostgreSQL
 #   scripts/install.sh bench   the same as run, and nginx to compare with
 set -eu
 
@@ -18,6 +18,7 @@ for pair in $want; do
 done
 if [ "${1:-run}" = test ]; then
 	python3 -c 'import boto3' 2>/dev/null || missing="$missing python3-boto3"
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 [ -n "$missing" ] || exit 0
 

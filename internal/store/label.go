@@ -32,11 +32,11 @@ func anyOf(matches []job.Match, args *arguments) string {
 		case m.Status != "":
 			any = append(any, "status = "+args.add(m.Status))
 		default:
-			value := "l.value = " + args.add(m.Text)
+			value := "1 = 1"
 			switch {
-			case m.Part && m.Text == "":
-				value = "1 = 1"
-			case m.Part: // without what has a part of it only if it has the part; LIKE is another one in each database
+			case !m.Part:
+				value = "l.value = " + args.add(m.Text)
+			case m.Text != "": // without what has a part of it only if it has the part; LIKE is another one in each database
 				value = "REPLACE(l.value, " + args.add(m.Text) + ", '') <> l.value"
 			}
 			any = append(any, "EXISTS (SELECT 1 FROM job_labels l WHERE l.job_id = jobs.id AND l.name = "+args.add(m.Label)+" AND "+value+")")

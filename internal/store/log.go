@@ -187,7 +187,7 @@ func (s *Store) DeleteLogStream(ctx context.Context, group, stream string) error
 			return err
 		}
 		for _, statement := range []string{
-			`UPDATE log_groups SET bytes = bytes - COALESCE((SELECT SUM(length(CAST(message AS BLOB)) + ` + fmt.Sprint(logEventBytes) + `) FROM log_events WHERE stream_id = $1), 0)
+			`UPDATE log_groups SET bytes = bytes - COALESCE((SELECT SUM(octet_length(message) + ` + fmt.Sprint(logEventBytes) + `) FROM log_events WHERE stream_id = $1), 0)
 			  WHERE id = (SELECT group_id FROM log_streams WHERE id = $1)`,
 			`DELETE FROM log_events WHERE stream_id = $1`, `DELETE FROM log_streams WHERE id = $1`,
 		} {

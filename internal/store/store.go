@@ -5,14 +5,14 @@
 // subject. The room takes no decisions: where a rule must hold inside one
 // transaction, the domain passes a function and the store runs it there.
 //
-// It touches one database: SQLite in a file now. Statements are written so that
-// PostgreSQL runs them unchanged: $N placeholders, ON CONFLICT, RETURNING, row
-// values, TEXT for documents, BIGINT milliseconds since 1970 UTC for instants,
-// and a row lock taken by an UPDATE instead of SELECT … FOR UPDATE.
+// It touches one database: SQLite in a file, or PostgreSQL by a URL. Both run the
+// same statements: $N placeholders, ON CONFLICT, RETURNING, row values, TEXT for
+// documents, BIGINT milliseconds since 1970 UTC for instants. What only one of them
+// can do is in its own file, sqlite.go or postgres.go.
 //
-// Invariants: a commit that returned is on the disk (WAL, synchronous FULL);
-// there is one writer at a time; migrations only go forward and a schema newer
-// than the program is refused.
+// Invariants: a commit that returned is on the disk; there is one writer at a time
+// (over all servers of a PostgreSQL), so that the order of positions is the order of
+// commits; migrations only go forward and a schema newer than the program is refused.
 package store
 
 import (
@@ -23,15 +23,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"vodwright.dev/vodwright/internal/fault"
 )
@@ -39,14 +35,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// readers is how many connections serve reads beside the one writer: lists and
-// gets of the API go on while a commit waits for the disk. The spike measured
-// four; more bring nothing on SQLite.
-const readers = 4
-
 // Config says where the records are.
 type Config struct {
 	Path   string       // the SQLite file, its owner's alone; made when it does not exist
+	URL    string       // of a PostgreSQL database instead: postgres://user@host/name
 	Logger *slog.Logger // nil discards
 }
 
@@ -56,69 +48,52 @@ type Config struct {
 // In this package, write through (*Store).tx and read through (*Store).read;
 // every query takes its instant and its ids as arguments.
 type Store struct {
-	write *sql.DB // one connection; BEGIN IMMEDIATE, so that a transaction never fails half-way for a lock
-	read  *sql.DB // query_only connections
-	log   *slog.Logger
+	write  *sql.DB // each transaction is the only one that writes, from its beginning
+	read   *sql.DB // connections that only read
+	engine engine
+	log    *slog.Logger
+}
+
+// engine is what differs between the databases.
+type engine struct {
+	dialect goose.Dialect
+	schema  func(fs.FS) fs.FS                           // the migrations as the database runs them
+	alone   func(ctx context.Context, tx *sql.Tx) error // makes a transaction the only one that writes
 }
 
 // Open opens the database, makes it when it does not exist, and brings its
 // schema up to date. A schema newer than the program is a fault.Conflict and
 // the database is left as it was. The caller closes the Store.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	if cfg.Path == "" {
+	s := &Store{log: cfg.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	name, err := cfg.Path, error(nil)
+	switch {
+	case cfg.URL != "":
+		if name, err = s.openPostgres(cfg.URL); err != nil {
+			return nil, err
+		}
+	case cfg.Path != "":
+		if name, err = filepath.Abs(cfg.Path); err == nil {
+			err = s.openSQLite(name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open records %q: %w", cfg.Path, err)
+		}
+	default:
 		return nil, fault.New(fault.Invalid, "", "open records: no path given")
 	}
-	log := cfg.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	path, err := filepath.Abs(cfg.Path)
-	if err != nil {
-		return nil, fmt.Errorf("open records %q: %w", cfg.Path, err)
-	}
-	if err := private(path); err != nil {
-		return nil, fmt.Errorf("open records %q: %w", path, err)
-	}
-	s := &Store{log: log}
-	if s.write, err = openSQLite(path, 1, ""); err != nil {
-		return nil, fmt.Errorf("open records %q: %w", path, err)
-	}
-	if s.read, err = openSQLite(path, readers, "&_pragma=query_only(1)"); err != nil {
-		return nil, errors.Join(fmt.Errorf("open records %q: %w", path, err), s.write.Close())
-	}
-	if err := s.migrate(ctx, migrations); err != nil {
-		return nil, errors.Join(fmt.Errorf("open records %q: %w", path, err), s.Close())
+	if err := s.migrate(ctx, s.engine.schema(migrations)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open records %q: %w", name, err), s.Close())
 	}
 	return s, nil
 }
 
-// Close ends all connections; the write-ahead log is folded into the database.
+// Close ends all connections.
 func (s *Store) Close() error {
 	return errors.Join(s.read.Close(), s.write.Close())
-}
-
-// private makes the file if need be and keeps others from reading it: secrets of
-// access keys are in it. SQLite gives the files beside it the same mode.
-func private(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Chmod(0o600), f.Close())
-}
-
-func openSQLite(path string, conns int, extra string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", Path: path}).String() +
-		"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
-		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-4096)" + extra
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	db.SetConnMaxLifetime(0)
-	return db, nil
 }
 
 // migrate applies the migrations that the database lacks.
@@ -127,7 +102,7 @@ func (s *Store) migrate(ctx context.Context, source fs.FS) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, dir,
+	p, err := goose.NewProvider(s.engine.dialect, s.write, dir,
 		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
@@ -160,6 +135,9 @@ func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if err := s.engine.alone(ctx, tx); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -212,11 +190,7 @@ func where(conditions []string) string {
 }
 
 // isDuplicate reports whether err is a violated primary key or unique index.
-func isDuplicate(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) &&
-		(e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE)
-}
+func isDuplicate(err error) bool { return sqliteDuplicate(err) || postgresDuplicate(err) }
 
 // millis is how instants are kept; the zero time is 0.
 func millis(t time.Time) int64 {

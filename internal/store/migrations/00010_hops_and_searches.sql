@@ -14,7 +14,8 @@ CREATE TABLE job_labels (
   value  TEXT NOT NULL,
   PRIMARY KEY (job_id, name, value)
 );
--- The jobs of before. Only SQLite has any: these statements need no equal elsewhere.
+-- The jobs of before.
+-- SQLite only {
 INSERT INTO job_labels (job_id, name, value)
   SELECT DISTINCT j.id, 'fileInput', json_extract(i.value, '$.fileInput')
   FROM jobs j, json_each(j.request, '$.settings.inputs') i WHERE json_extract(i.value, '$.fileInput') IS NOT NULL;
@@ -26,6 +27,7 @@ INSERT INTO job_labels (job_id, name, value)
   SELECT DISTINCT j.id, 'audioCodec', json_extract(a.value, '$.codecSettings.codec')
   FROM jobs j, json_each(j.request, '$.settings.outputGroups') g, json_each(g.value, '$.outputs') o, json_each(o.value, '$.audioDescriptions') a
   WHERE json_extract(a.value, '$.codecSettings.codec') IS NOT NULL;
+-- }
 
 CREATE TABLE job_queries (
   id         TEXT PRIMARY KEY,
