@@ -24,6 +24,7 @@ type convertCmd struct {
 	Output  string `short:"o" required:"" help:"Folder for the outputs; made when missing." placeholder:"DIR"`
 	Job     string `help:"CreateJob document, or its Settings; - is standard input. Without it: HLS with 360p, 540p, 720p." placeholder:"FILE"`
 	Workers int    `help:"Encoder processes side by side." default:"${cores}"`
+	verifyFlags
 	sandboxFlags
 }
 
@@ -74,7 +75,7 @@ func (c *convertCmd) Run(p *program) error {
 	}
 	w := worker.New(worker.Config{
 		Dir: work, FFmpeg: runner, Probe: probe.New(runner), Fetch: fetch.New(fetch.Config{AllowPrivate: true, Limits: c.Limits}),
-		Objects: objects, Slots: c.Workers,
+		Objects: objects, Slots: c.Workers, Verify: c.depth(),
 	})
 	meter := newMeter(p)
 	details, more, err := w.Local(p.ctx, "convert", time.Now(), request, func(phase string, percent int) {
@@ -113,7 +114,7 @@ func (c *convertCmd) Run(p *program) error {
 			fmt.Fprintf(p.stderr, "warning: %s\n", warning.Message)
 		}
 	}
-	return p.print(map[string]any{"outputGroupDetails": result.OutputGroupDetails, "warnings": warnings, "folder": out}, text.String())
+	return p.print(map[string]any{"outputGroupDetails": result.OutputGroupDetails, "receipt": result.Receipt, "warnings": warnings, "folder": out}, text.String())
 }
 
 // settings reads --job; nil is the default ladder.
@@ -132,6 +133,13 @@ func (c *convertCmd) settings(p *program) ([]byte, error) {
 }
 
 func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
+
+// verifyFlags are shared by the subcommands that carry jobs.
+type verifyFlags struct {
+	Verify string `help:"What of each output is decoded before its job is complete: full (every frame), keyframes, structure (nothing). All is read back and checked whatever this says." enum:"full,keyframes,structure" default:"full"`
+}
+
+func (v verifyFlags) depth() worker.Depth { return worker.Depth(v.Verify) }
 
 // sandboxFlags are shared by the subcommands that start media processes.
 type sandboxFlags struct {

@@ -31,6 +31,7 @@ type serveCmd struct {
 	PrivateInput    bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
 	PrivateWebhooks bool   `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
 	Verbose         bool   `short:"v" help:"Log debug messages."`
+	verifyFlags
 	sandboxFlags
 }
 

@@ -117,7 +117,7 @@ func (l *ladder) public(follow picture) Ladder {
 		})
 	}
 	for i, c := range l.captures {
-		out.Captures = append(out.Captures, Capture{FilePattern: captureFile(i), Frames: c.list(l.timeline.Frames)})
+		out.Captures = append(out.Captures, Capture{FilePattern: captureFile(i), Width: c.frames[0].width, Height: c.frames[0].height, Frames: c.list(l.timeline.Frames)})
 	}
 	for i := range out.Chunks {
 		l.process(&out.Chunks[i], out.Captures, follow)

@@ -113,7 +113,9 @@ type Rung struct {
 // Capture is one frame-capture output: JPEGs of chosen frames.
 type Capture struct {
 	FilePattern string  `json:"filePattern"` // below OutputDir, such as "c0_%07d.jpg"; numbered from 0 in each chunk
-	Frames      []int64 `json:"frames"`      // Timeline frames captured, increasing
+	Width       int     `json:"width"`
+	Height      int     `json:"height"`
+	Frames      []int64 `json:"frames"` // Timeline frames captured, increasing
 }
 
 // AudioEncode is one audio encode of the whole source. Its process writes File

@@ -1,5 +1,11 @@
 package worker
 
+import (
+	"fmt"
+
+	"vodwright.dev/vodwright/internal/job"
+)
+
 // Depth says how much of the published video and audio is decoded before a job
 // is complete. Whatever it is, every object is read whole, held against what was
 // written, and its structure checked.
@@ -63,4 +69,19 @@ type AudioReceipt struct {
 	SampleRate int    `json:"sampleRate"`
 	Channels   int    `json:"channels"`
 	Frames     int64  `json:"frames"` // of 1,024 samples
+}
+
+// warnOverCap is the code of a warning that an encoder did not keep to its cap.
+const warnOverCap = 900051
+
+// warnings tells what is not wrong and yet not as it was asked for.
+func (r *Receipt) warnings() []job.Warning {
+	var out []job.Warning
+	for _, o := range r.Outputs {
+		if v := o.Video; v != nil && v.BufferPeak > 1 {
+			out = append(out, job.Warning{Code: warnOverCap, Message: fmt.Sprintf(
+				"%s: some window of time holds more than maxBitrate %d and the buffer allow: the buffer is filled to %.0f %%", o.URI, v.MaxBitrate, v.BufferPeak*100)})
+		}
+	}
+	return out
 }

@@ -78,7 +78,7 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report 
 			if err != nil {
 				return job.Result{}, fmt.Errorf("encode details: %w", err)
 			}
-			return job.Result{Details: doc}, nil
+			return job.Result{Details: doc, Warnings: receipt.warnings()}, nil
 		}
 		var wrong *mismatch
 		if !errors.As(err, &wrong) {

@@ -13,10 +13,10 @@ import (
 	"vodwright.dev/vodwright/internal/plan"
 )
 
-// captures reads the JPEGs of a capture output: each decodes, and all are of one size.
+// captures reads the JPEGs of a capture output: each decodes and has the size.
 func (v *verifier) captures(ctx context.Context, group, output int, bucket string, o plan.Output) error {
 	receipt := OutputReceipt{OutputGroup: group, Output: output, URI: uri(bucket, o.Key), Captures: len(o.Captures), Checks: []string{"objects", "decoded", "size"}}
-	var width, height int
+	want := v.plan.Ladders[o.Ladder].Captures[o.Capture]
 	for _, key := range o.Captures {
 		name := objectName{bucket, key}
 		err := v.object(ctx, name, func(r io.Reader) error {
@@ -29,11 +29,8 @@ func (v *verifier) captures(ctx context.Context, group, output int, bucket strin
 				return err
 			}
 			size := picture.Bounds().Size()
-			if width == 0 {
-				width, height = size.X, size.Y
-			}
-			if size.X != width || size.Y != height {
-				return v.wrong(name, fmt.Sprintf("%d×%d as in the others", width, height), "%d×%d", size.X, size.Y)
+			if size.X != want.Width || size.Y != want.Height {
+				return v.wrong(name, fmt.Sprintf("a picture of %d×%d", want.Width, want.Height), "%d×%d", size.X, size.Y)
 			}
 			return nil
 		})

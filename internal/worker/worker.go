@@ -7,7 +7,7 @@
 // whole and on disk, before it returns; a task that runs again after a crash
 // finds finished files and keeps them. Nothing is visible in a destination
 // bucket before "finish", which publishes segments first and the multivariant
-// playlist last.
+// playlist last, then reads all of it back and makes it once more if it is not right.
 //
 // It touches its work folder and, through Objects, buckets. It starts no process
 // itself (ffmpeg does) and keeps no state that a restart needs beyond that folder.
