@@ -30,8 +30,8 @@ func inputRows() []row {
 	r.some("advancedInputFilter", only("DISABLED"), "")
 	r.some("programNumber", number(1), "the first program of a transport stream is used")
 	r.any("inputClippings[].startTimecode", "inputClippings[].endTimecode")
-	r.no("crop", "")
-	r.no("position", "")
+	r.any("crop.x", "crop.y", "crop.width", "crop.height")
+	r.any("position.x", "position.y", "position.width", "position.height")
 	r.no("imageInserter", "")
 	r.no("videoOverlays", "")
 	r.no("videoGenerator", "")
@@ -58,16 +58,16 @@ func inputRows() []row {
 	r.no("hlsRenditionGroupSettings", "HLS packages are no inputs")
 
 	r.prefix = "inputs[].videoSelector."
-	r.some("colorSpace", only("FOLLOW"), "the source's own colour description is used")
-	r.any("colorSpaceUsage") // of a colour space that is not given
-	r.any("rotate")
-	r.some("alphaBehavior", only("DISCARD"), "")
+	r.any("colorSpace", "colorSpaceUsage", "rotate", "alphaBehavior", "sampleRange")
 	r.some("embeddedTimecodeOverride", only("NONE"), "")
 	r.some("padVideo", only("DISABLED"), "")
-	r.some("sampleRange", only("FOLLOW"), "")
 	r.some("selectorType", only("AUTO"), "")
 	r.some("programNumber", between(0, 1), "the first program is used")
-	r.no("hdr10Metadata", "")
+	hdr10 := "has no effect: outputs are SDR, made from the samples; HDR metadata is for displays"
+	for _, name := range []string{"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
+		"whitePointX", "whitePointY", "maxContentLightLevel", "maxFrameAverageLightLevel", "maxLuminance", "minLuminance"} {
+		r.soft("hdr10Metadata."+name, values{}, anything(), hdr10)
+	}
 	r.no("maxLuminance", "")
 	r.no("streams", "")
 	return r.list

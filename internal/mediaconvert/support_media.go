@@ -4,8 +4,10 @@ func videoRows() []row {
 	r := &rows{prefix: "outputGroups[].outputs[].videoDescription."}
 	r.any("width", "height", "colorMetadata")
 	r.some("scalingBehavior", only("DEFAULT", "STRETCH_TO_OUTPUT", "FIT", "FIT_NO_UPSCALE", "FILL"), "")
-	r.soft("antiAlias", only("ENABLED"), only("DISABLED"), "has no effect: scaling is always anti-aliased")
-	r.soft("sharpness", number(50), between(0, 100), "has no effect: one scaling kernel is used, that of 50")
+	r.any("antiAlias") // the service ignores DISABLED: scaling is always anti-aliased
+	r.any("sharpness")
+	r.any("crop.x", "crop.y", "crop.width", "crop.height")
+	r.any("position.x", "position.y", "position.width", "position.height")
 	r.soft("timecodeInsertion", only("DISABLED"), only("PIC_TIMING_SEI"), "has no effect: no timecode is written into the stream")
 	r.any("dropFrameTimecode") // of a timecode that is not written
 	r.soft("afdSignaling", only("NONE"), anything(), "has no effect: no active format description is written")
@@ -13,8 +15,6 @@ func videoRows() []row {
 	r.some("respondToAfd", only("NONE"), "")
 	r.some("chromaPositionMode", only("AUTO"), "")
 	r.soft("timecodeTrack", only("DISABLED"), only("ENABLED"), "has no effect: no timecode track is written")
-	r.no("crop", "")
-	r.no("position", "")
 	r.no("videoPreprocessors", "no preprocessor (deinterlacer, timecode burn-in, noise reducer, image inserter, colour corrector) can be set yet; interlaced and HDR sources are handled by themselves")
 
 	r.prefix += "codecSettings."

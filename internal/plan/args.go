@@ -22,7 +22,7 @@ const deinterlaceNeighbours = 2
 // to nearest) relative to the first frame of the source, the same rounding by
 // which the Timeline was made; from there on only whole numbers count. Where
 // decoding began and which chunk a frame is made in cannot change it.
-func (l *ladder) process(c *Chunk, captures []Capture, follow picture) {
+func (l *ladder) process(c *Chunk, captures []Capture) {
 	t := l.takeOf(*c)
 	src := t.src
 	first, last := 0, 0
@@ -46,7 +46,7 @@ func (l *ladder) process(c *Chunk, captures []Capture, follow picture) {
 	g := &graph{}
 	in := fmt.Sprintf("[0:%d]", src.video.Index)
 	g.chain(in+strings.Join(l.slotFilters(t, *c, first, last), ","), "[v]")
-	outputs := g.pictures(l, src, *c, captures, follow)
+	outputs := g.pictures(l, src, *c, captures)
 	args = append(args, "-filter_complex", g.String())
 	for i, r := range l.rungs {
 		args = append(args, "-map", outputs.rungs[i], "-fps_mode", "passthrough", "-map_metadata", "-1")

@@ -11,17 +11,18 @@ import (
 // every = den/num frames.
 type capture struct {
 	frames   []frame // as of a rung
-	num, den int64   // frames between captures are den/num, in lowest terms
-	max      int64   // captures at most
-	quality  int64   // 1–100
+	colors   space
+	num, den int64 // frames between captures are den/num, in lowest terms
+	max      int64 // captures at most
+	quality  int64 // 1–100
 }
 
 // maxCaptures is the API's largest MaxCaptures.
 const maxCaptures = 10_000_000
 
-func newCapture(d *VideoDescription, sources []*source, follow *source, rate media.Rational) capture {
+func (p *planner) newCapture(d *VideoDescription, rate media.Rational, path string) capture {
 	s := d.CodecSettings.FrameCaptureSettings
-	c := capture{frames: framesFor(d, media.Rational{}, sources, follow), max: s.MaxCaptures, quality: s.Quality}
+	c := capture{frames: framesFor(d, media.Rational{}, true, p, path), colors: p.followed.pic.target(), max: s.MaxCaptures, quality: s.Quality}
 	if c.max <= 0 {
 		c.max = maxCaptures
 	}

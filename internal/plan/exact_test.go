@@ -38,6 +38,17 @@ func withoutEncoder(args []string) []string {
 	return out
 }
 
+// withoutEncoderRaw replaces the encoders by the frames that they would have been given.
+func withoutEncoderRaw(args []string) []string {
+	args = withoutEncoder(args)
+	for i, a := range args {
+		if a == "framemd5" {
+			args[i] = "rawvideo"
+		}
+	}
+	return args
+}
+
 // sums returns the frames of a framemd5 file, by checksum.
 func sums(t *testing.T, file string) []string {
 	t.Helper()

@@ -7,10 +7,19 @@ import (
 )
 
 // graph is a filter graph in ffmpeg's notation.
-type graph struct{ parts []string }
+type graph struct {
+	parts []string
+	ends  int // labels made by next
+}
 
 // chain adds filters, their input label included, that end in label.
 func (g *graph) chain(filters, label string) { g.parts = append(g.parts, filters+label) }
+
+// next returns a label that is not used yet.
+func (g *graph) next(kind string) string {
+	g.ends++
+	return fmt.Sprintf("[%s%d]", kind, g.ends)
+}
 
 func (g *graph) String() string { return strings.Join(g.parts, ";") }
 
@@ -20,57 +29,54 @@ type labels struct {
 	captures []string
 }
 
-// scaled is a size that the picture is scaled to, once, for everything that needs it.
+// view is a part of the source's picture in the colours of an output.
+type view struct {
+	crop   Rectangle
+	target space
+}
+
+// scaled is a size that a view is scaled to, once, for everything that needs it.
 type scaled struct {
 	w, h   int
-	parent int // index of the larger picture it is made from; -1 is the source's
+	kernel string
+	parent int // index of the larger picture it is made from; -1 is the view
 	users  []string
 }
 
-// scaler is how pictures are scaled. Bicubic is sharp without ringing much, and
-// what players' and encoders' defaults are compared with.
-const scaler = "flags=bicubic"
+// sink is an end of the graph: what is done to a scaled picture for one output.
+type sink struct{ from, filters, to string }
 
 // pictures adds everything from the chunk's frames, [v], to encoders: turning,
-// tone mapping, scalers in which small pictures are made from much larger ones,
-// padding, colour tags.
-func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture, follow picture) labels {
+// cropping, colours, scalers in which small pictures are made from much larger
+// ones, padding, colour tags.
+func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) labels {
 	out := labels{rungs: make([]string, len(l.rungs)), captures: make([]string, len(l.captures))}
-	base := "[v]"
-	switch src.pic.turn {
-	case 90:
-		g.chain(base+"transpose=clock", "[t]")
-		base = "[t]"
-	case 180:
-		g.chain(base+"hflip,vflip", "[t]")
-		base = "[t]"
-	case 270:
-		g.chain(base+"transpose=cclock", "[t]")
-		base = "[t]"
-	}
-
-	// What is wanted, by size.
-	var nodes []scaled
-	use := func(f frame, user string) {
-		for i := range nodes {
-			if nodes[i].w == f.contentW && nodes[i].h == f.contentH {
-				nodes[i].users = append(nodes[i].users, user)
+	var views []view
+	var nodes [][]scaled // of each view
+	use := func(f frame, target space, user string) {
+		v := view{f.crop, target}
+		i := slices.Index(views, v)
+		if i < 0 {
+			i = len(views)
+			views, nodes = append(views, v), append(nodes, nil)
+		}
+		for j := range nodes[i] {
+			if n := &nodes[i][j]; n.w == f.contentW && n.h == f.contentH && n.kernel == f.kernel {
+				n.users = append(n.users, user)
 				return
 			}
 		}
-		nodes = append(nodes, scaled{w: f.contentW, h: f.contentH, users: []string{user}})
+		nodes[i] = append(nodes[i], scaled{w: f.contentW, h: f.contentH, kernel: f.kernel, users: []string{user}})
 	}
-	type sink struct{ from, filters, to string }
 	var sinks []sink
-	matrix, primaries, transfer := follow.outputColor()
 	for i, r := range l.rungs {
 		from, to := fmt.Sprintf("[s%d]", i), fmt.Sprintf("[r%d]", i)
-		tags := fmt.Sprintf("setparams=range=tv:colorspace=%s:color_primaries=%s:color_trc=%s", matrix, primaries, transfer)
 		picture := r.frames[src.input]
+		tags := fmt.Sprintf("setparams=range=tv:colorspace=%s:color_primaries=%s:color_trc=%s", r.colors.matrix, r.colors.primaries, r.colors.transfer)
 		if picture.colorTagsHidden {
 			tags = "setparams=range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 		}
-		use(picture, from)
+		use(picture, r.colors, from)
 		sinks = append(sinks, sink{from, picture.finish() + "," + tags, to})
 		out.rungs[i] = to
 	}
@@ -83,20 +89,68 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture, fo
 		}
 		from, to := fmt.Sprintf("[p%d]", i), fmt.Sprintf("[c%d]", i)
 		picture := capture.frames[src.input]
-		use(picture, from)
+		use(picture, capture.colors, from)
 		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + picture.finish() + ",scale=out_range=pc,format=yuvj420p", to})
 		out.captures[i] = to
 	}
 
+	base := "[v]"
+	if src.pic.turn != 0 || src.pic.alpha || slices.ContainsFunc(views, func(v view) bool { return v.crop.Width > 0 }) {
+		g.chain(base+src.pic.upright(), "[t]")
+		base = "[t]"
+	}
+	starts := []string{base}
+	if len(views) != 1 {
+		starts = nil
+		for range views {
+			starts = append(starts, g.next("w"))
+		}
+		g.fan(base, starts)
+	}
+	for i, v := range views {
+		g.view(v, starts[i], nodes[i], src.pic)
+	}
+	for _, s := range sinks {
+		g.chain(s.from+s.filters, s.to)
+	}
+	return out
+}
+
+// view adds what a view is made into, from its label on.
+func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
+	if v.crop.Width > 0 {
+		pic.width, pic.height = int(v.crop.Width), int(v.crop.Height)
+		to := g.next("w")
+		g.chain(fmt.Sprintf("%scrop=%d:%d:%d:%d", from, v.crop.Width, v.crop.Height, v.crop.X, v.crop.Y), to)
+		from = to
+	}
 	slices.SortStableFunc(nodes, func(a, b scaled) int { return b.w*b.h - a.w*a.h })
 	for i := range nodes {
 		nodes[i].parent = parentOf(nodes, i)
 	}
-	sdr := g.tone(src, base, nodes)
+	lit := pic.color.needsLight(v.target)
+	if lit {
+		// It counts in floating point: after the picture has been made as small as
+		// the largest output, and even.
+		w, h := 0, 0
+		for _, n := range nodes {
+			w, h = max(w, n.w), max(h, n.h)
+		}
+		if w*h > pic.width*pic.height {
+			w, h = max(pic.width&^1, 2), max(pic.height&^1, 2)
+		}
+		scale := fmt.Sprintf("scale=%d:%d:%s", w, h, nodes[0].kernel)
+		if full := pic.color.full; full != "" && !pic.color.rgb {
+			scale += fmt.Sprintf(":in_range=%s:out_range=%[1]s", full)
+		}
+		to := g.next("w")
+		g.chain(from+scale+","+pic.light(v.target, "yuv420p"), to)
+		from = to
+	}
 	consumers := func(of int) (names []string) {
 		for i, n := range nodes {
 			if n.parent == of {
-				names = append(names, fmt.Sprintf("[n%d]", i))
+				names = append(names, nodeLabel(from, i))
 			}
 		}
 		if of >= 0 {
@@ -104,23 +158,21 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture, fo
 		}
 		return names
 	}
-	g.fan(sdr, consumers(-1))
+	g.fan(from, consumers(-1))
 	for i, n := range nodes {
-		filters := fmt.Sprintf("[n%d]scale=%d:%d:%s", i, n.w, n.h, scaler)
-		if n.parent < 0 {
-			filters += ":out_range=tv"
-			if own, _, _ := src.pic.outputColor(); src.pic.convert || own != matrix {
-				filters += ":out_color_matrix=" + matrix
-			}
+		filters := fmt.Sprintf("%sscale=%d:%d:%s", nodeLabel(from, i), n.w, n.h, n.kernel)
+		if n.parent < 0 && !lit {
+			filters += pic.scale(v.target)
 		}
-		scaled := fmt.Sprintf("[m%d]", i)
+		scaled := g.next("m")
 		g.chain(filters+",format=yuv420p", scaled)
 		g.fan(scaled, consumers(i))
 	}
-	for _, s := range sinks {
-		g.chain(s.from+s.filters, s.to)
-	}
-	return out
+}
+
+// nodeLabel is the label of a view's node number i; view is the view's own label.
+func nodeLabel(view string, i int) string {
+	return fmt.Sprintf("[n%d%s", i, view[1:])
 }
 
 // fan gives every name a copy of from.
@@ -141,25 +193,9 @@ func (g *graph) fan(from string, names []string) {
 // (0.001 of SSIM at 360 lines from 540), and so little is saved that it is not worth it.
 func parentOf(nodes []scaled, i int) int {
 	for p := i - 1; p >= 0; p-- {
-		if nodes[p].w >= 2*nodes[i].w && nodes[p].h >= 2*nodes[i].h {
+		if nodes[p].w >= 2*nodes[i].w && nodes[p].h >= 2*nodes[i].h && nodes[p].kernel == nodes[i].kernel {
 			return p
 		}
 	}
 	return -1
-}
-
-// tone adds HDR to SDR conversion, after the picture has been made as small as
-// the largest output, since it counts in floating point.
-func (g *graph) tone(src *source, base string, nodes []scaled) string {
-	if src.pic.hdr == "" || len(nodes) == 0 {
-		return base
-	}
-	filters := base
-	if n := nodes[0]; n.w*n.h < src.pic.width*src.pic.height && !slices.ContainsFunc(nodes[1:], func(o scaled) bool { return o.w > n.w || o.h > n.h }) {
-		filters += fmt.Sprintf("scale=%d:%d:%s,", n.w, n.h, scaler)
-	}
-	filters += fmt.Sprintf("zscale=tin=%s:min=bt2020nc:pin=bt2020:rin=tv:t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,"+
-		"tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p", src.pic.hdr)
-	g.chain(filters, "[h]")
-	return "[h]"
 }

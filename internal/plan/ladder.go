@@ -107,8 +107,7 @@ func (l *ladder) encoderThreads(c Chunk) int {
 }
 
 // public returns the ladder as the Plan has it, with the arguments of every chunk.
-// follow is the picture whose colours all outputs have.
-func (l *ladder) public(follow picture) Ladder {
+func (l *ladder) public() Ladder {
 	out := Ladder{Timeline: l.timeline, Rungs: []Rung{}, Chunks: l.chunks}
 	for i, r := range l.rungs {
 		out.Rungs = append(out.Rungs, Rung{
@@ -120,7 +119,7 @@ func (l *ladder) public(follow picture) Ladder {
 		out.Captures = append(out.Captures, Capture{FilePattern: captureFile(i), Width: c.frames[0].width, Height: c.frames[0].height, Frames: c.list(l.timeline.Frames)})
 	}
 	for i := range out.Chunks {
-		l.process(&out.Chunks[i], out.Captures, follow)
+		l.process(&out.Chunks[i], out.Captures)
 	}
 	return out
 }

@@ -99,7 +99,7 @@ func New(in Input) (*Plan, error) {
 	}
 	plan := &Plan{Files: p.files, Groups: groups, Audios: []AudioEncode{}}
 	for _, l := range p.ladders {
-		plan.Ladders = append(plan.Ladders, l.public(p.followed.pic))
+		plan.Ladders = append(plan.Ladders, l.public())
 	}
 	for i, a := range p.audios {
 		plan.Audios = append(plan.Audios, a.public(audioFile(i)))
@@ -300,7 +300,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		}
 		out.ladder = p.joined(p.followed.grid.rate)
 		l := p.ladders[out.ladder]
-		c := newCapture(d, p.sources, p.followed, l.rate)
+		c := p.newCapture(d, l.rate, path)
 		for _, f := range c.frames {
 			p.checkSize(f, path)
 		}
@@ -334,7 +334,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	default:
 		p.problems.add(path+"/codecSettings/h264Settings/framerateControl", "%s is not supported", h.FramerateControl)
 	}
-	r := newRung(d, p.sources, p.followed, rate, path, &p.problems, &p.warnings)
+	r := p.newRung(d, rate, path)
 	for _, f := range r.frames {
 		p.checkSize(f, path)
 	}

@@ -3,36 +3,41 @@ package plan
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"vodwright.dev/vodwright/internal/media"
 )
 
 // picture is how a source looks once it is turned upright.
 type picture struct {
-	width, height int     // pixels
-	aspect        float64 // of one pixel, width to height
-	turn          int     // degrees clockwise that frames are turned
+	width, height int            // pixels
+	aspect        float64        // of one pixel, width to height
+	pixel         media.Rational // the same as the source says it, unknown where it does not
+	turn          int            // degrees clockwise that frames are turned
 	interlaced    bool
-	hdr           string // transfer function, "" for SDR
-	color         media.Color
-	convert       bool // samples do not fit an SDR YUV output as they are: another matrix, RGB
+	format        string // ffmpeg's pixel format
+	color         color
+	alpha         bool // its transparency is shown in place of its colours
 }
 
-// frame says how the source's picture becomes an output's: scaled to Content,
-// then padded or cropped to Width by Height.
+// frame says how the source's picture becomes an output's: cropped, scaled to
+// Content, then put into Width by Height.
 type frame struct {
-	width, height   int // of the output
-	contentW        int // of the scaled picture
+	crop            Rectangle // of the upright picture; the zero one is all of it
+	width, height   int       // of the output
+	contentW        int       // of the scaled picture
 	contentH        int
-	parNum, parDen  int64 // of the output's pixels
-	colorTagsHidden bool  // ColorMetadata IGNORE
+	x, y            int    // where it stands in the output; negative where it is larger
+	kernel          string // options of the scaler
+	parNum, parDen  int64  // of the output's pixels
+	colorTagsHidden bool   // ColorMetadata IGNORE
 }
 
 func sourcePicture(v media.VideoStream, in *InputSettings, w *warnings) picture {
-	p := picture{width: v.Width, height: v.Height, aspect: 1, color: v.Color, interlaced: interlaced(v.Interlaced)}
+	p := picture{width: v.Width, height: v.Height, aspect: 1, format: v.PixelFormat, interlaced: interlaced(v.Interlaced)}
 	if v.SampleAspect.Known() {
 		if a := v.SampleAspect.Float(); a > 0.05 && a < 20 {
-			p.aspect = a
+			p.aspect, p.pixel = a, v.SampleAspect
 		}
 	}
 	switch rotate := in.VideoSelector.Rotate; rotate {
@@ -48,47 +53,56 @@ func sourcePicture(v media.VideoStream, in *InputSettings, w *warnings) picture 
 		p.turn = 270
 	}
 	if p.turn == 90 || p.turn == 270 {
-		p.width, p.height, p.aspect = p.height, p.width, 1/p.aspect
+		p.width, p.height, p.aspect, p.pixel = p.height, p.width, 1/p.aspect, p.pixel.Inverse()
 	}
 	if p.interlaced {
 		w.add(WarnDeinterlaced, "the source is interlaced; the output is progressive")
 	}
-	switch v.Color.Transfer {
-	case "smpte2084", "arib-std-b67":
-		p.hdr = v.Color.Transfer
-		w.add(WarnToneMapped, "the source is HDR (%s); the output is SDR (BT.709), tone-mapped", p.hdr)
+	p.alpha = in.VideoSelector.AlphaBehavior == "REMAP_TO_LUMA" && transparent(v.PixelFormat)
+	p.color = sourceColor(v, in.VideoSelector)
+	if p.alpha {
+		p.color = color{space: p.color.guessed(p.large()), full: "pc"}
 	}
-	switch v.Color.Matrix {
-	case "bt709", "smpte170m", "bt470bg", "", "unknown", "unspecified", "reserved":
-	default:
-		p.convert = true
+	if p.color.hdr() {
+		w.add(WarnToneMapped, "the source is HDR (%s); the output is SDR (BT.709), tone-mapped", p.color.transfer)
 	}
 	return p
 }
 
-// outputColor returns the tags of SDR outputs. The samples keep the source's
-// matrix where that is one that players know; an unmarked source has the one of
-// its size, as players assume.
-func (p picture) outputColor() (matrix, primaries, transfer string) {
-	switch {
-	case p.hdr != "" || p.convert:
-		return "bt709", "bt709", "bt709"
-	case p.color.Matrix == "bt709", p.color.Matrix == "smpte170m", p.color.Matrix == "bt470bg":
-		matrix = p.color.Matrix
-	case p.height >= 720 || p.width >= 1280:
-		matrix = "bt709"
-	default:
-		matrix = "smpte170m"
+// large reports whether players assume the colours of HD where nothing is said.
+func (p picture) large() bool { return p.height >= 720 || p.width >= 1280 }
+
+// transparent reports whether a pixel format has an alpha channel.
+func transparent(format string) bool {
+	for _, name := range []string{"yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya8", "ya16", "pal8"} {
+		if strings.HasPrefix(format, name) {
+			return true
+		}
 	}
-	primaries, transfer = p.color.Primaries, p.color.Transfer
-	known := map[string]bool{"bt709": true, "smpte170m": true, "bt470bg": true}
-	if !known[primaries] {
-		primaries = matrix
+	return false
+}
+
+// upright returns the filters that turn decoded frames, whatever their size, into
+// the picture: broadcasts change their size in mid-stream, and most filters take
+// it from the first frame.
+func (p picture) upright() string {
+	w, h := p.width, p.height
+	if p.turn == 90 || p.turn == 270 {
+		w, h = h, w
 	}
-	if !known[transfer] || transfer == "bt470bg" {
-		transfer = map[string]string{"bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "smpte170m"}[matrix]
+	out := fmt.Sprintf("scale=%d:%d", w, h)
+	if p.alpha {
+		out += ",format=rgba,alphaextract,format=gray"
 	}
-	return matrix, primaries, transfer
+	switch p.turn {
+	case 90:
+		out += ",transpose=clock"
+	case 180:
+		out += ",hflip,vflip"
+	case 270:
+		out += ",transpose=cclock"
+	}
+	return out
 }
 
 // even returns the even number next to x, the lower of two.
@@ -96,30 +110,87 @@ func even(x float64) int { return max(int(math.Ceil(x/2-0.5))*2, 2) }
 
 // framesFor decides how the picture of each source becomes that of an output. All
 // have one size: what the output leaves out is taken from the followed source.
-func framesFor(d *VideoDescription, par media.Rational, sources []*source, follow *source) []frame {
-	own := follow.pic.frameFor(d, par)
+// square says that pixels are, whatever the source's.
+func framesFor(d *VideoDescription, par media.Rational, square bool, p *planner, path string) []frame {
+	follow := p.followed
+	if !par.Known() && !square && d.Width == 0 && d.Height == 0 && follow.pic.pixel.Known() {
+		par = follow.pic.pixel
+	}
+	own := p.frameFor(follow, d, par, path)
 	sized := *d
 	sized.Width, sized.Height = int64(own.width), int64(own.height)
 	switch d.ScalingBehavior {
 	case "FIT", "FIT_NO_UPSCALE": // made the output smaller; the others have to fit into that
 		sized.ScalingBehavior = "DEFAULT"
 	}
-	out := make([]frame, len(sources))
-	for i, src := range sources {
+	out := make([]frame, len(p.sources))
+	for i, src := range p.sources {
 		if out[i] = own; src != follow {
-			out[i] = src.pic.frameFor(&sized, par)
+			out[i] = p.frameFor(src, &sized, par, path)
 		}
 	}
 	return out
 }
 
+// frameFor decides the geometry of an output for one source, with the rectangles
+// that the input and the output give; the input's win.
+func (p *planner) frameFor(src *source, d *VideoDescription, par media.Rational, path string) frame {
+	in := p.settings.Inputs[src.input]
+	at := fmt.Sprintf("/inputs/%d", src.input)
+	pic, crop := src.pic, Rectangle{}
+	r, cropAt := in.Crop, at+"/crop"
+	if r == nil {
+		r, cropAt = d.Crop, path+"/crop"
+	}
+	if r != nil {
+		if problem := r.outside(pic.width, pic.height); problem != "" {
+			p.problems.add(cropAt, "%s of the picture of %d×%d", problem, pic.width, pic.height)
+		} else if crop = *r; crop != (Rectangle{Width: int64(pic.width), Height: int64(pic.height)}) {
+			pic.width, pic.height = int(r.Width), int(r.Height)
+		} else {
+			crop = Rectangle{}
+		}
+	}
+	f := pic.frameFor(d, par)
+	f.crop = crop
+	place, placeAt := in.Position, at+"/position"
+	if place == nil && d.ScalingBehavior != "STRETCH_TO_OUTPUT" {
+		place, placeAt = d.Position, path+"/position"
+	}
+	if place == nil {
+		return f
+	}
+	if d.Width > 0 && d.Height > 0 { // without FIT's change of it
+		f.width, f.height = int(d.Width)&^1, int(d.Height)&^1
+	}
+	if problem := place.outside(f.width, f.height); problem != "" {
+		p.problems.add(placeAt, "%s of the output of %d×%d", problem, f.width, f.height)
+		return f
+	}
+	f.x, f.y, f.contentW, f.contentH = int(place.X), int(place.Y), int(place.Width), int(place.Height)
+	return f
+}
+
+// outside says what keeps a rectangle from being an area of a picture, "" if nothing.
+func (r Rectangle) outside(w, h int) string {
+	switch {
+	case r.Width < 2 || r.Height < 2 || r.X < 0 || r.Y < 0:
+		return "the rectangle is no area"
+	case (r.X|r.Y|r.Width|r.Height)&1 != 0:
+		return "the rectangle's numbers should be even: it is no area"
+	case r.X > int64(w)-r.Width || r.Y > int64(h)-r.Height: // no sum: numbers are the job's
+		return fmt.Sprintf("the rectangle of %d×%d at %d,%d is outside", r.Width, r.Height, r.X, r.Y)
+	}
+	return ""
+}
+
 // frameFor decides the geometry of an output. Missing sides follow from the
-// source's aspect ratio; output pixels are square unless ParControl says
-// otherwise. ScalingBehavior as the user guide's "video scaling" pages say:
+// source's aspect ratio; output pixels are those of par, square if that is not
+// known. ScalingBehavior as the user guide's "video scaling" pages say:
 // DEFAULT fits and pads, FIT fits and makes the output smaller, FILL covers and
 // crops, STRETCH_TO_OUTPUT distorts.
 func (p picture) frameFor(d *VideoDescription, par media.Rational) frame {
-	f := frame{parNum: 1, parDen: 1, colorTagsHidden: d.ColorMetadata == "IGNORE"}
+	f := frame{parNum: 1, parDen: 1, colorTagsHidden: d.ColorMetadata == "IGNORE", kernel: kernel(d.Sharpness)}
 	if par.Known() {
 		f.parNum, f.parDen = par.Num, par.Den
 	}
@@ -147,7 +218,7 @@ func (p picture) frameFor(d *VideoDescription, par media.Rational) frame {
 		} else {
 			f.contentH = max(even(float64(w)/aspect), h)
 		}
-		return f
+		return f.centred()
 	}
 	if wide {
 		f.contentH = min(even(float64(w)/aspect), h)
@@ -171,22 +242,61 @@ func (p picture) frameFor(d *VideoDescription, par media.Rational) frame {
 		}
 		f.width, f.height = f.contentW, f.contentH
 	}
+	return f.centred()
+}
+
+// centred puts the scaled picture into the middle of the output.
+func (f frame) centred() frame {
+	f.x, f.y = (f.width-f.contentW)/2&^1, (f.height-f.contentH)/2&^1
+	if f.contentW > f.width {
+		f.x = -((f.contentW - f.width) / 2 &^ 1)
+	}
+	if f.contentH > f.height {
+		f.y = -((f.contentH - f.height) / 2 &^ 1)
+	}
 	return f
+}
+
+// kernel returns the options of the scaler for a Sharpness, in six steps from a
+// wide kernel to a narrow one. Fifty, which the service recommends, is ffmpeg's own
+// bicubic: sharp without ringing much, and what players' and encoders' defaults are
+// compared with.
+func kernel(sharpness *int64) string {
+	if sharpness == nil {
+		return "flags=bicubic"
+	}
+	switch s := *sharpness; {
+	case s < 9:
+		return "flags=gauss:param0=2"
+	case s < 25:
+		return "flags=gauss:param0=3"
+	case s < 42:
+		return "flags=bilinear"
+	case s <= 58:
+		return "flags=bicubic"
+	case s < 84:
+		return "flags=spline"
+	}
+	return "flags=lanczos:param0=4"
 }
 
 // smallerThan reports whether the output shows the picture larger than the source has it.
 func (p picture) smallerThan(f frame) bool {
-	return float64(f.contentH) > float64(p.height)*1.02+2 && float64(f.contentW) > float64(p.width)*1.02+2
+	w, h := float64(p.width), float64(p.height)
+	if f.crop.Width > 0 {
+		w, h = float64(f.crop.Width), float64(f.crop.Height)
+	}
+	return float64(f.contentH) > h*1.02+2 && float64(f.contentW) > w*1.02+2
 }
 
 // finish returns the filters that make the output of the scaled picture.
 func (f frame) finish() string {
 	out := ""
-	switch {
-	case f.contentW > f.width || f.contentH > f.height:
-		out = fmt.Sprintf("crop=%d:%d:%d:%d,", f.width, f.height, (f.contentW-f.width)/2&^1, (f.contentH-f.height)/2&^1)
-	case f.contentW < f.width || f.contentH < f.height:
-		out = fmt.Sprintf("pad=%d:%d:%d:%d:black,", f.width, f.height, (f.width-f.contentW)/2&^1, (f.height-f.contentH)/2&^1)
+	if f.contentW > f.width || f.contentH > f.height {
+		out = fmt.Sprintf("crop=%d:%d:%d:%d,", min(f.contentW, f.width), min(f.contentH, f.height), max(-f.x, 0), max(-f.y, 0))
+	}
+	if f.contentW < f.width || f.contentH < f.height {
+		out += fmt.Sprintf("pad=%d:%d:%d:%d:black,", f.width, f.height, max(f.x, 0), max(f.y, 0))
 	}
 	return out + fmt.Sprintf("setsar=%d/%d", f.parNum, f.parDen)
 }

@@ -16,6 +16,7 @@ type rung struct {
 	width   int // of the output
 	height  int
 	frames  []frame // how the picture of each input becomes the output's
+	colors  space   // of the output
 	rate    rateControl
 	gop     int64 // frames between keyframes at most; 0 until the Timeline is known
 	profile string
@@ -77,9 +78,10 @@ var tuning = map[string][]string{
 }
 
 // newRung reads what an output says about its video. Sizes that it leaves out are
-// those of the followed source. Faults go to p, with path.
-func newRung(d *VideoDescription, sources []*source, follow *source, rate media.Rational, path string, p *problems, w *warnings) rung {
-	h := d.CodecSettings.H264Settings
+// those of the followed source. Faults have path before them.
+func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string) rung {
+	h, follow, p, w := d.CodecSettings.H264Settings, pl.followed, &pl.problems, &pl.warnings
+	video := path
 	path += "/codecSettings/h264Settings"
 	var par media.Rational
 	if h.ParControl == "SPECIFIED" {
@@ -88,7 +90,7 @@ func newRung(d *VideoDescription, sources []*source, follow *source, rate media.
 			par = media.R(1, 1)
 		}
 	}
-	r := rung{frames: framesFor(d, par, sources, follow), gop: gopFrames(h, rate)}
+	r := rung{frames: framesFor(d, par, false, pl, video), colors: follow.pic.target(), gop: gopFrames(h, rate)}
 	r.width, r.height = r.frames[follow.input].width, r.frames[follow.input].height
 
 	refuse := func(member, value string, allowed ...string) {
@@ -177,7 +179,7 @@ func newRung(d *VideoDescription, sources []*source, follow *source, rate media.
 		set("aq-strength", strength[h.AdaptiveQuantization])
 	}
 	r.options = strings.Join(options, ":")
-	for i, src := range sources {
+	for i, src := range pl.sources {
 		if pic := src.pic; pic.smallerThan(r.frames[i]) {
 			w.add(WarnUpscaled, "the output of %d×%d is larger than the source's picture of %d×%d", r.width, r.height, pic.width, pic.height)
 		}

@@ -40,6 +40,7 @@ type InputSettings struct {
 	InputClippings        []InputClipping                 `json:"inputClippings"`
 	TimecodeSource        string                          `json:"timecodeSource"` // EMBEDDED (default), ZEROBASED, SPECIFIEDSTART: what clippings are counted from
 	TimecodeStart         string                          `json:"timecodeStart"`  // HH:MM:SS:FF, with SPECIFIEDSTART
+	InputVideo
 }
 
 // InputClipping is a part of an input that is shown. Both timecodes are
@@ -93,12 +94,6 @@ type RemixSettings struct {
 	} `json:"channelMapping"`
 }
 
-// VideoSelector says how the video of the source is read.
-type VideoSelector struct {
-	Pid    int64  `json:"pid"`
-	Rotate string `json:"rotate"` // DEGREE_0, DEGREES_90, DEGREES_180, DEGREES_270, AUTO
-}
-
 // GroupSettings is OutputGroup of the API.
 type GroupSettings struct {
 	OutputGroupSettings struct {
@@ -150,64 +145,6 @@ type M3u8Settings struct {
 	AudioFramesPerPes int64   `json:"audioFramesPerPes"` // 0 is 4
 	PtsOffset         *int64  `json:"ptsOffset"`         // nil is 2; read when PtsOffsetMode names its unit
 	PtsOffsetMode     string  `json:"ptsOffsetMode"`     // AUTO (default: two seconds), SECONDS, MILLISECONDS
-}
-
-// VideoDescription is VideoDescription of the API.
-type VideoDescription struct {
-	Width           int64  `json:"width"`
-	Height          int64  `json:"height"`
-	ScalingBehavior string `json:"scalingBehavior"` // DEFAULT, STRETCH_TO_OUTPUT, FIT, FIT_NO_UPSCALE, FILL
-	ColorMetadata   string `json:"colorMetadata"`   // INSERT (default) or IGNORE
-	CodecSettings   struct {
-		Codec                string               `json:"codec"` // H_264 or FRAME_CAPTURE
-		H264Settings         H264Settings         `json:"h264Settings"`
-		FrameCaptureSettings FrameCaptureSettings `json:"frameCaptureSettings"`
-	} `json:"codecSettings"`
-}
-
-// H264Settings is H264Settings of the API.
-type H264Settings struct {
-	RateControlMode string `json:"rateControlMode"` // QVBR, VBR or CBR
-	QvbrSettings    struct {
-		QvbrQualityLevel         int64   `json:"qvbrQualityLevel"` // 1–10; 0 is AUTO
-		QvbrQualityLevelFineTune float64 `json:"qvbrQualityLevelFineTune"`
-	} `json:"qvbrSettings"`
-	Bitrate                             int64   `json:"bitrate"`       // bits a second
-	MaxBitrate                          int64   `json:"maxBitrate"`    // bits a second
-	HrdBufferSize                       int64   `json:"hrdBufferSize"` // bits; 0 is two seconds of the cap
-	QualityTuningLevel                  string  `json:"qualityTuningLevel"`
-	CodecProfile                        string  `json:"codecProfile"`
-	CodecLevel                          string  `json:"codecLevel"`
-	EntropyEncoding                     string  `json:"entropyEncoding"`
-	FramerateControl                    string  `json:"framerateControl"`
-	FramerateNumerator                  int64   `json:"framerateNumerator"`
-	FramerateDenominator                int64   `json:"framerateDenominator"`
-	FramerateConversionAlgorithm        string  `json:"framerateConversionAlgorithm"`
-	GopSize                             float64 `json:"gopSize"`
-	GopSizeUnits                        string  `json:"gopSizeUnits"` // FRAMES, SECONDS, AUTO
-	GopBReference                       string  `json:"gopBReference"`
-	NumberBFramesBetweenReferenceFrames *int64  `json:"numberBFramesBetweenReferenceFrames"` // nil lets the encoder choose
-	NumberReferenceFrames               int64   `json:"numberReferenceFrames"`
-	DynamicSubGop                       string  `json:"dynamicSubGop"`
-	SceneChangeDetect                   string  `json:"sceneChangeDetect"`
-	AdaptiveQuantization                string  `json:"adaptiveQuantization"`
-	SpatialAdaptiveQuantization         string  `json:"spatialAdaptiveQuantization"`
-	Slices                              int64   `json:"slices"`
-	InterlaceMode                       string  `json:"interlaceMode"`
-	SlowPal                             string  `json:"slowPal"`
-	Telecine                            string  `json:"telecine"`
-	ParControl                          string  `json:"parControl"`
-	ParNumerator                        int64   `json:"parNumerator"`
-	ParDenominator                      int64   `json:"parDenominator"`
-}
-
-// FrameCaptureSettings is FrameCaptureSettings of the API: the first frame, then
-// one every FramerateDenominator/FramerateNumerator seconds.
-type FrameCaptureSettings struct {
-	FramerateNumerator   int64 `json:"framerateNumerator"`   // 0 is 1
-	FramerateDenominator int64 `json:"framerateDenominator"` // 0 is 1
-	MaxCaptures          int64 `json:"maxCaptures"`          // 0 is the API's limit
-	Quality              int64 `json:"quality"`              // 1–100; 0 is 80
 }
 
 // AudioDescription is AudioDescription of the API.
