@@ -92,6 +92,9 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 	}
 	r := rung{frames: framesFor(d, par, false, pl, video), colors: follow.pic.target(), gop: gopFrames(h, rate)}
 	r.width, r.height = r.frames[follow.input].width, r.frames[follow.input].height
+	if f := r.frames[follow.input]; !par.Known() && f.parNum == f.parDen && (follow.pic.aspect < 0.99 || follow.pic.aspect > 1.01) {
+		w.add(WarnSquarePixels, "the source's pixels are %v to 1 wide, those of the output of %d×%d are square: its picture has the same shape (parControl SPECIFIED sets others)", math.Round(follow.pic.aspect*1000)/1000, f.width, f.height)
+	}
 
 	refuse := func(member, value string, allowed ...string) {
 		for _, a := range append(allowed, "") {

@@ -34,6 +34,7 @@ const (
 	WarnChannels       = 900009 // the output has channels that the source lacks
 	WarnSetting        = 900010 // a setting that has no effect here
 	WarnClipping       = 900011 // a clipping ends behind its input
+	WarnSquarePixels   = 900020 // the source's pixels are not square, the output's are
 )
 
 // warnings collects what the user should know, each text once.
