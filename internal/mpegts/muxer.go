@@ -82,8 +82,12 @@ func (m *Muxer) WriteSegment(w io.Writer, seg Segment) (int64, error) {
 			return s.out.written, err
 		}
 	}
-	if seg.End > 0 {
-		s.fill(&s.video, seg.End+s.cfg.PTSOffset-s.cfg.PCRDelay)
+	if seg.End > 0 { // the clock stands beside the last unit too, for who reads this segment alone
+		end := seg.End + s.cfg.PTSOffset - s.cfg.PCRDelay
+		s.fill(&s.video, end)
+		if end -= 2; end > s.last { // the next one may be a tick early
+			s.out.clock(&s.video, end)
+		}
 	}
 	s.out.flush()
 	if s.out.err != nil {
