@@ -1,13 +1,13 @@
 #!/bin/sh
 # Installs what is missing on a Debian or Ubuntu machine, and nothing else:
 #   scripts/install.sh run     ffmpeg and bubblewrap, which the product needs
-#   scripts/install.sh test    the same, and what the tests drive: Chromium, aws CLI, boto3, Node.js, PostgreSQL
+#   scripts/install.sh test    the same, and what the tests drive: Chromium, aws CLI, boto3, Node.js, PostgreSQL, tstools, mediainfo
 #   scripts/install.sh bench   the same as run, and nginx to compare with
 set -eu
 
 case "${1:-run}" in
 run)   want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux" ;;
-test)  want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux chromium:chromium aws:awscli node:nodejs npm:npm curl:curl python3:python3" ;;
+test)  want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux chromium:chromium tsreport:tstools mediainfo:mediainfo aws:awscli node:nodejs npm:npm curl:curl python3:python3" ;;
 bench) want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux nginx:nginx-light" ;;
 *)     echo "usage: $0 run|test|bench" >&2; exit 2 ;;
 esac

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,10 @@ func TestPackagings(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			s.encode(t, p, inputs[p.source.name]())
+			t.Run("files", func(t *testing.T) {
+				t.Parallel()
+				p.checkFiles(t, s.fetch(t, p.name+"/"), installed)
+			})
 			for _, player := range p.players() {
 				t.Run(player, func(t *testing.T) {
 					t.Parallel()
@@ -47,6 +52,24 @@ func TestPackagings(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// checkFiles hands what was published to parsers and tools.
+func (p packaging) checkFiles(t *testing.T, dir, modules string) {
+	t.Helper()
+	switch path.Ext(p.open) {
+	case ".mp4":
+		checkMP4(t, p, filepath.Join(dir, p.open))
+	case ".m3u8":
+		checkPlaylists(t, dir, modules)
+		m := readMultivariant(t, filepath.Join(dir, p.open))
+		checkMultivariant(t, p, m)
+		for _, v := range m.variants {
+			if list := readMedia(t, filepath.Join(filepath.Dir(m.file), unescape(t, v.uri))); filepath.Ext(list.segments[0].file) == ".ts" {
+				checkMPEGTS(t, list)
+			}
+		}
 	}
 }
 

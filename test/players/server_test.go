@@ -11,7 +11,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,6 +127,18 @@ func run(t *testing.T, out any, program string, args ...string) {
 	}
 }
 
+// tool runs a program that judges: it must succeed; what it says on both channels is returned.
+func tool(t *testing.T, program string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, o.Bytes(), e.Bytes())
+	}
+	return o.String(), e.String()
+}
+
 // upload puts a file into the bucket of sources and returns its address.
 func (s *server) upload(t *testing.T, file string) string {
 	t.Helper()
@@ -138,6 +152,61 @@ func (s *server) upload(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return "s3://vod-source/" + key
+}
+
+// outputs returns the keys below a prefix of the bucket of streams.
+func (s *server) outputs(t *testing.T, prefix string) []string {
+	t.Helper()
+	var keys []string
+	pages := s3.NewListObjectsV2Paginator(s.s3, &s3.ListObjectsV2Input{Bucket: aws.String("vod-streams"), Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page.Contents {
+			keys = append(keys, aws.ToString(o.Key))
+		}
+	}
+	return keys
+}
+
+// viewer is an HTTP client that finds *.localhost on the loopback, as browsers do.
+func viewer() *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}}}
+}
+
+// fetch downloads everything below a prefix from the edge, as a viewer, into a
+// folder and returns the folder, which then looks like the prefix.
+func (s *server) fetch(t *testing.T, prefix string) string {
+	t.Helper()
+	dir := t.TempDir()
+	client := viewer()
+	for _, key := range s.outputs(t, prefix) {
+		resp, err := client.Get(s.edge + "/" + escape(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: %s, %v\n%.500s", key, resp.Status, err, body)
+		}
+		file := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(key, prefix)))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // eventually polls until ok is true; past the limit the test fails.
