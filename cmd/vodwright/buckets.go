@@ -27,7 +27,7 @@ func (b bucketObjects) Writable(ctx context.Context, bucket, _ string) error {
 
 func (b bucketObjects) Publish(ctx context.Context, out worker.Upload) error {
 	_, err := b.store.Put(ctx, out.Bucket, out.Key, object.PutInput{
-		Path: out.File, ContentType: out.ContentType, Metadata: map[string]string{jobMetadata: out.Job}, KeepEqual: true,
+		Path: out.File, ContentType: out.ContentType, ContentEncoding: out.ContentEncoding, Metadata: map[string]string{jobMetadata: out.Job}, KeepEqual: true,
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package hls
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -66,15 +67,20 @@ func (p *MediaPlaylist) check() []error {
 	add(len(p.Segments) == 0, "no segments")
 	add(!p.EndList, "EXT-X-ENDLIST is missing: players would wait for more")
 	add(p.MediaSequence < 0, "EXT-X-MEDIA-SEQUENCE %d is negative", p.MediaSequence)
-	uris := map[string]bool{}
+	ends := map[string]int64{} // of what was used of a resource
+	add(p.Version < p.RequiredVersion() && p.Version > 0, "version %d has not what it uses, %d has (7)", p.Version, p.RequiredVersion())
 	for i, s := range p.Segments {
 		add(checkURI(s.URI) != nil, "segment %d: %q is not a URI", i, s.URI)
-		add(uris[s.URI], "segment %d: %s is given twice", i, s.URI)
-		uris[s.URI] = true
+		end, used := ends[s.URI]
+		add(used && (s.Range.Length == 0 || s.Range.Offset < end), "segment %d: %s is given twice", i, s.URI)
+		ends[s.URI] = s.Range.Offset + s.Range.Length
+		if s.Range.Length == 0 {
+			ends[s.URI] = math.MaxInt64
+		}
 		add(s.Duration <= 0, "segment %d: it lasts %v", i, s.Duration)
 		rounded := int64(s.Duration.Round(time.Second) / time.Second)
 		add(rounded > p.TargetDuration, "segment %d: it lasts %v, more than EXT-X-TARGETDURATION %d (4.3.3.1)", i, s.Duration, p.TargetDuration)
-		add(p.Version < 3 && s.Duration%time.Second != 0, "segment %d: version %d has whole seconds only (4.3.2.1)", i, p.Version)
+		add(p.Version == 0 && s.Duration%time.Second != 0, "segment %d: version 1 has whole seconds only (4.3.2.1)", i)
 	}
 	return problems
 }

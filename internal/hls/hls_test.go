@@ -46,6 +46,49 @@ clip%20one_00002.ts
 #EXT-X-ENDLIST
 `
 
+const iFrames = `#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-SESSION-KEY:METHOD=AES-128,URI="https://keys.example/1",KEYFORMAT="identity",KEYFORMATVERSIONS="1/2"
+#EXT-X-STREAM-INF:BANDWIDTH=1144000,AVERAGE-BANDWIDTH=1100000,CODECS="avc1.4d401e,mp4a.40.2",FRAME-RATE=29.970,CLOSED-CAPTIONS=NONE
+clip_360.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=144000,AVERAGE-BANDWIDTH=100000,CODECS="avc1.4d401e",RESOLUTION=640x360,URI="clip_360_I-Frame.m3u8"
+`
+
+const ranges = `#EXTM3U
+#EXT-X-VERSION:5
+#EXT-X-TARGETDURATION:2
+#EXT-X-MEDIA-SEQUENCE:1
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-I-FRAMES-ONLY
+#EXT-X-ALLOW-CACHE:NO
+#EXT-X-MAP:URI="clip.ts",BYTERANGE="376@0"
+#EXT-X-PROGRAM-DATE-TIME:2026-02-03T10:00:00.500Z
+#EXTINF:2.000000,
+#EXT-X-BYTERANGE:1880@376
+clip.ts
+#EXTINF:1.500000,
+#EXT-X-BYTERANGE:188@4000
+clip.ts
+#EXT-X-ENDLIST
+`
+
+const encrypted = `#EXTM3U
+#EXT-X-VERSION:3
+#EXT-X-TARGETDURATION:2
+#EXT-X-MEDIA-SEQUENCE:1
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-KEY:METHOD=AES-128,URI="key.bin",IV=0x000102030405060708090a0b0c0d0e0f
+#EXTINF:2.000000,
+a.ts
+#EXTINF:2.000000,
+b.ts
+#EXT-X-KEY:METHOD=NONE
+#EXTINF:2.000000,
+c.ts
+#EXT-X-ENDLIST
+`
+
 func TestMultivariantPlaylist(t *testing.T) {
 	p := &hls.MultivariantPlaylist{
 		Version:             hls.Version,
@@ -63,20 +106,25 @@ func TestMultivariantPlaylist(t *testing.T) {
 
 // TestRoundTrip asserts text → struct → text.
 func TestRoundTrip(t *testing.T) {
-	p, err := hls.ParseMultivariantPlaylist([]byte(multivariant))
-	if err != nil {
-		t.Fatal(err)
+	for _, want := range []string{multivariant, iFrames} {
+		p, err := hls.ParseMultivariantPlaylist([]byte(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := p.Marshal(); err != nil || string(text) != want {
+			t.Errorf("multivariant: %v\n%s", err, text)
+		}
 	}
-	if text, err := p.Marshal(); err != nil || string(text) != multivariant {
-		t.Errorf("multivariant: %v\n%s", err, text)
-	}
-	for _, want := range []string{integers, exact} {
+	for _, want := range []string{integers, exact, ranges, encrypted} {
 		p, err := hls.ParseMediaPlaylist([]byte(want))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if text, err := p.Marshal(); err != nil || string(text) != want {
 			t.Errorf("media: %v\n%s", err, text)
+		}
+		if v := p.RequiredVersion(); v > p.Version {
+			t.Errorf("needs version %d:\n%s", v, want)
 		}
 		crlf := strings.ReplaceAll(want, "\n", "\r\n")
 		if q, err := hls.ParseMediaPlaylist([]byte(crlf)); err != nil || len(q.Segments) != len(p.Segments) {
@@ -120,6 +168,13 @@ func TestParseRefuses(t *testing.T) {
 		head + "#EXT-X-VERSION:0\n":           "version 0",
 		head + "#EXT-X-MEDIA-SEQUENCE:\n":     "not a decimal integer",
 		multivariant:                          "this is a multivariant playlist",
+
+		head + "#EXT-X-BYTERANGE:0@5\n#EXTINF:5,\na.ts\n":      `byte range "0@5" is none`,
+		head + "#EXT-X-BYTERANGE:5@-1\n#EXTINF:5,\na.ts\n":     "not a decimal integer",
+		head + "#EXT-X-MAP:BYTERANGE=\"5@1\"\n":                "has no URI",
+		head + "#EXT-X-KEY:METHOD=AES-128\n":                   "a key without URI",
+		head + "#EXT-X-KEY:METHOD=AES-128,URI=\"a\",IV=0x01\n": "is not 128 bits",
+		head + "#EXT-X-PROGRAM-DATE-TIME:today\n":              "is not a date and time",
 	} {
 		_, err := hls.ParseMediaPlaylist([]byte(text))
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), want) {
@@ -267,6 +322,7 @@ func TestCheck(t *testing.T) {
 		{"#EXTINF:3,\nclip_360_00003.ts\n", "", "2 segments, the first variant has 3"},
 		{"_00003", "_00002", "given twice"},
 		{"VERSION:3", "VERSION:2", ""},
+		{"#EXTINF:3,", "#EXTINF:3.5,\n#EXT-X-BYTERANGE:10@0", "version 3 has not what it uses, 4 has"},
 		{"EXTINF:3,", "EXTINF:0,", "it lasts 0s"},
 		{"MEDIA-SEQUENCE:1", "MEDIA-SEQUENCE:0", "EXT-X-MEDIA-SEQUENCE differs"},
 	} {
@@ -291,7 +347,7 @@ func TestCheck(t *testing.T) {
 // FuzzParse asserts for any text: no panic, classified errors, and that what was
 // written once is written the same again.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{multivariant, integers, exact, "#EXTM3U\n#EXT-X-TARGETDURATION:0\n#EXTINF:0,\n \n"} {
+	for _, s := range []string{multivariant, integers, exact, iFrames, ranges, encrypted, "#EXTM3U\n#EXT-X-TARGETDURATION:0\n#EXTINF:0,\n \n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

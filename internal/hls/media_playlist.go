@@ -13,8 +13,11 @@ type MediaPlaylist struct {
 	Version             int    // EXT-X-VERSION; 0 writes none
 	IndependentSegments bool   // EXT-X-INDEPENDENT-SEGMENTS
 	TargetDuration      int64  // EXT-X-TARGETDURATION in seconds; 0 writes the smallest that holds, rounded up as the service does
+	NearestTarget       bool   // the target duration is rounded to the nearest second instead (TargetDurationCompatibilityMode SPEC_COMPLIANT)
 	MediaSequence       int64  // EXT-X-MEDIA-SEQUENCE of the first segment; the service counts from 1, as its file names do
 	PlaylistType        string // EXT-X-PLAYLIST-TYPE: VOD, EVENT or "" for none
+	IFramesOnly         bool   // EXT-X-I-FRAMES-ONLY: each segment is one I-frame, shown until the next
+	NoCache             bool   // EXT-X-ALLOW-CACHE:NO, which RFC 8216 no longer has and clients pass over
 	Segments            []Segment
 	EndList             bool // EXT-X-ENDLIST
 
@@ -22,13 +25,6 @@ type MediaPlaylist struct {
 	// INTEGER). Each boundary then is within half a second of the truth and the
 	// error never adds up: what one segment was rounded off the next one gets.
 	IntegerDurations bool
-}
-
-// Segment is one media segment.
-type Segment struct {
-	URI      string        // EXTINF's line after it: relative and percent-encoded, see RelativeURI
-	Duration time.Duration // EXTINF
-	Title    string        // EXTINF's title; the service writes none
 }
 
 // TargetDuration returns the EXT-X-TARGETDURATION of segments: the longest
@@ -56,24 +52,60 @@ func (p *MediaPlaylist) Marshal() ([]byte, error) {
 	durations, longest := p.written()
 	target := p.TargetDuration
 	if target == 0 {
-		target = max(TargetDuration(p.Segments), longest)
+		target = longest
+		if !p.NearestTarget {
+			target = max(TargetDuration(p.Segments), longest)
+		}
 	}
 	b = appendTag(b, "#EXT-X-TARGETDURATION", strconv.FormatInt(target, 10))
 	b = appendTag(b, "#EXT-X-MEDIA-SEQUENCE", strconv.FormatInt(p.MediaSequence, 10))
 	if p.PlaylistType != "" {
 		b = appendTag(b, "#EXT-X-PLAYLIST-TYPE", p.PlaylistType)
 	}
-	for i, s := range p.Segments {
-		if err := checkURI(s.URI); err != nil {
-			return nil, err
-		}
-		b = appendTag(b, "#EXTINF", durations[i]+","+s.Title)
-		b = append(append(b, s.URI...), '\n')
+	if p.IFramesOnly {
+		b = append(b, "#EXT-X-I-FRAMES-ONLY\n"...)
+	}
+	if p.NoCache {
+		b = append(b, "#EXT-X-ALLOW-CACHE:NO\n"...)
+	}
+	b, err := p.marshalSegments(b, durations)
+	if err != nil {
+		return nil, err
 	}
 	if p.EndList {
 		b = append(b, "#EXT-X-ENDLIST\n"...)
 	}
 	return b, nil
+}
+
+// RequiredVersion returns the lowest EXT-X-VERSION that has what the playlist uses
+// (RFC 8216, 7).
+func (p *MediaPlaylist) RequiredVersion() int {
+	v := 1
+	if !p.IntegerDurations {
+		v = 3
+	}
+	for _, s := range p.Segments {
+		if s.Key.HasIV {
+			v = max(v, 2)
+		}
+		if s.Key.Format != "" || s.Key.FormatVersions != "" {
+			v = max(v, 5)
+		}
+		if s.Range.Length != 0 {
+			v = max(v, 4)
+		}
+		if s.Map.URI != "" {
+			v = max(v, 5)
+			if !p.IFramesOnly {
+				v = 6
+			}
+		}
+	}
+	if p.IFramesOnly {
+		v = max(v, 4)
+	}
+	return v
 }
 
 // written returns the durations as they are written, and the longest in whole
@@ -109,11 +141,11 @@ func (p *MediaPlaylist) written() (texts []string, longest int64) {
 // Errors: fault.Invalid with the number of the line.
 func ParseMediaPlaylist(text []byte) (*MediaPlaylist, error) {
 	p := &MediaPlaylist{IntegerDurations: true}
-	var next *Segment
+	segments := segmentParser{ends: map[string]int64{}}
 	seen := map[string]bool{}
 	err := lines(text, func(n int, tag, value string) (err error) {
 		switch tag {
-		case "#EXT-X-VERSION", "#EXT-X-TARGETDURATION", "#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-ENDLIST":
+		case "#EXT-X-VERSION", "#EXT-X-TARGETDURATION", "#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-ENDLIST", "#EXT-X-I-FRAMES-ONLY":
 			if seen[tag] {
 				return malformed(n, "%s is given twice", tag)
 			}
@@ -136,30 +168,26 @@ func ParseMediaPlaylist(text []byte) (*MediaPlaylist, error) {
 			p.EndList = true
 		case "#EXT-X-STREAM-INF":
 			return malformed(n, "this is a multivariant playlist")
-		case "#EXTINF":
-			if next != nil {
-				return malformed(n, "the segment before has no URI")
-			}
-			seconds, title, _ := strings.Cut(value, ",")
-			if strings.Contains(seconds, ".") {
+		case "#EXT-X-I-FRAMES-ONLY":
+			p.IFramesOnly = true
+		case "#EXT-X-ALLOW-CACHE":
+			p.NoCache = value == "NO"
+		default:
+			if tag == "#EXTINF" && strings.Contains(strings.SplitN(value, ",", 2)[0], ".") {
 				p.IntegerDurations = false
 			}
-			next = &Segment{Title: title}
-			next.Duration, err = parseSeconds(n, tag, seconds)
-		case "":
-			if next == nil {
-				return malformed(n, "a URI without #EXTINF")
+			segment, done, err := segments.tag(n, tag, value)
+			if done {
+				p.Segments = append(p.Segments, segment)
 			}
-			next.URI = value
-			p.Segments = append(p.Segments, *next)
-			next = nil
+			return err
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if next != nil {
+	if segments.timed {
 		return nil, malformed(bytesLines(text), "the last segment has no URI")
 	}
 	if !seen["#EXT-X-TARGETDURATION"] {

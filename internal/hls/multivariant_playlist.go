@@ -17,7 +17,9 @@ type MultivariantPlaylist struct {
 	// an IDR picture. It is legal at any version (RFC 8216, 7 asks none for it).
 	IndependentSegments bool
 
-	Variants []Variant // in the order in which players try them
+	SessionKeys []Key           // EXT-X-SESSION-KEY
+	Variants    []Variant       // in the order in which players try them
+	IFrames     []IFrameVariant // after the variants
 }
 
 // Variant is one EXT-X-STREAM-INF and its URI.
@@ -28,6 +30,7 @@ type Variant struct {
 	Codecs           []string       // CODECS, RFC 6381; empty writes none
 	Width, Height    int            // RESOLUTION in pixels; 0 writes none
 	FrameRate        media.Rational // FRAME-RATE, written with three decimals; unknown writes none
+	NoCaptions       bool           // CLOSED-CAPTIONS=NONE: no variant has any
 }
 
 // Marshal returns the playlist's text, attributes in the service's order.
@@ -40,6 +43,12 @@ func (p *MultivariantPlaylist) Marshal() ([]byte, error) {
 	}
 	if p.IndependentSegments {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
+	}
+	var err error
+	for _, k := range p.SessionKeys {
+		if b, err = k.marshal(b, "#EXT-X-SESSION-KEY"); err != nil {
+			return nil, err
+		}
 	}
 	for _, v := range p.Variants {
 		codecs := strings.Join(v.Codecs, ",")
@@ -70,8 +79,16 @@ func (p *MultivariantPlaylist) Marshal() ([]byte, error) {
 			b = append(b, ",FRAME-RATE="...)
 			b = strconv.AppendFloat(b, v.FrameRate.Float(), 'f', 3, 64)
 		}
+		if v.NoCaptions {
+			b = append(b, ",CLOSED-CAPTIONS=NONE"...)
+		}
 		b = append(b, '\n')
 		b = append(append(b, v.URI...), '\n')
+	}
+	for _, v := range p.IFrames {
+		if b, err = v.marshal(b); err != nil {
+			return nil, err
+		}
 	}
 	return b, nil
 }
@@ -96,6 +113,16 @@ func ParseMultivariantPlaylist(text []byte) (*MultivariantPlaylist, error) {
 			p.IndependentSegments = true
 		case "#EXTINF", "#EXT-X-TARGETDURATION", "#EXT-X-ENDLIST", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-MEDIA-SEQUENCE":
 			return malformed(n, "this is a media playlist")
+		case "#EXT-X-SESSION-KEY":
+			var k Key
+			if k, err = parseKey(n, value); err == nil {
+				p.SessionKeys = append(p.SessionKeys, k)
+			}
+		case "#EXT-X-I-FRAME-STREAM-INF":
+			var v IFrameVariant
+			if v, err = parseIFrameVariant(n, value); err == nil {
+				p.IFrames = append(p.IFrames, v)
+			}
 		case "#EXT-X-STREAM-INF":
 			if next != nil {
 				return malformed(n, "the variant before has no URI")
@@ -143,6 +170,8 @@ func parseVariant(n int, s string) (*Variant, error) {
 				return malformed(n, "RESOLUTION %q is not width x height", value)
 			}
 			v.Width, v.Height = int(width), int(height)
+		case "CLOSED-CAPTIONS":
+			v.NoCaptions = value == "NONE" && !quoted
 		case "FRAME-RATE":
 			rate, err := strconv.ParseFloat(value, 64)
 			if err != nil || !(rate >= 0 && rate < 1e9) {

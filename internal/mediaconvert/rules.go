@@ -143,6 +143,7 @@ func checkGroup(at string, g *mc.OutputGroup, s *mc.JobSettings, f *Findings) {
 			f.fault(at2+"/hlsGroupSettings", "minSegmentLength is a required property")
 		}
 		checkDestination(at2+"/hlsGroupSettings", gs.HlsGroupSettings.Destination, f)
+		checkHLS(at, g, f)
 	case mc.OutputGroupTypeFile_Group_Settings:
 		belongs(at2, "hlsGroupSettings", gs.HlsGroupSettings != nil, string(gs.Type), f)
 		if gs.FileGroupSettings == nil {

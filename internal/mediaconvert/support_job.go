@@ -95,31 +95,26 @@ func groupRows() []row {
 	}
 
 	r.prefix = "outputGroups[].outputGroupSettings.hlsGroupSettings."
-	r.any("segmentLength", "minSegmentLength", "minFinalSegmentLength", "manifestDurationFormat")
-	r.some("segmentLengthControl", only("EXACT", "GOP_MULTIPLE"), "")
+	r.any("segmentLength", "segmentLengthControl", "minSegmentLength", "minFinalSegmentLength", "manifestDurationFormat", "targetDurationCompatibilityMode")
 	r.any("codecSpecification") // the two agree on the codecs that are made here
-	r.some("outputSelection", only("MANIFESTS_AND_SEGMENTS"), "")
-	r.some("directoryStructure", only("SINGLE_DIRECTORY"), "")
-	r.some("segmentControl", only("SEGMENTED_FILES"), "")
-	r.some("manifestCompression", only("NONE"), "playlists are compressed when they are delivered, not when they are stored")
-	r.some("programDateTime", only("EXCLUDE"), "")
-	r.any("programDateTimePeriod") // of a tag that is excluded
-	r.soft("streamInfResolution", only("INCLUDE"), only("EXCLUDE"), "has no effect: RESOLUTION is always written")
-	r.soft("clientCache", only("ENABLED"), only("DISABLED"), "has no effect: players ignore EXT-X-ALLOW-CACHE, which is no longer part of HLS")
-	r.soft("targetDurationCompatibilityMode", only("SPEC_COMPLIANT"), only("LEGACY"), "has no effect: the target duration is that of RFC 8216")
+	r.any("outputSelection", "directoryStructure", "segmentsPerSubdirectory", "segmentControl", "manifestCompression")
+	r.any("programDateTime", "programDateTimePeriod", "streamInfResolution", "clientCache", "baseUrl", "timestampDeltaMilliseconds")
+	r.any("additionalManifests[].manifestNameModifier", "additionalManifests[].selectedOutputs")
+	drm := "a static key with METHOD=AES-128 is supported: type STATIC_KEY, encryptionMethod AES128, staticKeyProvider"
+	r.some("encryption.type", only("STATIC_KEY"), drm)
+	r.some("encryption.encryptionMethod", only("AES128"), drm)
+	r.any("encryption.constantInitializationVector", "encryption.initializationVectorInManifest", "encryption.offlineEncrypted")
+	r.any("encryption.staticKeyProvider.keyFormat", "encryption.staticKeyProvider.keyFormatVersions", "encryption.staticKeyProvider.staticKeyValue", "encryption.staticKeyProvider.url")
+	r.no("encryption.spekeKeyProvider", drm)
 	r.soft("progressiveWriteHlsManifest", only("DISABLED"), only("ENABLED"), "has no effect: playlists are published when the job is complete")
 	r.any("timedMetadataId3Frame", "timedMetadataId3Period") // there is no timed metadata; inserting any is refused
-	r.any("captionLanguageSetting", "captionSegmentLengthControl")
+	r.soft("captionLanguageSetting", only("NONE", "OMIT"), only("INSERT"), "has no effect: outputs have no embedded captions in this version")
+	r.any("captionSegmentLengthControl")
 	r.any("audioOnlyHeader") // of audio-only outputs, which are refused
 	r.soft("adMarkers", values{}, anything(), "has no effect: ad markers are not passed through")
 	r.some("imageBasedTrickPlay", only("NONE"), "")
 	r.no("imageBasedTrickPlaySettings", "")
-	r.no("additionalManifests", "use a second HLS group with the outputs of the additional playlist")
 	r.no("captionLanguageMappings", "captions come in a later version")
-	r.no("baseUrl", "playlists name their segments relative to themselves")
-	r.no("encryption", "")
-	r.no("segmentsPerSubdirectory", "")
-	r.some("timestampDeltaMilliseconds", number(0), "")
 	return r.list
 }
 
@@ -130,10 +125,9 @@ func containerRows() []row {
 	r.no("captionDescriptions", "captions come in a later version")
 
 	r.prefix = "outputGroups[].outputs[].outputSettings.hlsSettings."
-	r.any("segmentModifier")
+	r.any("segmentModifier", "iFrameOnlyManifest")
 	r.any("audioGroupId", "audioRenditionSets", "audioOnlyContainer", "audioTrackType") // of audio-only outputs, which are refused
 	r.some("descriptiveVideoServiceFlag", only("DONT_FLAG"), "")
-	r.some("iFrameOnlyManifest", only("EXCLUDE"), "I-frame playlists come in a later version")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings."
 	r.some("container", only("M3U8", "MP4", "RAW"), "use M3U8 in HLS groups, MP4 or RAW in file groups")
@@ -149,13 +143,12 @@ func containerRows() []row {
 
 	r.prefix = "outputGroups[].outputs[].containerSettings.m3u8Settings."
 	r.some("audioFramesPerPes", between(0, 64), "")
-	r.any("pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode")
+	r.any("pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode", "transportStreamId")
 	r.soft("pcrControl", only("PCR_EVERY_PES_PACKET"), only("CONFIGURED_PCR_PERIOD"), "is answered with a PCR in every video frame, which is more often")
 	r.any("maxPcrInterval") // met by a PCR in every video frame
 	r.soft("patInterval", number(0), anything(), "has no effect: tables start every segment")
 	r.soft("pmtInterval", number(0), anything(), "has no effect: tables start every segment")
 	r.soft("pcrPid", values{}, anything(), "has no effect: the PCR is carried with the video")
-	r.soft("transportStreamId", number(1), anything(), "has no effect: the transport stream id is 1")
 	r.soft("audioDuration", only("DEFAULT_CODEC_DURATION"), only("MATCH_VIDEO_DURATION"), "has no effect: audio ends with its last frame")
 	r.some("audioPtsOffsetDelta", number(0), "")
 	r.any("dataPTSControl", "privateMetadataPid", "scte35Pid", "timedMetadataPid") // of streams that are refused below

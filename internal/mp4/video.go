@@ -109,6 +109,18 @@ func (v *Video) Picture(j int64) Picture {
 	}
 }
 
+// Keys returns the frames of all key pictures that nothing shown before them is
+// decoded after, increasing.
+func (v *Video) Keys() []int64 {
+	var out []int64
+	for j := range v.frames {
+		if p := v.Picture(j); p.Sample.Key && p.Frame == j {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
 // CheckStart reports whether a segment may start at frame k: the picture is a
 // sync sample and nothing shown before it is decoded after it.
 func (v *Video) CheckStart(k int64) error {

@@ -42,6 +42,8 @@ const DefaultPCRDelay = Clock / 10
 
 // Config is what stays the same for all segments of a stream.
 type Config struct {
+	TransportStreamID int // 0–65535
+
 	ProgramNumber int // 1–65535
 	PMTPID        int // packet identifiers: 16–8190, distinct
 	VideoPID      int
@@ -104,6 +106,7 @@ func (c Config) validate() error {
 	}
 	pid := func(p int) bool { return p >= 16 && p <= 8190 }
 	hasAudio := len(c.AudioConfig) > 0
+	add(c.TransportStreamID < 0 || c.TransportStreamID > 65535, "transportStreamId must be 0 to 65535")
 	add(c.ProgramNumber < 1 || c.ProgramNumber > 65535, "programNumber must be 1 to 65535")
 	add(!pid(c.PMTPID), "pmtPid must be 16 to 8190")
 	add(c.Video && !pid(c.VideoPID), "videoPid must be 16 to 8190")

@@ -48,8 +48,13 @@ func NewMuxer(c Config) (*Muxer, error) {
 // longer than its picture, a segment that starts without an IDR picture); an
 // error of a reader or of w as it is, wrapped.
 func (m *Muxer) WriteSegment(w io.Writer, seg Segment) (int64, error) {
+	n, _, err := m.writeSegment(w, seg)
+	return n, err
+}
+
+func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPicture, err error) {
 	if len(seg.Video) > 0 && !m.cfg.Video || len(seg.Audio) > 0 && len(m.cfg.AudioConfig) == 0 {
-		return 0, fault.New(fault.Invalid, "", "MPEG-TS: segment %d has a stream that the program has not", seg.Index)
+		return 0, nil, fault.New(fault.Invalid, "", "MPEG-TS: segment %d has a stream that the program has not", seg.Index)
 	}
 	mem := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(mem)
@@ -69,17 +74,17 @@ func (m *Muxer) WriteSegment(w io.Writer, seg Segment) (int64, error) {
 	for i, u := range seg.Video {
 		for len(groups) > 0 && groups[0].units[0].PTS <= u.DTS {
 			if err := s.writeAudio(groups[0]); err != nil {
-				return s.out.written, err
+				return s.out.written, nil, err
 			}
 			groups = groups[1:]
 		}
 		if err := s.writeVideo(u, i == 0, i == len(seg.Video)-1); err != nil {
-			return s.out.written, err
+			return s.out.written, nil, err
 		}
 	}
 	for _, g := range groups {
 		if err := s.writeAudio(g); err != nil {
-			return s.out.written, err
+			return s.out.written, nil, err
 		}
 	}
 	if seg.End > 0 { // the clock stands beside the last unit too, for who reads this segment alone
@@ -91,9 +96,9 @@ func (m *Muxer) WriteSegment(w io.Writer, seg Segment) (int64, error) {
 	}
 	s.out.flush()
 	if s.out.err != nil {
-		return s.out.written, fmt.Errorf("write segment %d: %w", seg.Index, s.out.err)
+		return s.out.written, nil, fmt.Errorf("write segment %d: %w", seg.Index, s.out.err)
 	}
-	return s.out.written, nil
+	return s.out.written, s.keys, nil
 }
 
 // segmentWriter is the state of one WriteSegment.
@@ -103,6 +108,7 @@ type segmentWriter struct {
 	out          packetWriter
 	video, audio pid
 	last         int64 // the last PCR written
+	keys         []KeyPicture
 }
 
 // clock brings the PCR to the time that the unit decoded at dts carries, with
@@ -163,6 +169,9 @@ func (s *segmentWriter) writeVideo(u Unit, first, last bool) error {
 		s.mem.pes = b[:0]
 	}
 	setPESLength(b)
+	if idr {
+		s.keys = append(s.keys, KeyPicture{PTS: u.PTS, Offset: s.out.position(), Size: int64(count) * packetSize})
+	}
 	s.out.pes(&s.video, b, pcr, idr, count)
 	return s.out.err
 }

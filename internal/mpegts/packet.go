@@ -45,6 +45,9 @@ func (p *packetWriter) flush() {
 	p.batch = p.batch[:0]
 }
 
+// position returns where the next packet begins in what is written.
+func (p *packetWriter) position() int64 { return p.written + int64(len(p.batch)) }
+
 // psi writes a prepared PAT or PMT packet with its continuity counter.
 func (p *packetWriter) psi(packet []byte, counter byte) {
 	b := p.next()

@@ -13,9 +13,10 @@ const languageDescriptor = 0x0a // ISO_639_language_descriptor
 // patPacket returns the packet that holds the program association table. Its
 // continuity counter is 0.
 func patPacket(c Config) []byte {
+	id := c.TransportStreamID
 	section := []byte{
 		0x00, 0xb0, 0,
-		0x00, 0x01, // transport_stream_id
+		byte(id >> 8), byte(id), // transport_stream_id
 		0xc1, 0x00, 0x00, // version 0, current, the only section
 		byte(c.ProgramNumber >> 8), byte(c.ProgramNumber),
 		0xe0 | byte(c.PMTPID>>8), byte(c.PMTPID),

@@ -154,15 +154,7 @@ func (s *Stream) Segment(i int) Segment {
 		rate, ticks := s.timeline.FrameRate.Inverse(), media.R(1, Clock)
 		seg.Video = make([]Unit, 0, to-from)
 		for j := from; j < to; j++ {
-			p := s.video.Picture(j)
-			seg.Video = append(seg.Video, Unit{
-				PTS:    media.Rescale(p.Frame, rate, ticks),
-				Key:    p.Sample.Key,
-				Format: s.formats[p.Chunk],
-				Data:   p.Chunk.Data,
-				Offset: p.Sample.Offset,
-				Size:   int(p.Sample.Size),
-			})
+			seg.Video = append(seg.Video, s.picture(j))
 		}
 		end := media.Rescale(to, rate, ticks)
 		s.decodingTimes(seg.Video, from, end)
@@ -183,6 +175,19 @@ func (s *Stream) Segment(i int) Segment {
 		}
 	}
 	return seg
+}
+
+// picture returns the j-th picture in decoding order, without its DTS.
+func (s *Stream) picture(j int64) Unit {
+	p := s.video.Picture(j)
+	return Unit{
+		PTS:    media.Rescale(p.Frame, s.timeline.FrameRate.Inverse(), media.R(1, Clock)),
+		Key:    p.Sample.Key,
+		Format: s.formats[p.Chunk],
+		Data:   p.Chunk.Data,
+		Offset: p.Sample.Offset,
+		Size:   int(p.Sample.Size),
+	}
 }
 
 // decodingTimes sets the DTS of the pictures of a segment, in decoding order, that

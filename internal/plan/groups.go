@@ -35,10 +35,8 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 		path := fmt.Sprintf("/outputGroups/%d", gi)
 		group := OutputGroup{Type: settings.OutputGroupSettings.Type}
 		hls := group.Type == "HLS_GROUP_SETTINGS"
-		uri, member := settings.OutputGroupSettings.FileGroupSettings.Destination, "/outputGroupSettings/fileGroupSettings/destination"
-		if hls {
-			uri, member = settings.OutputGroupSettings.HLSGroupSettings.Destination, "/outputGroupSettings/hlsGroupSettings/destination"
-		}
+		uri, member := settings.destination()
+		member = "/outputGroupSettings/" + member + "/destination"
 		names := facts{start: p.in.JobStart, baseName: p.in.BaseName}
 		if hls {
 			names.ext = "m3u8"
@@ -52,21 +50,32 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 		}
 		group.Bucket = bucket
 		if hls {
-			group.HLS = &HLS{
-				MultivariantKey: base + ".m3u8",
-				IntegerDuration: settings.OutputGroupSettings.HLSGroupSettings.ManifestDurationFormat == "INTEGER",
-			}
+			group.HLS = p.hls(settings, names, base, path)
 			if len(outputs[gi]) > 0 {
 				group.HLS.Ladder = outputs[gi][0].ladder
 			}
-			claim(path+member, bucket, group.HLS.MultivariantKey)
+			if key := group.HLS.MultivariantKey; key != "" {
+				claim(path+member, bucket, key)
+			}
+			for i, a := range group.HLS.Additional {
+				claim(fmt.Sprintf("%s/outputGroupSettings/hlsGroupSettings/additionalManifests/%d", path, i), bucket, a.Key)
+			}
 		}
 		for oi := range settings.Outputs {
-			o := p.name(&settings.Outputs[oi], outputs[gi][oi], names, base, hls, fmt.Sprintf("%s/outputs/%d", path, oi))
+			o := p.name(&settings.Outputs[oi], outputs[gi][oi], names, base, settings, fmt.Sprintf("%s/outputs/%d", path, oi))
 			where := fmt.Sprintf("%s/outputs/%d/nameModifier", path, oi)
-			keys := append([]string{o.Key}, o.Segments...)
+			keys := o.Segments
+			if o.Key != "" {
+				keys = append([]string{o.Key}, keys...)
+			}
 			if o.Captures != nil {
 				keys = o.Captures
+			}
+			if o.IFrames != nil {
+				keys = append(keys, o.IFrames.Key)
+				if o.IFrames.Segment != "" { // how many there will be is the encoder's business
+					keys = append(keys, o.IFrames.Segment)
+				}
 			}
 			claim(where, bucket, keys...)
 			group.Outputs = append(group.Outputs, o)
@@ -89,7 +98,7 @@ func extension(o *OutputSettings) string {
 
 // name decides the keys of one output: base, NameModifier, then what its kind
 // adds. SegmentModifier stands before the number of a segment only.
-func (p *planner) name(o *OutputSettings, planned output, names facts, base string, hls bool, path string) Output {
+func (p *planner) name(o *OutputSettings, planned output, names facts, base string, group *GroupSettings, path string) Output {
 	out := Output{Container: o.ContainerSettings.Container, Ladder: planned.ladder, Rung: planned.rung, Capture: planned.capture, Audios: planned.audios}
 	l := p.ladders[planned.ladder]
 	names.output, names.rate = true, l.rate
@@ -103,6 +112,7 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 	for _, a := range planned.audios {
 		names.audioBPS += p.audios[a].bitrate
 	}
+	hls := group.OutputGroupSettings.Type == "HLS_GROUP_SETTINGS"
 	if !hls {
 		names.ext = extension(o)
 	}
@@ -125,10 +135,15 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 		if err != nil {
 			p.problems.add(path+"/outputSettings/hlsSettings/segmentModifier", "%v", err)
 		}
-		for i := range l.timeline.Starts {
-			out.Segments = append(out.Segments, fmt.Sprintf("%s%s_%05d.ts", base, segment, i+1))
+		settings := &group.OutputGroupSettings.HLSGroupSettings
+		if settings.OutputSelection == "SEGMENTS_ONLY" {
+			out.Key = ""
 		}
-		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, path+"/containerSettings/m3u8Settings")
+		out.Segments = segmentKeys(settings, base, segment, len(l.timeline.Starts))
+		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, settings, path+"/containerSettings/m3u8Settings")
+		if planned.rung >= 0 {
+			out.IFrames = p.iFrames(o.OutputSettings.HLSSettings.IFrameOnlyManifest, settings, base, path+"/outputSettings/hlsSettings/iFrameOnlyManifest")
+		}
 	default:
 		out.Format = FormatMP4
 		out.Key = base + "." + names.ext
@@ -136,8 +151,55 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 	return out
 }
 
+// segmentKeys names the segments of an HLS output: beside its playlist, in a
+// folder of its name (SUBDIRECTORY_PER_STREAM), in numbered folders of some
+// segments each (SegmentsPerSubdirectory), or in one file.
+func segmentKeys(s *HLSGroupSettings, base, modifier string, n int) []string {
+	folder, name := "", base
+	if slash := strings.LastIndexByte(base, '/'); slash >= 0 {
+		folder, name = base[:slash+1], base[slash+1:]
+	}
+	if s.DirectoryStructure == "SUBDIRECTORY_PER_STREAM" {
+		folder += name + "/"
+	}
+	if s.SegmentControl == "SINGLE_FILE" {
+		return []string{folder + name + modifier + ".ts"}
+	}
+	out := make([]string, n)
+	for i := range out {
+		in := folder
+		if per := s.SegmentsPerSubdirectory; per > 0 {
+			in += fmt.Sprintf("%05d/", int64(i)/per+1)
+		}
+		out[i] = fmt.Sprintf("%s%s%s_%05d.ts", in, name, modifier, i+1)
+	}
+	return out
+}
+
+// iFrames names the playlist of an output's I-frames.
+func (p *planner) iFrames(manifest string, s *HLSGroupSettings, base, path string) *IFrames {
+	out := &IFrames{Key: base + "_I-Frame.m3u8"}
+	switch manifest {
+	case "", "EXCLUDE":
+		return nil
+	case "INCLUDE":
+		if s.Encryption != nil {
+			p.problems.add(path, "INCLUDE is not possible in encrypted segments, which have no parts that can be read alone: use INCLUDE_AS_TS")
+		}
+	case "INCLUDE_AS_TS":
+		name := strings.ReplaceAll(base, "%", "%%")
+		out.Segment = name + "_I-Frame_%05d.ts"
+	default:
+		p.problems.add(path, "%s is not supported", manifest)
+	}
+	if s.OutputSelection == "SEGMENTS_ONLY" {
+		p.problems.add(path, "%s does not belong to outputSelection SEGMENTS_ONLY", manifest)
+	}
+	return out
+}
+
 // packing reads M3u8Settings, with the service's defaults.
-func (p *planner) packing(m M3u8Settings, path string) *MPEGTS {
+func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, path string) *MPEGTS {
 	or := func(v, fallback int64) int { // the API bounds v
 		if v == 0 {
 			v = fallback
@@ -147,7 +209,10 @@ func (p *planner) packing(m M3u8Settings, path string) *MPEGTS {
 	ts := &MPEGTS{
 		PMTPID: or(m.PmtPid, 480), VideoPID: or(m.VideoPid, 481), AudioPID: 482,
 		ProgramNumber: or(m.ProgramNumber, 1), AudioFramesPerPES: or(m.AudioFramesPerPes, 4),
-		PTSOffset: 2 * 90_000,
+		PTSOffset: 2 * 90_000, TransportStreamID: 1,
+	}
+	if m.TransportStreamID != nil {
+		ts.TransportStreamID = int(*m.TransportStreamID)
 	}
 	if len(m.AudioPids) > 0 {
 		ts.AudioPID = or(m.AudioPids[0], 482)
@@ -176,6 +241,9 @@ func (p *planner) packing(m M3u8Settings, path string) *MPEGTS {
 		case "MILLISECONDS":
 			ts.PTSOffset = *m.PtsOffset * 90
 		}
+	}
+	if ts.PTSOffset += group.TimestampDeltaMilliseconds * 90; ts.PTSOffset < 0 {
+		p.problems.add(path+"/ptsOffset", "timestampDeltaMilliseconds moves the first timestamp to before zero")
 	}
 	return ts
 }

@@ -341,7 +341,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	if !hls {
 		out.ladder = p.joined(rate)
 	} else {
-		out.ladder = p.segmented(rate, p.segmentation(group, r, path))
+		out.ladder = p.segmented(rate, p.segmentation(group, rate, path))
 	}
 	out.rung = p.ladders[out.ladder].rung(r)
 	return out
@@ -354,29 +354,6 @@ func (p *planner) checkSize(f frame, path string) {
 			return
 		}
 	}
-}
-
-// segmentation reads how an HLS group cuts the Timeline of an output. The whole
-// group follows the GOP of its first output, so that its rungs stay aligned.
-func (p *planner) segmentation(group *GroupSettings, r rung, path string) segmentation {
-	s := group.OutputGroupSettings.HLSGroupSettings
-	cut := segmentation{seconds: s.SegmentLength, minSeconds: max(s.MinFinalSegmentLength, float64(s.MinSegmentLength))}
-	if cut.seconds <= 0 {
-		cut.seconds = 10
-	}
-	switch s.SegmentLengthControl {
-	case "", "EXACT":
-	case "GOP_MULTIPLE":
-		for _, o := range group.Outputs {
-			if o.VideoDescription != nil {
-				cut.multiple = gopFrames(o.VideoDescription.CodecSettings.H264Settings, p.rateOf(o.VideoDescription.CodecSettings.H264Settings))
-				break
-			}
-		}
-	default:
-		p.problems.add(path[:len(path)-len("/videoDescription")], "segmentLengthControl %s is not supported", s.SegmentLengthControl)
-	}
-	return cut
 }
 
 // rateOf returns the rate that an output asks for.

@@ -146,15 +146,8 @@ type AudioEncode struct {
 type OutputGroup struct {
 	Type    string   `json:"type"` // HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS
 	Bucket  string   `json:"bucket"`
-	HLS     *HLS     `json:"hls,omitempty"`
+	HLS     *HLS     `json:"hls,omitempty"` // of a group with HLS playlists
 	Outputs []Output `json:"outputs"`
-}
-
-// HLS is what an HLS group needs beyond its outputs. Keys are object keys.
-type HLS struct {
-	MultivariantKey string `json:"multivariantKey"`
-	Ladder          int    `json:"ladder"`          // whose Timeline the group's segments follow
-	IntegerDuration bool   `json:"integerDuration"` // ManifestDurationFormat INTEGER
 }
 
 // Output is one output. Ladder and Rung, Audios and Capture index the Plan; -1 is none.
@@ -165,8 +158,9 @@ type Output struct {
 	Rung      int      `json:"rung"`
 	Capture   int      `json:"capture"`
 	Audios    []int    `json:"audios,omitempty"`   // in the order of its audio descriptions
-	Key       string   `json:"key"`                // media playlist or file; of captures, the last one
-	Segments  []string `json:"segments,omitempty"` // object keys of an HLS output, one per segment of the Timeline
+	Key       string   `json:"key"`                // media playlist or file; of captures, the last one; "" of segments without a playlist
+	Segments  []string `json:"segments,omitempty"` // object keys of an output with segments, one per segment of the Timeline; or one that holds them all
+	IFrames   *IFrames `json:"iFrames,omitempty"`  // of an HLS output with a playlist of its I-frames
 	Captures  []string `json:"captures,omitempty"` // object keys of a capture output, one per captured frame
 	MPEGTS    *MPEGTS  `json:"mpegts,omitempty"`   // of an M3U8 output
 }
@@ -183,12 +177,19 @@ const (
 	FormatJPEG Format = "jpeg" // captured frames
 )
 
+// IFrames is the playlist of an output's I-frames.
+type IFrames struct {
+	Key     string `json:"key"`
+	Segment string `json:"segment,omitempty"` // object key, with %05d for a number from 1, of files of one I-frame each; "" is parts of the output's segments
+}
+
 // MPEGTS holds the packet identifiers and packing of an MPEG-TS output (M3u8Settings).
 type MPEGTS struct {
 	PMTPID            int   `json:"pmtPid"`
 	VideoPID          int   `json:"videoPid"`
 	AudioPID          int   `json:"audioPid"`
 	ProgramNumber     int   `json:"programNumber"`
+	TransportStreamID int   `json:"transportStreamId"`
 	AudioFramesPerPES int   `json:"audioFramesPerPes"`
 	PTSOffset         int64 `json:"ptsOffset"` // 90 kHz ticks added to every timestamp
 }

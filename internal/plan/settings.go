@@ -15,9 +15,10 @@ import (
 // Validation of the whole document, with a path for every fault, is the job
 // API's; this package answers only for what it is asked to make.
 type Settings struct {
-	Inputs       []InputSettings `json:"inputs"`
-	OutputGroups []GroupSettings `json:"outputGroups"`
-	FollowSource int64           `json:"followSource"` // 1-based: the input whose rate and size outputs take that name none; 0 is 1
+	Inputs         []InputSettings `json:"inputs"`
+	OutputGroups   []GroupSettings `json:"outputGroups"`
+	TimecodeConfig TimecodeConfig  `json:"timecodeConfig"`
+	FollowSource   int64           `json:"followSource"` // 1-based: the input whose rate and size outputs take that name none; 0 is 1
 }
 
 // ParseSettings reads the Settings of a job from JSON, in the wire's camelCase
@@ -104,16 +105,6 @@ type GroupSettings struct {
 	Outputs []OutputSettings `json:"outputs"`
 }
 
-// HLSGroupSettings is HlsGroupSettings of the API.
-type HLSGroupSettings struct {
-	Destination            string  `json:"destination"`
-	SegmentLength          int64   `json:"segmentLength"`          // seconds; 0 is 10
-	SegmentLengthControl   string  `json:"segmentLengthControl"`   // EXACT (default) or GOP_MULTIPLE
-	MinSegmentLength       int64   `json:"minSegmentLength"`       // seconds
-	MinFinalSegmentLength  float64 `json:"minFinalSegmentLength"`  // seconds
-	ManifestDurationFormat string  `json:"manifestDurationFormat"` // FLOATING_POINT (default) or INTEGER
-}
-
 // FileGroupSettings is FileGroupSettings of the API.
 type FileGroupSettings struct {
 	Destination string `json:"destination"`
@@ -131,7 +122,8 @@ type OutputSettings struct {
 	AudioDescriptions []AudioDescription `json:"audioDescriptions"`
 	OutputSettings    struct {
 		HLSSettings struct {
-			SegmentModifier string `json:"segmentModifier"`
+			SegmentModifier    string `json:"segmentModifier"`
+			IFrameOnlyManifest string `json:"iFrameOnlyManifest"` // EXCLUDE (default), INCLUDE, INCLUDE_AS_TS
 		} `json:"hlsSettings"`
 	} `json:"outputSettings"`
 }
@@ -144,6 +136,7 @@ type M3u8Settings struct {
 	ProgramNumber     int64   `json:"programNumber"`     // 0 is 1
 	AudioFramesPerPes int64   `json:"audioFramesPerPes"` // 0 is 4
 	PtsOffset         *int64  `json:"ptsOffset"`         // nil is 2; read when PtsOffsetMode names its unit
+	TransportStreamID *int64  `json:"transportStreamId"` // nil is 1
 	PtsOffsetMode     string  `json:"ptsOffsetMode"`     // AUTO (default: two seconds), SECONDS, MILLISECONDS
 }
 

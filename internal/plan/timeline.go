@@ -12,8 +12,9 @@ import (
 // pieces can be encoded at the same time.
 type segmentation struct {
 	seconds    int64   // SegmentLength; 0 is one file
-	multiple   int64   // SegmentLengthControl GOP_MULTIPLE: frames of the GOP to round up to; 0 is EXACT
-	minSeconds float64 // a shorter last segment joins the one before
+	length     int64   // frames of every segment, of GOP_MULTIPLE and MATCH; 0 is EXACT
+	minSeconds float64 // MinSegmentLength: shorter segments are joined
+	minFinal   float64 // MinFinalSegmentLength: a shorter last segment joins the one before
 }
 
 // autoGOP is the longest time, in seconds, between keyframes where the job leaves
@@ -28,39 +29,68 @@ const pieceSeconds = 5
 // starts lists the first frame of every segment.
 //
 // EXACT: segment i starts at the frame nearest to i×SegmentLength, so that
-// segments of a fractional rate do not drift. GOP_MULTIPLE: every segment has the
-// least whole number of GOPs that is not shorter than SegmentLength.
+// segments of a fractional rate do not drift. Otherwise all have the same number of
+// frames, and the last one what is left.
 func (s segmentation) starts(rate media.Rational, frames, gop int64) []int64 {
 	second := media.R(1, 1)
-	var length int64 // 0: not uniform
-	seconds := s.seconds
-	switch {
-	case seconds == 0:
+	length := s.length
+	if s.seconds == 0 {
 		gop = max(gop, 1)
 		want := media.Rescale(pieceSeconds, second, rate.Inverse())
 		length = max((want+gop/2)/gop, 1) * gop
-	case s.multiple > 0:
-		want := media.Rescale(seconds, second, rate.Inverse())
-		length = (max(want, 1) + s.multiple - 1) / s.multiple * s.multiple
 	}
+	lasts := func(from, to int64) float64 { return float64(to-from)/rate.Float() + 1e-9 }
 	starts := []int64{0}
 	for i := int64(1); ; i++ {
 		at := i * length
 		if length == 0 {
-			at = media.Rescale(i*seconds, second, rate.Inverse())
+			at = media.Rescale(i*s.seconds, second, rate.Inverse())
 		}
-		if at >= frames || at <= starts[len(starts)-1] { // segments are longer than a frame: rates are at least 1
+		if at >= frames {
 			break
 		}
-		starts = append(starts, at)
-	}
-	if last := len(starts) - 1; last > 0 {
-		seconds := float64(frames-starts[last]) / rate.Float()
-		if seconds < s.minSeconds-1e-9 {
-			starts = starts[:last]
+		if last := starts[len(starts)-1]; at > last && lasts(last, at) >= s.minSeconds {
+			starts = append(starts, at)
 		}
 	}
+	if last := len(starts) - 1; last > 0 && lasts(starts[last], frames) < max(s.minSeconds, s.minFinal) {
+		starts = starts[:last]
+	}
 	return starts
+}
+
+// gopMultiple returns the least whole number of GOPs that lasts seconds or longer,
+// in frames.
+func gopMultiple(seconds, gop int64, rate media.Rational) int64 {
+	if gop <= 0 {
+		return 0
+	}
+	want := int64(math.Ceil(float64(seconds)*rate.Float() - 1e-6))
+	return (max(want, 1) + gop - 1) / gop * gop
+}
+
+// matchUnit returns the shortest time in seconds, above 0, that is a whole number
+// of frames at every one of the rates and of AAC frames at 48 kHz; false if it is
+// longer than an hour, which no segment is.
+func matchUnit(rates []media.Rational) (media.Rational, bool) {
+	unit := media.R(1024, 48_000)
+	for _, r := range rates {
+		// The least common multiple of fractions in lowest terms.
+		frame := r.Inverse()
+		num, den := unit.Num/gcd(unit.Num, frame.Num), gcd(unit.Den, frame.Den)
+		if seconds := float64(num) * float64(frame.Num) / float64(den); seconds > 3600 || float64(num)*float64(frame.Num) > 1<<60 {
+			return media.Rational{}, false
+		}
+		unit = media.R(num*frame.Num, den)
+	}
+	return unit, true
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // gopFrames returns the longest distance between keyframes in frames; 0 leaves it to autoGOPFrames.

@@ -56,10 +56,18 @@ func groupDetails(p *plan.Plan, group plan.OutputGroup, bytes []int64) GroupDeta
 	out := GroupDetails{Type: "FILE_GROUP", OutputDetails: []OutputDetails{}}
 	if group.HLS != nil {
 		out.Type = "HLS_GROUP"
-		out.PlaylistFilePaths = []string{uri(group.Bucket, group.HLS.MultivariantKey)}
+		if key := group.HLS.MultivariantKey; key != "" {
+			out.PlaylistFilePaths = []string{uri(group.Bucket, key)}
+		}
+		for _, a := range group.HLS.Additional {
+			out.PlaylistFilePaths = append(out.PlaylistFilePaths, uri(group.Bucket, a.Key))
+		}
 	}
 	for i, o := range group.Outputs {
-		d := OutputDetails{OutputFilePaths: []string{uri(group.Bucket, o.Key)}}
+		d := OutputDetails{OutputFilePaths: []string{}}
+		if o.Key != "" {
+			d.OutputFilePaths = append(d.OutputFilePaths, uri(group.Bucket, o.Key))
+		}
 		switch {
 		case o.Ladder >= 0:
 			d.DurationInMs = p.Ladders[o.Ladder].Timeline.Duration().Milliseconds()

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"vodwright.dev/vodwright/internal/hls"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
 )
@@ -95,9 +94,14 @@ func (f *finisher) step() {
 
 // file makes one output file in the work folder by write, and returns its size.
 func (f *finisher) file(r rank, bucket, key string, write func(io.Writer) error) (int64, error) {
+	return f.encodedFile(r, bucket, key, "", write)
+}
+
+// encodedFile makes a file whose content is in a content encoding.
+func (f *finisher) encodedFile(r rank, bucket, key, encoding string, write func(io.Writer) error) (int64, error) {
 	f.mu.Lock()
 	local := filepath.Join(f.dir, fmt.Sprintf("%d-%d", r, len(f.made[r])))
-	f.made[r] = append(f.made[r], Upload{Job: f.job, Bucket: bucket, Key: key, File: local, ContentType: contentType(key)})
+	f.made[r] = append(f.made[r], Upload{Job: f.job, Bucket: bucket, Key: key, File: local, ContentType: contentType(key), ContentEncoding: encoding})
 	f.mu.Unlock()
 	out, err := os.OpenFile(local, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -121,16 +125,14 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 	t := f.w.openTracks(f.job, f.plan)
 	defer t.close()
 	sizes := make([]int64, len(group.Outputs))
-	var variants []hls.Variant
-	var playlists []*hls.MediaPlaylist
+	var outputs []hlsOutput
 	for i, o := range group.Outputs {
 		var err error
 		switch {
 		case group.HLS != nil:
-			var v hls.Variant
-			var list *hls.MediaPlaylist
-			v, list, sizes[i], err = f.variant(ctx, t, group, o)
-			variants, playlists = append(variants, v), append(playlists, list)
+			var out hlsOutput
+			out, sizes[i], err = f.variant(ctx, t, group, o)
+			outputs = append(outputs, out)
 		case o.Format == plan.FormatJPEG:
 			sizes[i], err = f.captures(group.Bucket, o)
 		default:
@@ -141,7 +143,7 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 		}
 	}
 	if group.HLS != nil {
-		if err := f.multivariant(group, variants, playlists); err != nil {
+		if err := f.multivariant(group, outputs); err != nil {
 			return GroupDetails{}, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,9 +54,68 @@ func (v *verifier) target(from objectName, uri string) (objectName, error) {
 	return objectName{from.Bucket, path.Join(path.Dir(from.Key), u.Path)}, nil
 }
 
-// hls reads an HLS group as a player does: from the multivariant playlist on.
+// hls reads an HLS group as a player does: from its multivariant playlists on.
 func (v *verifier) hls(ctx context.Context, number int, group plan.OutputGroup) error {
-	top := objectName{group.Bucket, group.HLS.MultivariantKey}
+	streams := make([]*streamCheck, len(group.Outputs))
+	h := group.HLS
+	if h.MultivariantKey == "" {
+		for i, o := range group.Outputs {
+			streams[i] = &streamCheck{verifier: v, group: number, output: i, name: objectName{group.Bucket, o.Segments[0]}, list: v.unlisted(group, o)}
+		}
+	} else {
+		all := make([]int, len(group.Outputs))
+		for i := range all {
+			all[i] = i
+		}
+		for _, a := range append(slices.Clone(h.Additional), plan.Additional{Key: h.MultivariantKey, Outputs: all}) {
+			if err := v.multivariant(ctx, number, group, a, streams); err != nil {
+				return err
+			}
+		}
+	}
+	pool, pctx := errgroup.WithContext(ctx)
+	for i, s := range streams {
+		pool.Go(func() error {
+			release, err := v.acquire(pctx)
+			if err != nil {
+				return err
+			}
+			defer release()
+			return s.run(pctx, group, group.Outputs[i])
+		})
+	}
+	if err := pool.Wait(); err != nil {
+		return err
+	}
+	for _, s := range streams {
+		if !slices.Equal(s.starts, streams[0].starts) {
+			return v.wrong(s.name, "segments that begin when those of the first variant do", "others")
+		}
+	}
+	return nil
+}
+
+// unlisted is what the playlist of an output without one would say. Segments in one
+// file cannot be told apart then.
+func (v *verifier) unlisted(group plan.OutputGroup, o plan.Output) *hls.MediaPlaylist {
+	timeline := v.plan.Ladders[o.Ladder].Timeline
+	list := &hls.MediaPlaylist{MediaSequence: firstSequence}
+	for i, key := range o.Segments {
+		from, to := timeline.Segment(i)
+		if len(o.Segments) == 1 {
+			to = timeline.Frames
+		}
+		list.Segments = append(list.Segments, hls.Segment{
+			URI: hls.RelativeURI(o.Segments[0], key), Duration: timeline.At(to) - timeline.At(from), Key: playlistKey(group.HLS.Encryption, i),
+		})
+	}
+	return list
+}
+
+// multivariant reads one multivariant playlist and the media playlists that it
+// leads to, and notes in streams what has to be read of them.
+func (v *verifier) multivariant(ctx context.Context, number int, group plan.OutputGroup, a plan.Additional, streams []*streamCheck) error {
+	top := objectName{group.Bucket, a.Key}
 	text, err := v.playlist(ctx, top)
 	if err != nil {
 		return err
@@ -64,58 +124,64 @@ func (v *verifier) hls(ctx context.Context, number int, group plan.OutputGroup) 
 	if err != nil {
 		return v.wrong(top, "a multivariant playlist", "%v", err)
 	}
-	byKey := map[string]int{}
-	for i, o := range group.Outputs {
-		byKey[o.Key] = i
+	// missing holds what has to be there still.
+	missing, iFrames := map[string]int{}, map[string]int{}
+	for _, i := range a.Outputs {
+		missing[group.Outputs[i].Key] = i
+		if f := group.Outputs[i].IFrames; f != nil {
+			iFrames[f.Key] = i
+		}
+	}
+	find := func(in map[string]int, uri string) (int, objectName, error) {
+		relative, ok := strings.CutPrefix(uri, group.HLS.BaseURI)
+		if !ok {
+			return 0, top, v.wrong(top, "URIs that begin with "+group.HLS.BaseURI, "%s", uri)
+		}
+		name, err := v.target(top, relative)
+		if err != nil {
+			return 0, top, err
+		}
+		i, planned := in[name.Key]
+		if !planned {
+			return 0, top, v.wrong(top, "variants that the job has", "one that leads to %s", name.Key)
+		}
+		delete(in, name.Key)
+		return i, name, nil
 	}
 	lists := make([]*hls.MediaPlaylist, len(m.Variants))
-	outputs := make([]int, len(m.Variants))
 	for i, variant := range m.Variants {
-		name, err := v.target(top, variant.URI)
+		output, name, err := find(missing, variant.URI)
 		if err != nil {
 			return err
 		}
-		output, planned := byKey[name.Key]
-		if !planned {
-			return v.wrong(top, "variants that the job has", "one that leads to %s", name.Key)
-		}
-		delete(byKey, name.Key)
-		outputs[i] = output
-		text, err := v.playlist(ctx, name)
-		if err != nil {
-			return err
-		}
-		if lists[i], err = hls.ParseMediaPlaylist(text); err != nil {
-			return v.wrong(name, "a media playlist", "%v", err)
-		}
-	}
-	for key := range byKey {
-		return v.wrong(top, "a variant for every output", "none that leads to %s", key)
-	}
-	if problems := hls.Check(m, lists...); len(problems) > 0 {
-		return v.wrong(top, "playlists that keep RFC 8216's musts", "%v", errors.Join(problems...))
-	}
-	starts := make([][]int64, len(m.Variants))
-	pool, pctx := errgroup.WithContext(ctx)
-	for i, variant := range m.Variants {
-		pool.Go(func() error {
-			release, err := v.acquire(pctx)
+		if streams[output] == nil {
+			text, err := v.playlist(ctx, name)
 			if err != nil {
 				return err
 			}
-			defer release()
-			s := &streamCheck{verifier: v, group: number, output: outputs[i], name: objectName{group.Bucket, group.Outputs[outputs[i]].Key}}
-			starts[i], err = s.run(pctx, group.Outputs[outputs[i]], variant, lists[i])
-			return err
-		})
-	}
-	if err := pool.Wait(); err != nil {
-		return err
-	}
-	for i := range starts {
-		if !slices.Equal(starts[i], starts[0]) {
-			return v.wrong(objectName{group.Bucket, group.Outputs[outputs[i]].Key}, "segments that begin when those of the first variant do", "others")
+			list, err := hls.ParseMediaPlaylist(text)
+			if err != nil {
+				return v.wrong(name, "a media playlist", "%v", err)
+			}
+			streams[output] = &streamCheck{verifier: v, group: number, output: output, name: name, list: list}
 		}
+		s := streams[output]
+		s.variants = append(s.variants, variant)
+		lists[i] = s.list
+	}
+	for _, variant := range m.IFrames {
+		if _, _, err := find(iFrames, variant.URI); err != nil {
+			return err
+		}
+	}
+	for key := range missing {
+		return v.wrong(top, "a variant for every output", "none that leads to %s", key)
+	}
+	for key := range iFrames {
+		return v.wrong(top, "every playlist of I-frames", "none that leads to %s", key)
+	}
+	if problems := hls.Check(m, lists...); len(problems) > 0 {
+		return v.wrong(top, "playlists that keep RFC 8216's musts", "%v", errors.Join(problems...))
 	}
 	return nil
 }
@@ -125,6 +191,8 @@ type streamCheck struct {
 	*verifier
 	group, output int
 	name          objectName // of the playlist
+	list          *hls.MediaPlaylist
+	variants      []hls.Variant // that lead to it, in one playlist each
 
 	reel   *reel // nil without video
 	sounds map[int]*sound
@@ -132,64 +200,74 @@ type streamCheck struct {
 	sps    []byte
 	starts []int64 // of the segments
 	bytes  []int64
+
+	iFrameList  *hls.MediaPlaylist   // nil is none
+	pictures    map[string][]*iFrame // parts of segments, by object key
+	tables      *iFrame
+	iFrameParts []*iFrame
 }
 
-func (s *streamCheck) run(ctx context.Context, o plan.Output, variant hls.Variant, list *hls.MediaPlaylist) ([]int64, error) {
+func (s *streamCheck) run(ctx context.Context, group plan.OutputGroup, o plan.Output) error {
 	tick := media.R(1, mpegts.Clock)
 	timeline := s.plan.Ladders[o.Ladder].Timeline
 	if o.Rung >= 0 {
 		s.reel = &reel{rung: s.plan.Ladders[o.Ladder].Rungs[o.Rung], rate: timeline.FrameRate, tick: tick}
 	}
 	s.sounds = map[int]*sound{}
-	if len(list.Segments) != len(o.Segments) {
-		return nil, s.wrong(s.name, fmt.Sprintf("%d segments", len(o.Segments)), "%d", len(list.Segments))
+	want := timeline.Segments()
+	if group.HLS.MultivariantKey == "" {
+		want = len(o.Segments)
+	}
+	if len(s.list.Segments) != want {
+		return s.wrong(s.name, fmt.Sprintf("%d segments", want), "%d", len(s.list.Segments))
+	}
+	if o.IFrames != nil {
+		if err := s.iFrames(ctx, group, o); err != nil {
+			return err
+		}
 	}
 	d := s.decode(ctx)
-	err := s.read(ctx, o, list, timeline, d)
+	err := s.read(ctx, group, o, timeline, d)
 	frames, err := d.end(err)
 	if undecodable(err) && !isMismatch(err) || errors.Is(err, errEnded) {
-		return nil, s.undecodable(s.name, "segments that decode", err)
+		return s.undecodable(s.name, "segments that decode", err)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.starts, s.judge(o, variant, list, timeline, d, frames)
+	if s.iFrameList != nil {
+		if err := s.iFramesShown(objectName{group.Bucket, o.IFrames.Key}); err != nil {
+			return err
+		}
+	}
+	return s.judge(o, timeline, d, frames)
 }
 
 // read reads the segments in order, and has d decode them.
-func (s *streamCheck) read(ctx context.Context, o plan.Output, list *hls.MediaPlaylist, timeline plan.Timeline, d *decoder) error {
+func (s *streamCheck) read(ctx context.Context, group plan.OutputGroup, o plan.Output, timeline plan.Timeline, d *decoder) error {
 	stream := mpegts.NewReader()
-	for i, segment := range list.Segments {
-		name, err := s.target(s.name, segment.URI)
-		if err != nil {
-			return err
+	single := len(o.Segments) == 1
+	return s.eachSegment(ctx, s.list, group.HLS.Encryption, func(i int, name objectName, r io.Reader) error {
+		if planned := o.Segments[min(i, len(o.Segments)-1)]; name.Key != planned {
+			return s.wrong(s.name, fmt.Sprintf("segment %d to be %s", i, planned), "%s", name.Key)
 		}
-		if name.Key != o.Segments[i] {
-			return s.wrong(s.name, fmt.Sprintf("segment %d to be %s", i, o.Segments[i]), "%s", name.Key)
-		}
-		var got *mpegts.Contents
-		err = s.object(ctx, name, func(r io.Reader) error {
-			var err error
-			got, err = stream.Segment(io.TeeReader(r, d))
-			return err
-		})
+		got, err := stream.Segment(io.TeeReader(r, d))
 		if wrongBytes := undecodable(err); wrongBytes && !isMismatch(err) {
 			return s.wrong(name, "an MPEG-TS segment", "%v", err)
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.segment(i, name, got, timeline); err != nil {
-			return err
+		from, to := timeline.Segment(i)
+		if single && len(s.list.Segments) == 1 {
+			to = timeline.Frames
 		}
-		s.bytes = append(s.bytes, got.Bytes)
-	}
-	return nil
+		return s.segment(name, got, to-from)
+	})
 }
 
-// segment checks what segment i holds.
-func (s *streamCheck) segment(i int, name objectName, got *mpegts.Contents, timeline plan.Timeline) error {
-	from, to := timeline.Segment(i)
+// segment checks what the next segment holds.
+func (s *streamCheck) segment(name objectName, got *mpegts.Contents, frames int64) error {
 	for _, a := range got.Sound {
 		track := s.sounds[a.PID]
 		if track == nil {
@@ -224,7 +302,7 @@ func (s *streamCheck) segment(i int, name objectName, got *mpegts.Contents, time
 			return s.wrong(name, "one sequence parameter set in all segments", "another (%x, not %x)", p.SPS, s.sps)
 		}
 	}
-	start, expected, found := s.reel.segment(shots, to-from)
+	start, expected, found := s.reel.segment(shots, frames)
 	if found != "" {
 		return s.wrong(name, expected, "%s", found)
 	}
@@ -241,7 +319,8 @@ func (s *streamCheck) end() int64 {
 }
 
 // judge holds the whole stream against plan and playlists, and writes its receipt.
-func (s *streamCheck) judge(o plan.Output, variant hls.Variant, list *hls.MediaPlaylist, timeline plan.Timeline, d *decoder, decoded int64) error {
+func (s *streamCheck) judge(o plan.Output, timeline plan.Timeline, d *decoder, decoded int64) error {
+	list := s.list
 	receipt := OutputReceipt{OutputGroup: s.group, Output: s.output, URI: uri(s.name.Bucket, s.name.Key), Segments: len(list.Segments)}
 	tick := media.R(1, mpegts.Clock)
 	var written, real, tolerance time.Duration // from the start to the end of each segment
@@ -262,19 +341,21 @@ func (s *streamCheck) judge(o plan.Output, variant hls.Variant, list *hls.MediaP
 	}
 	receipt.DurationInMs = real.Milliseconds()
 	receipt.PeakBPS, receipt.AverageBPS = hls.Bandwidth(sizes)
-	for _, rate := range []struct {
-		name           string
-		said, measured int64
-	}{{"BANDWIDTH", variant.Bandwidth, receipt.PeakBPS}, {"AVERAGE-BANDWIDTH", variant.AverageBandwidth, receipt.AverageBPS}} {
-		// Durations are known to a tick, so a short segment's rate only to a part of it.
-		if rate.said > 0 && (rate.said < rate.measured-rate.measured/1000-1 || rate.said > rate.measured+rate.measured/10) {
-			return s.wrong(s.name, fmt.Sprintf("%s %d", rate.name, rate.measured), "%d", rate.said)
+	for _, variant := range s.variants {
+		for _, rate := range []struct {
+			name           string
+			said, measured int64
+		}{{"BANDWIDTH", variant.Bandwidth, receipt.PeakBPS}, {"AVERAGE-BANDWIDTH", variant.AverageBandwidth, receipt.AverageBPS}} {
+			// Durations are known to a tick, so a short segment's rate only to a part of it.
+			if rate.said > 0 && (rate.said < rate.measured-rate.measured/1000-1 || rate.said > rate.measured+rate.measured/10) {
+				return s.wrong(s.name, fmt.Sprintf("%s %d", rate.name, rate.measured), "%d", rate.said)
+			}
 		}
 	}
 	receipt.Checks = []string{"objects", "playlists", "segments", "durations", "bitrates"}
 	if s.reel != nil {
 		receipt.Video = s.reel.receipt(s.sps)
-		if err := s.video(receipt.Video, variant, d, decoded); err != nil {
+		if err := s.video(receipt.Video, d, decoded); err != nil {
 			return err
 		}
 		receipt.Checks = append(receipt.Checks, "keyframes", "frames", "codecs")
@@ -307,15 +388,18 @@ func (s *streamCheck) tolerance(list *hls.MediaPlaylist, length time.Duration) t
 }
 
 // video holds the pictures against what the playlist and the plan say.
-func (s *streamCheck) video(got *VideoReceipt, variant hls.Variant, d *decoder, decoded int64) error {
+func (s *streamCheck) video(got *VideoReceipt, d *decoder, decoded int64) error {
 	rung := s.reel.rung
-	switch {
-	case got.Width != rung.Width || got.Height != rung.Height:
+	if got.Width != rung.Width || got.Height != rung.Height {
 		return s.wrong(s.name, fmt.Sprintf("pictures of %d×%d", rung.Width, rung.Height), "%d×%d", got.Width, got.Height)
-	case variant.Width > 0 && (variant.Width != got.Width || variant.Height != got.Height):
-		return s.wrong(s.name, fmt.Sprintf("RESOLUTION %dx%d", got.Width, got.Height), "%dx%d", variant.Width, variant.Height)
-	case len(variant.Codecs) > 0 && !slices.Contains(variant.Codecs, got.Codec):
-		return s.wrong(s.name, "CODECS with "+got.Codec, "%v", variant.Codecs)
+	}
+	for _, variant := range s.variants {
+		switch {
+		case variant.Width > 0 && (variant.Width != got.Width || variant.Height != got.Height):
+			return s.wrong(s.name, fmt.Sprintf("RESOLUTION %dx%d", got.Width, got.Height), "%dx%d", variant.Width, variant.Height)
+		case len(variant.Codecs) > 0 && !slices.Contains(variant.Codecs, got.Codec):
+			return s.wrong(s.name, "CODECS with "+got.Codec, "%v", variant.Codecs)
+		}
 	}
 	return s.decoded(s.name, got, d, decoded)
 }

@@ -65,6 +65,8 @@ type Upload struct {
 	Bucket, Key string
 	File        string // local path of the content; may be moved away
 	ContentType string
+
+	ContentEncoding string // of the content as it is in File; "" is none
 }
 
 // Config is what a Worker needs. Every field is required unless it says otherwise.

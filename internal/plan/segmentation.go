@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"math"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// segmentation reads how a group cuts the Timeline of an output at rate. The whole
+// group follows the GOP of its first output, so that its rungs stay aligned.
+func (p *planner) segmentation(group *GroupSettings, rate media.Rational, path string) segmentation {
+	s, member := group.segments()
+	path = path[:strings.Index(path, "/outputs/")] + "/outputGroupSettings/" + member + "/segmentLengthControl"
+	cut := segmentation{seconds: s.SegmentLength, minSeconds: float64(s.MinSegmentLength), minFinal: s.MinFinalSegmentLength}
+	switch s.SegmentLengthControl {
+	case "", "EXACT":
+	case "GOP_MULTIPLE":
+		for _, o := range group.Outputs {
+			if o.VideoDescription != nil {
+				h := o.VideoDescription.CodecSettings.H264Settings
+				own := p.rateOf(h)
+				length := gopMultiple(cut.seconds, gopFrames(h, own), own)
+				cut.length = media.Rescale(length, own.Inverse(), rate.Inverse())
+				break
+			}
+		}
+	case "MATCH":
+		cut.length = p.matched(group, rate, cut.seconds, path)
+	default:
+		p.problems.add(path, "%s is not supported", s.SegmentLengthControl)
+	}
+	return cut
+}
+
+// matched returns how many frames at rate each segment has whose length is a whole
+// number of frames of all outputs and of AAC frames, as near to seconds as can be.
+func (p *planner) matched(group *GroupSettings, rate media.Rational, seconds int64, path string) int64 {
+	rates := []media.Rational{rate}
+	sound := false
+	for _, o := range group.Outputs {
+		if o.VideoDescription != nil {
+			h := o.VideoDescription.CodecSettings.H264Settings
+			if h.FramerateControl != "SPECIFIED" {
+				p.problems.add(path, "MATCH needs framerateControl SPECIFIED in every output with video")
+				return 0
+			}
+			rates = append(rates, p.rateOf(h))
+		}
+		for _, a := range o.AudioDescriptions {
+			sound = true
+			if hz := a.CodecSettings.AacSettings.SampleRate; hz != 0 && hz != 48_000 {
+				p.problems.add(path, "MATCH needs AAC of 48000 Hz, not %d", hz)
+				return 0
+			}
+		}
+	}
+	if !sound {
+		p.problems.add(path, "MATCH needs an output with audio")
+		return 0
+	}
+	unit, ok := matchUnit(rates)
+	if !ok {
+		p.problems.add(path, "no segment of less than an hour is a whole number of frames of every output and of audio frames")
+		return 0
+	}
+	times := max(int64(math.Round(float64(seconds)/unit.Float())), 1)
+	return media.Rescale(times, unit, rate.Inverse())
+}
+
+// segments returns what a group says about its segments, with defaults in place,
+// and the name of its settings; nil for a group whose outputs are files.
+func (g *GroupSettings) segments() (*SegmentSettings, string) {
+	s := &g.OutputGroupSettings
+	var out SegmentSettings
+	var member string
+	seconds := int64(10)
+	switch s.Type {
+	case "HLS_GROUP_SETTINGS":
+		out, member = s.HLSGroupSettings.SegmentSettings, "hlsGroupSettings"
+	default:
+		return nil, "fileGroupSettings"
+	}
+	if out.SegmentLength <= 0 {
+		out.SegmentLength = seconds
+	}
+	if out.FragmentLength <= 0 {
+		out.FragmentLength = 2
+	}
+	return &out, member
+}
+
+// destination returns where a group writes and the name of its settings.
+func (g *GroupSettings) destination() (uri, member string) {
+	s := &g.OutputGroupSettings
+	if s.Type == "HLS_GROUP_SETTINGS" {
+		return s.HLSGroupSettings.Destination, "hlsGroupSettings"
+	}
+	return s.FileGroupSettings.Destination, "fileGroupSettings"
+}
