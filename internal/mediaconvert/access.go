@@ -3,6 +3,8 @@ package mediaconvert
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
+	"strconv"
 	"strings"
 
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
@@ -36,17 +38,26 @@ func (s *server) access(op string, call *apiserver.Call, in any) []apiserver.Acc
 	made := "*" // what would get the tags
 	switch in := in.(type) {
 	case *mc.CreateJobRequest:
-		into, presets := in.Queue, []string(nil)
+		into, hops, presets := in.Queue, in.HopDestinations, []string(nil)
 		if in.Settings != nil {
 			presets = s.presets(in.Settings.OutputGroups)
 		}
 		if in.JobTemplate != nil {
 			on(named("jobTemplates", in.JobTemplate))
-			if doc := s.templateOf(call, in); into == nil {
+			doc := s.templateOf(call, in)
+			if into == nil {
 				into = doc.Queue // where the job would go
+			}
+			if hops == nil {
+				hops = doc.HopDestinations
 			}
 		}
 		on(queue(into))
+		for _, h := range hops {
+			if h != nil && queue(h.Queue) != queue(into) {
+				on(queue(h.Queue)) // where it may go later
+			}
+		}
 		on(presets...)
 		out = append(out, apiserver.Access{
 			Action: "iam:PassRole", Resource: value(in.Role), Keys: map[string][]string{"iam:passedtoservice": {servicePrincipal}},
@@ -120,7 +131,32 @@ func (s *server) access(op string, call *apiserver.Call, in any) []apiserver.Acc
 		out = append(out, apiserver.Access{Action: "mediaconvert:TagResource", Resource: made})
 		setKeys(out, tags)
 	}
+	if op == "CreateJob" {
+		s.setPolicyKeys(call, out)
+	}
 	return out
+}
+
+// setPolicyKeys tells which inputs the account's input policy allows now, so that
+// a caller's policy can insist on one (mediaconvert:HttpInputsAllowed and its kin).
+func (s *server) setPolicyKeys(call *apiserver.Call, list []apiserver.Access) {
+	p, err := s.policy(call.Request.Context())
+	if err != nil {
+		return // without the keys, conditions on them do not hold
+	}
+	for i := range list {
+		if list[i].Action != "mediaconvert:CreateJob" {
+			continue
+		}
+		keys := maps.Clone(list[i].Keys)
+		if keys == nil {
+			keys = map[string][]string{}
+		}
+		for kind, allowed := range map[string]mc.InputPolicy{"http": p.HttpInputs, "https": p.HttpsInputs, "s3": p.S3Inputs} {
+			keys["mediaconvert:"+kind+"inputsallowed"] = []string{strconv.FormatBool(allowed != mc.InputPolicyDisallowed)}
+		}
+		list[i].Keys = keys
+	}
 }
 
 // templateOf reads the template that a job is made from; one that cannot be read

@@ -3,6 +3,7 @@ package mediaconvert_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,6 +47,12 @@ func TestWhatOperationsAreDoneTo(t *testing.T) {
 			"POST", "/jobs", `{"role":"r","queue":"arn:aws:mediaconvert:us-east-1:000000000000:queues/other","settings":{},"tags":{"Team":"a"}}`,
 			[]string{"CreateJob queues/other" + tags, "iam:PassRole r iam:passedtoservice=mediaconvert.amazonaws.com", "TagResource jobs/*" + tags},
 		},
+		{
+			"POST", "/jobs", `{"role":"r","queue":"q","settings":{},"hopDestinations":[{"queue":"later"},{}]}`,
+			[]string{"CreateJob queues/q", "CreateJob queues/later", "CreateJob queues/Default", "iam:PassRole r iam:passedtoservice=mediaconvert.amazonaws.com"},
+		},
+		{"POST", "/jobsQueries", `{}`, []string{"StartJobsQuery *"}},
+		{"GET", "/jobsQueries/x", ``, []string{"GetJobsQueryResults *"}},
 		{"GET", "/jobs", ``, []string{"ListJobs *"}},
 		{"GET", "/jobs?queue=q", ``, []string{"ListJobs queues/q"}},
 		{"GET", "/search?queue=q", ``, []string{"SearchJobs queues/q"}},
@@ -81,6 +88,36 @@ func TestWhatOperationsAreDoneTo(t *testing.T) {
 		if !slices.Equal(asked, c.want) {
 			t.Errorf("%s %s %s asked for\n  %s\nwant\n  %s", c.method, c.path, c.body, strings.Join(asked, "\n  "), strings.Join(c.want, "\n  "))
 		}
+	}
+}
+
+// TestJobsTellOfTheInputPolicy: a caller's policy may insist on one.
+func TestJobsTellOfTheInputPolicy(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]string{}
+	base := serveTo(t, func(_ context.Context, _ sigv4.Identity, _ *http.Request, a apiserver.Access) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for k, v := range a.Keys {
+			if a.Action == "mediaconvert:CreateJob" {
+				asked[k] = strings.Join(v, ",")
+			}
+		}
+		return nil
+	})
+	create := func() {
+		request(t, base, "POST", "/2017-08-29/jobs", marshal(t, map[string]any{"role": *role, "tags": map[string]string{"team": "a"}, "settings": ladder(t, "s3://source/a.mp4", "s3://bucket/x")}))
+	}
+	create()
+	if want := (map[string]string{
+		"mediaconvert:httpinputsallowed": "true", "mediaconvert:httpsinputsallowed": "true", "mediaconvert:s3inputsallowed": "true", "aws:tagkeys": "team", "aws:requesttag/team": "a",
+	}); !maps.Equal(asked, want) {
+		t.Errorf("asked with %v, want %v", asked, want)
+	}
+	request(t, base, "PUT", "/2017-08-29/policy", []byte(`{"policy":{"httpInputs":"DISALLOWED"}}`))
+	create()
+	if asked["mediaconvert:httpinputsallowed"] != "false" || asked["mediaconvert:s3inputsallowed"] != "true" {
+		t.Errorf("asked with %v", asked)
 	}
 }
 

@@ -219,6 +219,17 @@ func nameOf(kind, nameOrARN string) string {
 	return nameOrARN
 }
 
+// gone words that a resource of a kind is not there as the service does; any
+// other error stays as it is.
+func (s *server) gone(err error, kind, name string) error {
+	if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	one := strings.TrimSuffix(kind, "s") // jobTemplate
+	words := strings.ToLower(strings.ReplaceAll(one, "T", " T"))
+	return fault.New(fault.NotFound, "", "The specified %s was not found: %sArn=%s", words, one, s.arn(kind+"/"+name))
+}
+
 func (s *server) describeEndpoints(_ context.Context, call *apiserver.Call, _ *mc.DescribeEndpointsInput) (*mc.DescribeEndpointsOutput, error) {
 	url := s.cfg.Endpoint
 	if url == "" {

@@ -14,7 +14,6 @@ import (
 	"vodwright.dev/vodwright/internal/awsapi"
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
-	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
 )
@@ -31,11 +30,8 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 	request := *in
 	if in.JobTemplate != nil {
 		template, err := s.cfg.Records.Template(ctx, nameOf("jobTemplates", *in.JobTemplate))
-		if fault.KindOf(err) == fault.NotFound {
-			return nil, fault.New(fault.NotFound, "", "The specified job template was not found: jobTemplateArn=%s", s.arn("jobTemplates/"+nameOf("jobTemplates", *in.JobTemplate)))
-		}
 		if err != nil {
-			return nil, err
+			return nil, s.gone(err, "jobTemplates", nameOf("jobTemplates", *in.JobTemplate))
 		}
 		var doc templateDocument
 		if err := json.Unmarshal(template.Settings, &doc); err != nil {
@@ -92,8 +88,9 @@ func (s *server) createJob(ctx context.Context, call *apiserver.Call, in *mc.Cre
 		return nil, err
 	}
 	j.Hops = hops
+	into := cmp.Or(j.Queue, job.DefaultQueue)
 	if j, err = s.cfg.Jobs.Create(ctx, j); err != nil {
-		return nil, err
+		return nil, s.gone(err, "queues", into)
 	}
 	out, err := s.wireJob(j)
 	return &mc.CreateJobResponse{Job: out}, err
@@ -175,7 +172,7 @@ func requestWarnings(in *mc.CreateJobRequest) []job.Warning {
 func (s *server) getJob(ctx context.Context, _ *apiserver.Call, in *mc.GetJobRequest) (*mc.GetJobResponse, error) {
 	j, err := s.cfg.Jobs.Get(ctx, value(in.Id))
 	if err != nil {
-		return nil, err
+		return nil, s.gone(err, "jobs", value(in.Id))
 	}
 	out, err := s.wireJob(j)
 	return &mc.GetJobResponse{Job: out}, err
@@ -220,7 +217,7 @@ func (s *server) page(ctx context.Context, f job.Filter, most *int32) ([]*mc.Job
 
 func (s *server) cancelJob(ctx context.Context, _ *apiserver.Call, in *mc.CancelJobRequest) (*mc.CancelJobResponse, error) {
 	if err := s.cfg.Jobs.Cancel(ctx, value(in.Id)); err != nil {
-		return nil, err
+		return nil, s.gone(err, "jobs", value(in.Id))
 	}
 	return &mc.CancelJobResponse{}, nil
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // mergeSettings lays a job's own settings over those of its template. Members of
-// the job win; structures merge member by member; lists of structures (inputs,
-// output groups, outputs) merge item by item by their place, so that a job may
-// give a group's destination alone; other lists are the job's whole. An output
-// group of another type than the template's at its place replaces it.
+// the job win; structures merge member by member; inputs, output groups, outputs,
+// audio and caption descriptions merge item by item by their place, so that a job
+// may give a group's destination alone; other lists are the job's whole. What is of
+// another kind (see otherKind) replaces what is below. docs/JOBS.md has examples.
 func mergeSettings(template *mc.JobTemplateSettings, own *mc.JobSettings) (*mc.JobSettings, error) {
 	below, err := tree(template)
 	if err != nil {
@@ -21,7 +21,7 @@ func mergeSettings(template *mc.JobTemplateSettings, own *mc.JobSettings) (*mc.J
 	if err != nil {
 		return nil, err
 	}
-	merged, err := json.Marshal(overlay(below, above))
+	merged, err := json.Marshal(overlay("", below, above))
 	if err != nil {
 		return nil, fmt.Errorf("encode merged settings: %w", err)
 	}
@@ -44,28 +44,29 @@ func tree(v any) (any, error) {
 	return out, nil
 }
 
-func overlay(below, above any) any {
+// overlay lays one document over another; name is the member that holds both.
+func overlay(name string, below, above any) any {
 	switch above := above.(type) {
 	case map[string]any:
 		base, ok := below.(map[string]any)
-		if !ok || otherType(base, above) {
+		if !ok || otherKind(base, above) {
 			return above
 		}
-		for name, v := range above {
-			if old, ok := base[name]; ok {
-				v = overlay(old, v)
+		for member, v := range above {
+			if old, ok := base[member]; ok {
+				v = overlay(member, old, v)
 			}
-			base[name] = v
+			base[member] = v
 		}
 		return base
 	case []any:
 		base, ok := below.([]any)
-		if !ok || !structures(base) || !structures(above) {
+		if !ok || !byPlace(name) || !structures(base) || !structures(above) {
 			return above
 		}
 		for i, v := range above {
 			if i < len(base) {
-				base[i] = overlay(base[i], v)
+				base[i] = overlay("", base[i], v)
 			} else {
 				base = append(base, v)
 			}
@@ -73,6 +74,16 @@ func overlay(below, above any) any {
 		return base
 	}
 	return above
+}
+
+// byPlace reports whether a list is one of those whose items are laid over each
+// other by their place. Every other list (clippings, images, PIDs …) is one value.
+func byPlace(name string) bool {
+	switch name {
+	case "inputs", "outputGroups", "outputs", "audioDescriptions", "captionDescriptions":
+		return true
+	}
+	return false
 }
 
 func structures(list []any) bool {
@@ -84,12 +95,14 @@ func structures(list []any) bool {
 	return true
 }
 
-// otherType reports whether two output groups are of different types.
-func otherType(below, above map[string]any) bool {
+// otherKind reports whether two structures are of different kinds, of which
+// nothing can be laid over the other: output groups of two types, settings of two
+// codecs, of two containers.
+func otherKind(below, above map[string]any) bool {
+	differ := func(a, b any) bool { return a != nil && b != nil && a != b }
 	typeOf := func(m map[string]any) any {
 		s, _ := m["outputGroupSettings"].(map[string]any)
 		return s["type"]
 	}
-	a, b := typeOf(below), typeOf(above)
-	return a != nil && b != nil && a != b
+	return differ(typeOf(below), typeOf(above)) || differ(below["codec"], above["codec"]) || differ(below["container"], above["container"])
 }

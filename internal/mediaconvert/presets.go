@@ -48,7 +48,7 @@ func (s *server) createPreset(ctx context.Context, _ *apiserver.Call, in *mc.Cre
 }
 
 func (s *server) getPreset(ctx context.Context, _ *apiserver.Call, in *mc.GetPresetRequest) (*mc.GetPresetResponse, error) {
-	p, err := s.cfg.Records.Preset(ctx, nameOf("presets", value(in.Name)))
+	p, err := s.preset(ctx, nameOf("presets", value(in.Name)))
 	if err != nil {
 		return nil, err
 	}
@@ -58,17 +58,18 @@ func (s *server) getPreset(ctx context.Context, _ *apiserver.Call, in *mc.GetPre
 
 func (s *server) listPresets(ctx context.Context, _ *apiserver.Call, in *mc.ListPresetsRequest) (*mc.ListPresetsResponse, error) {
 	out := &mc.ListPresetsResponse{Presets: []*mc.Preset{}}
-	if in.ListBy == mc.PresetListBySystem {
-		return out, nil // there are no presets of the system
-	}
 	limit := defaultPage
 	if in.MaxResults != nil {
 		limit = int(*in.MaxResults)
 	}
-	list, err := s.cfg.Records.Presets(ctx, job.TemplateFilter{
+	f := job.TemplateFilter{
 		Category: value(in.Category), ByCreation: in.ListBy == mc.PresetListByCreation_Date,
 		Descending: in.Order == mc.OrderDescending, Limit: limit + 1, After: value(in.NextToken),
-	})
+	}
+	list, err := s.listSystemPresets(f), error(nil)
+	if in.ListBy != mc.PresetListBySystem {
+		list, err = s.cfg.Records.Presets(ctx, f)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +87,40 @@ func (s *server) listPresets(ctx context.Context, _ *apiserver.Call, in *mc.List
 	return out, nil
 }
 
+// listSystemPresets is a page of the service's presets.
+func (s *server) listSystemPresets(f job.TemplateFilter) []job.Preset {
+	list := slices.DeleteFunc(systemPresets(), func(p job.Preset) bool { return f.Category != "" && p.Category != f.Category })
+	if f.Descending {
+		slices.Reverse(list)
+	}
+	if i := slices.IndexFunc(list, func(p job.Preset) bool { return p.Name == f.After }); i >= 0 {
+		list = list[i+1:]
+	}
+	return list[:min(len(list), f.Limit)]
+}
+
+// preset returns a preset of the service or of a user.
+func (s *server) preset(ctx context.Context, name string) (job.Preset, error) {
+	if p, ok := systemPresetOf(name); ok {
+		return p, nil
+	}
+	p, err := s.cfg.Records.Preset(ctx, name)
+	return p, s.gone(err, "presets", name)
+}
+
+// changeable refuses changes of the service's presets.
+func changeable(name string) error {
+	if _, ok := systemPresetOf(name); ok {
+		return fault.New(fault.Invalid, CodeBadRequest, "You can't modify or delete the system preset %s", name)
+	}
+	return nil
+}
+
 // updatePreset replaces the members that are given, each whole.
 func (s *server) updatePreset(ctx context.Context, _ *apiserver.Call, in *mc.UpdatePresetRequest) (*mc.UpdatePresetResponse, error) {
+	if err := changeable(nameOf("presets", value(in.Name))); err != nil {
+		return nil, err
+	}
 	p, err := s.cfg.Records.ChangePreset(ctx, nameOf("presets", value(in.Name)), func(p *job.Preset) error {
 		if in.Settings != nil {
 			doc, err := json.Marshal(in.Settings)
@@ -106,14 +139,18 @@ func (s *server) updatePreset(ctx context.Context, _ *apiserver.Call, in *mc.Upd
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, s.gone(err, "presets", nameOf("presets", value(in.Name)))
 	}
 	out, err := s.wirePreset(p)
 	return &mc.UpdatePresetResponse{Preset: out}, err
 }
 
 func (s *server) deletePreset(ctx context.Context, _ *apiserver.Call, in *mc.DeletePresetRequest) (*mc.DeletePresetResponse, error) {
-	return &mc.DeletePresetResponse{}, s.cfg.Records.DeletePreset(ctx, nameOf("presets", value(in.Name)))
+	if err := changeable(nameOf("presets", value(in.Name))); err != nil {
+		return nil, err
+	}
+	name := nameOf("presets", value(in.Name))
+	return &mc.DeletePresetResponse{}, s.gone(s.cfg.Records.DeletePreset(ctx, name), "presets", name)
 }
 
 func (s *server) wirePreset(p job.Preset) (*mc.Preset, error) {
@@ -121,14 +158,14 @@ func (s *server) wirePreset(p job.Preset) (*mc.Preset, error) {
 		Name: &p.Name, Arn: new(s.arn("presets/" + p.Name)), Type: mc.TypeCustom, Description: optional(p.Description), Category: optional(p.Category),
 		CreatedAt: awsapi.At(p.Created), LastUpdated: awsapi.At(p.Updated), Settings: new(mc.PresetSettings),
 	}
+	if _, ok := systemPresetOf(p.Name); ok {
+		out.Type = mc.TypeSystem
+	}
 	if err := json.Unmarshal(p.Settings, out.Settings); err != nil {
 		return nil, fmt.Errorf("read preset %q: %w", p.Name, err)
 	}
 	return out, nil
 }
-
-// systemPreset begins the names of the service's own presets, which are not here.
-const systemPreset = "System-"
 
 // applyPresets lays each output that names a preset over that preset, as
 // mergeSettings lays a job over its template: the output's own members win. The
@@ -144,7 +181,7 @@ func (s *server) applyPresets(ctx context.Context, settings *mc.JobSettings, fou
 				continue
 			}
 			name := nameOf("presets", *o.Preset)
-			p, err := s.cfg.Records.Preset(ctx, name)
+			p, err := s.preset(ctx, name)
 			if fault.Is(err, fault.NotFound) {
 				output := fmt.Sprintf("/outputGroups/%d/outputs/%d", i, j)
 				missing = append(missing, output)
@@ -187,7 +224,7 @@ func overPreset(p job.Preset, o *mc.Output) (*mc.Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	merged, err := json.Marshal(overlay(below, above))
+	merged, err := json.Marshal(overlay("", below, above))
 	if err != nil {
 		return nil, fmt.Errorf("encode output over preset %q: %w", p.Name, err)
 	}

@@ -20,7 +20,8 @@ func (s *server) queue(ctx context.Context, name string) (job.Queue, error) {
 			return job.Queue{}, err
 		}
 	}
-	return s.cfg.Records.Queue(ctx, name)
+	q, err := s.cfg.Records.Queue(ctx, name)
+	return q, s.gone(err, "queues", name)
 }
 
 func (s *server) ensureDefault(ctx context.Context) error {
@@ -102,7 +103,7 @@ func (s *server) deleteQueue(ctx context.Context, _ *apiserver.Call, in *mc.Dele
 	if name == job.DefaultQueue {
 		return nil, fault.New(fault.Invalid, CodeBadRequest, "You can't delete the default queue")
 	}
-	return &mc.DeleteQueueResponse{}, s.cfg.Records.DeleteQueue(ctx, name)
+	return &mc.DeleteQueueResponse{}, s.gone(s.cfg.Records.DeleteQueue(ctx, name), "queues", name)
 }
 
 func (s *server) getQueue(ctx context.Context, _ *apiserver.Call, in *mc.GetQueueRequest) (*mc.GetQueueResponse, error) {

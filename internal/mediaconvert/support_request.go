@@ -32,7 +32,7 @@ func requestRows() []requestRow {
 		{"*.hopDestinations.priority", "-50 to 50; not given keeps the job's", "", "every other value"},
 		{"*.hopDestinations.queue", queue + "; not given is the default queue", "", "the queue of the job itself; one that does not exist"},
 		{"*.hopDestinations.waitMinutes", "1 to 4320", "", "every other value; not given"},
-		{"*.listBy", "NAME, CREATION_DATE, SYSTEM (there are none)", "", "every other value"},
+		{"*.listBy", "NAME, CREATION_DATE, SYSTEM (presets: the eight System-Ott_Hls_Ts_Avc_Aac_16x9_…; templates: none)", "", "every other value"},
 		{"*.maxResults", limits, "", "every other value"},
 		{"*.maximumConcurrentFeeds", "0", "", "every other value: there are no Elemental Inference feeds"},
 		{"*.name", "1 to 256 printable characters; an ARN where something is named that exists", "", "one that is taken (409), one that does not exist (404)"},

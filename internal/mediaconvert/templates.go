@@ -69,7 +69,7 @@ func (s *server) createJobTemplate(ctx context.Context, _ *apiserver.Call, in *m
 func (s *server) getJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.GetJobTemplateRequest) (*mc.GetJobTemplateResponse, error) {
 	t, err := s.cfg.Records.Template(ctx, nameOf("jobTemplates", value(in.Name)))
 	if err != nil {
-		return nil, err
+		return nil, s.gone(err, "jobTemplates", nameOf("jobTemplates", value(in.Name)))
 	}
 	out, err := s.wireTemplate(t)
 	return &mc.GetJobTemplateResponse{JobTemplate: out}, err
@@ -139,7 +139,7 @@ func (s *server) updateJobTemplate(ctx context.Context, _ *apiserver.Call, in *m
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, s.gone(err, "jobTemplates", nameOf("jobTemplates", value(in.Name)))
 	}
 	out, err := s.wireTemplate(t)
 	return &mc.UpdateJobTemplateResponse{JobTemplate: out}, err
@@ -153,7 +153,7 @@ func replace[T any](have **T, given *T) {
 
 func (s *server) deleteJobTemplate(ctx context.Context, _ *apiserver.Call, in *mc.DeleteJobTemplateRequest) (*mc.DeleteJobTemplateResponse, error) {
 	if err := s.cfg.Records.DeleteTemplate(ctx, nameOf("jobTemplates", value(in.Name))); err != nil {
-		return nil, err
+		return nil, s.gone(err, "jobTemplates", nameOf("jobTemplates", value(in.Name)))
 	}
 	return &mc.DeleteJobTemplateResponse{}, nil
 }
@@ -207,10 +207,12 @@ func (s *server) resource(ctx context.Context, arn string) (string, error) {
 	switch kind {
 	case "jobs":
 		_, err = s.cfg.Jobs.Get(ctx, name)
+		err = s.gone(err, "jobs", name)
 	case "jobTemplates":
 		_, err = s.cfg.Records.Template(ctx, name)
+		err = s.gone(err, "jobTemplates", name)
 	case "presets":
-		_, err = s.cfg.Records.Preset(ctx, name)
+		_, err = s.preset(ctx, name)
 	case "queues":
 		_, err = s.queue(ctx, name)
 	default:
