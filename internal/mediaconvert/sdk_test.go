@@ -38,7 +38,7 @@ func sdkSettings(input, destination string) *types.JobSettings {
 				VideoDescription: &types.VideoDescription{
 					Width: aws.Int32(640), Height: aws.Int32(360), Sharpness: aws.Int32(80),
 					CodecSettings: &types.VideoCodecSettings{Codec: types.VideoCodecH264, H264Settings: &types.H264Settings{
-						RateControlMode: types.H264RateControlModeQvbr, MaxBitrate: aws.Int32(1e6),
+						RateControlMode: types.H264RateControlModeQvbr, MaxBitrate: aws.Int32(1e6), Syntax: types.H264SyntaxRp2027,
 					}},
 				},
 			}},
@@ -108,7 +108,7 @@ func TestSDKDrivesJobs(t *testing.T) {
 	if d := j.OutputGroupDetails; len(d) != 1 || *d[0].OutputDetails[0].DurationInMs != 20000 || *d[0].OutputDetails[0].VideoDetails.HeightInPx != 360 {
 		t.Errorf("details %+v", d)
 	}
-	if len(j.Warnings) != 2 || *j.Warnings[0].Code != 240000 || len(j.Messages.Warning) != 2 || !strings.Contains(j.Messages.Warning[0], "sharpness 80") {
+	if len(j.Warnings) != 2 || *j.Warnings[0].Code != 240000 || len(j.Messages.Warning) != 2 || !strings.Contains(j.Messages.Warning[0], "syntax RP2027") {
 		t.Errorf("warnings %+v, messages %+v", j.Warnings, j.Messages)
 	}
 	if *j.Settings.OutputGroups[0].Outputs[0].VideoDescription.Sharpness != 80 {
