@@ -1,0 +1,185 @@
+package corpus
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"slices"
+
+	"vodwright.dev/vodwright/internal/clip"
+)
+
+// make2 replaces the last step of a clip that is remade.
+func (c Clip) make2(step string) Clip {
+	s := plain("25")
+	c.make = remade(c.Name, c.Want, s, h264+aac, step).make
+	return c
+}
+
+// renameBox gives every box of an MP4 file with one name another.
+func renameBox(from, to string) func([]byte) []byte {
+	return func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(from), []byte(to)) }
+}
+
+// lyingDuration makes the headers of an MP4 file claim 40 hours.
+func lyingDuration(b []byte) []byte {
+	for _, box := range []struct {
+		name   string
+		offset int // of the duration, behind the name, in version 0
+	}{{"mvhd", 4 + 4 + 4 + 4}, {"tkhd", 4 + 4 + 4 + 4 + 4}} {
+		for at := 0; ; {
+			i := bytes.Index(b[at:], []byte(box.name))
+			if i < 0 {
+				break
+			}
+			at += i + 4
+			binary.BigEndian.PutUint32(b[at+box.offset:], 40*3600*1000)
+		}
+	}
+	return b
+}
+
+// matrix writes a display matrix into the first track of an MP4 file: the picture's
+// right is (a, b), its down is (c, d).
+func matrix(a, b, c, d int32) func([]byte) []byte {
+	return func(data []byte) []byte {
+		at := bytes.Index(data, []byte("tkhd")) + 4 + 40
+		for i, v := range []int32{a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30} {
+			binary.BigEndian.PutUint32(data[at+4*i:], uint32(v))
+		}
+		return data
+	}
+}
+
+// edit is one entry of an edit list, in milliseconds; at -1 is an empty edit.
+type edit struct{ length, at int64 }
+
+// editLists replaces the edit lists of all tracks of an MP4 file that has its index
+// at its end.
+func editLists(list ...edit) func([]byte) []byte {
+	return func(b []byte) []byte {
+		at := bytes.LastIndex(b, []byte("moov")) - 4
+		movie := box(b[at:])
+		scale := int64(binary.BigEndian.Uint32(movie[bytes.Index(movie, []byte("mvhd"))+16:]))
+		out := rebuild(movie[8:], func(name string, body []byte) []byte {
+			if name != "trak" {
+				return body
+			}
+			media := int64(binary.BigEndian.Uint32(body[bytes.Index(body, []byte("mdhd"))+16:]))
+			elst := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 0}, uint32(len(list)))
+			for _, e := range list {
+				from := int64(-1)
+				if e.at >= 0 {
+					// The first frame is shown two frames late, or one AAC frame: what was there says so.
+					from = e.at*media/1000 + priming(body)
+				}
+				elst = binary.BigEndian.AppendUint32(elst, uint32(e.length*scale/1000))
+				elst = binary.BigEndian.AppendUint32(elst, uint32(int32(from)))
+				elst = append(elst, 0, 1, 0, 0)
+			}
+			edts := wrap("edts", wrap("elst", elst))
+			kept := rebuild(body, func(name string, body []byte) []byte {
+				if name == "edts" {
+					return nil
+				}
+				return body
+			})
+			// Behind the header.
+			header := len(box(kept))
+			return slices.Concat(kept[:header], edts, kept[header:])
+		})
+		return append(slices.Clip(b[:at]), wrap("moov", out)...)
+	}
+}
+
+// priming is the media time at which the first edit of a track begins.
+func priming(trak []byte) int64 {
+	i := bytes.Index(trak, []byte("elst"))
+	if i < 0 {
+		return 0
+	}
+	return int64(int32(binary.BigEndian.Uint32(trak[i+4+8+4:])))
+}
+
+// box returns the box that b begins with.
+func box(b []byte) []byte { return b[:binary.BigEndian.Uint32(b)] }
+
+func wrap(name string, body []byte) []byte {
+	return slices.Concat(binary.BigEndian.AppendUint32(nil, uint32(8+len(body))), []byte(name), body)
+}
+
+// rebuild changes the bodies of a row of boxes; one that becomes nil is left out.
+func rebuild(b []byte, change func(name string, body []byte) []byte) []byte {
+	var out []byte
+	for len(b) >= 8 {
+		one := box(b)
+		if body := change(string(one[4:8]), one[8:]); body != nil {
+			out = append(out, wrap(string(one[4:8]), body)...)
+		}
+		b = b[len(one):]
+	}
+	return out
+}
+
+// pulldown sets the flags of soft 3:2 telecine on an MPEG-2 stream of 24000/1001
+// frames a second, which then says that it has 30000/1001 (ISO/IEC 13818-2, 6.3).
+func pulldown(b []byte) []byte {
+	shown := 0
+	for i := 0; i+10 < len(b); i++ {
+		if b[i] != 0 || b[i+1] != 0 || b[i+2] != 1 {
+			continue
+		}
+		switch at := i + 4; {
+		case b[i+3] == 0xB3: // sequence header: frame_rate_code
+			b[at+3] = b[at+3]&0xF0 | 4
+		case b[i+3] == 0xB5 && b[at]>>4 == 1: // sequence extension: progressive_sequence
+			b[at+1] &^= 1 << 3
+		case b[i+3] == 0x00: // picture header: temporal_reference
+			shown = int(b[at])<<2 | int(b[at+1])>>6
+			gop := bytes.LastIndex(b[:i], []byte{0, 0, 1, 0xB8})
+			if gop >= 0 { // time code: pictures of 24 a second before this GOP
+				shown += gopStart(b[gop+4:])
+			}
+		case b[i+3] == 0xB5 && b[at]>>4 == 8: // picture coding extension
+			phase := shown % 4
+			b[at+3] &^= 1<<7 | 1<<1
+			if phase == 0 || phase == 1 { // top_field_first
+				b[at+3] |= 1 << 7
+			}
+			if phase == 0 || phase == 2 { // repeat_first_field
+				b[at+3] |= 1 << 1
+			}
+			b[at+4] |= 1 << 7 // progressive_frame
+		}
+	}
+	return b
+}
+
+// gopStart reads the time code of a GOP header as a number of pictures.
+func gopStart(b []byte) int {
+	hours, minutes := int(b[0]>>2&0x1F), int(b[0]&3)<<4|int(b[1]>>4)
+	seconds, pictures := int(b[1]&7)<<3|int(b[2]>>5), int(b[2]&0x1F)<<1|int(b[3]>>7)
+	return (hours*3600+minutes*60+seconds)*24 + pictures
+}
+
+// softTelecine is a film with repeat flags and sound in a transport stream.
+func softTelecine(name string, w Want, s clip.Spec) Clip {
+	return Clip{Name: name, Want: w, make: func(k *Kitchen, out string) error {
+		plain, flagged := k.temp("m2v"), k.temp("m2v")
+		if err := encoded(s, args("-an -c:v mpeg2video -g 12 -bf 2 -b:v 1M")...)(k, plain); err != nil {
+			return err
+		}
+		b, err := os.ReadFile(plain)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(flagged, pulldown(b), 0o600); err != nil {
+			return err
+		}
+		sound := k.temp("mp2")
+		if err := encoded(s, args("-vn -c:a mp2")...)(k, sound); err != nil {
+			return err
+		}
+		return k.ffmpeg("-i", flagged, "-i", sound, "-map", "0:v", "-map", "1:a", "-c", "copy", out)
+	}}
+}

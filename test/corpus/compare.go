@@ -1,0 +1,244 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// Thumbnails are what frames are compared by.
+const (
+	thumbWidth  = 48
+	thumbHeight = 27
+	thumbBytes  = thumbWidth * thumbHeight
+)
+
+// picture is one decoded frame.
+type picture struct {
+	at    float64 // seconds, in the file's own clock; NaN is not known
+	thumb []byte
+}
+
+// pictures decodes all frames of a stream, made small by filters and a scaler.
+func pictures(ctx context.Context, file string, s *stream, filters string) ([]picture, error) {
+	dir, err := os.MkdirTemp("", "corpus-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if filters != "" {
+		filters += ","
+	}
+	graph := fmt.Sprintf("[0:%d]%sscale=%d:%d:flags=area,format=gray,split[a][b]", s.Index, filters, thumbWidth, thumbHeight)
+	// What cannot be decoded is left out: the exit code does not matter, the frames do.
+	_, err = output(ctx, "ffmpeg", "-copyts", "-noautorotate", "-i", file, "-filter_complex", graph,
+		"-map", "[a]", "-fps_mode", "passthrough", "-f", "rawvideo", dir+"/thumbs",
+		"-map", "[b]", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", dir+"/times")
+	raw, readErr := os.ReadFile(dir + "/thumbs")
+	times, timesErr := os.ReadFile(dir + "/times")
+	if readErr != nil || timesErr != nil || len(raw) < thumbBytes {
+		return nil, errors.Join(fmt.Errorf("nothing of %s can be decoded", file), err)
+	}
+	var out []picture
+	base := 0.0
+	for line := range bytes.Lines(times) {
+		if value, ok := bytes.CutPrefix(line, []byte("#tb 0: ")); ok {
+			base = media.ParseRational(strings.TrimSpace(string(value))).Float()
+			continue
+		}
+		fields := bytes.Split(line, []byte(","))
+		if line[0] == '#' || len(fields) < 4 {
+			continue
+		}
+		n := len(out)
+		if (n+1)*thumbBytes > len(raw) {
+			break
+		}
+		p := picture{at: math.NaN(), thumb: raw[n*thumbBytes : (n+1)*thumbBytes]}
+		if ticks, err := strconv.ParseInt(string(bytes.TrimSpace(fields[2])), 10, 64); err == nil {
+			p.at = float64(ticks) * base
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// reference decodes a source plainly and turns it upright as a player does.
+func reference(ctx context.Context, file string, s *stream) ([]picture, error) {
+	filters := ""
+	switch s.FieldOrder {
+	case "tt", "bb", "tb", "bt":
+		filters = "bwdif=mode=send_frame:deint=interlaced"
+	}
+	if turned := map[int]string{90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}[s.turn()]; turned != "" {
+		if filters != "" {
+			filters += ","
+		}
+		filters += turned
+	}
+	// A change of size in mid-stream must not end it.
+	return pictures(ctx, file, s, filters)
+}
+
+// compare holds the frames and the sound of an output against the source.
+func compare(ctx context.Context, file, movie string, out description, shown []picture, want Want) error {
+	src, err := describe(ctx, file)
+	if err != nil {
+		return err
+	}
+	if src.video == nil {
+		return errors.New("the output has video, the source none")
+	}
+	frames, err := reference(ctx, file, src.video)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	aspect := want.Aspect
+	if aspect == 0 {
+		aspect = src.video.aspect()
+	}
+	if got := out.video.aspect(); math.Abs(got/aspect-1) > 0.02 {
+		problems = append(problems, fmt.Errorf("shown with an aspect ratio of %.3f, not %.3f", got, aspect))
+	}
+	if err := compareFrames(shown, frames, out.video.rate()); err != nil {
+		problems = append(problems, err)
+	}
+	if src.audio != nil {
+		start := frames[0].at
+		if math.IsNaN(start) {
+			start = 0
+		}
+		if err := compareSound(ctx, file, movie, start, want); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// compareFrames looks, for every frame of the output, which frame of the source it
+// is most like, and which one is shown at that time.
+func compareFrames(shown, frames []picture, rate float64) error {
+	belongs := belonging(frames, len(shown), rate)
+	curve := tones(shown, frames, belongs)
+	bad, first, firstLike := 0, -1, 0
+	for k := range shown {
+		here := difference(shown[k].thumb, frames[belongs[k]].thumb, curve)
+		best, like := here, belongs[k]
+		for j := max(belongs[k]-12, 0); j <= min(belongs[k]+12, len(frames)-1); j++ {
+			if d := difference(shown[k].thumb, frames[j].thumb, curve); d < best {
+				best, like = d, j
+			}
+		}
+		if here > best+0.5 && here > best*1.3 || here > 16 {
+			if bad++; first < 0 {
+				first, firstLike = k, like
+			}
+		}
+	}
+	var problems []error
+	if bad > 0 {
+		problems = append(problems, fmt.Errorf("%d of %d frames are not those that belong there; first %d, which is like frame %d of the source and should be %d", bad, len(shown), first, firstLike, belongs[first]))
+	}
+	if last := belongs[len(belongs)-1]; last < len(frames)-2 { // two may share the last slot
+		problems = append(problems, fmt.Errorf("the output ends with frame %d of the source, which has %d", last, len(frames)))
+	}
+	return errors.Join(problems...)
+}
+
+// belonging returns the frame of the source that each frame of an output shows.
+// Where the source's times are of no use, frames are counted.
+func belonging(frames []picture, n int, rate float64) []int {
+	useful := true
+	for i, f := range frames {
+		if math.IsNaN(f.at) || i > 0 && (f.at <= frames[i-1].at || f.at > frames[i-1].at+600) {
+			useful = false
+		}
+	}
+	out := make([]int, n)
+	next := 0
+	for k := range out {
+		if !useful {
+			out[k] = min(k, len(frames)-1)
+			continue
+		}
+		// Half a tick of a millisecond is no reason to take another frame.
+		for next+1 < len(frames) && math.Round((frames[next+1].at-frames[0].at)*rate-1e-6) <= float64(k) {
+			next++
+		}
+		out[k] = next
+	}
+	return out
+}
+
+// tones returns how gray levels of the source come out: the mean of what stands in
+// their place. It absorbs ranges, matrices and tone mapping.
+func tones(shown, frames []picture, belongs []int) [256]float64 {
+	var sum, count [256]float64
+	for k := range shown {
+		from, to := frames[belongs[k]].thumb, shown[k].thumb
+		for i, v := range from {
+			sum[v] += float64(to[i])
+			count[v]++
+		}
+	}
+	var curve [256]float64
+	for v := range curve {
+		curve[v] = float64(v)
+		if count[v] > 0 {
+			curve[v] = sum[v] / count[v]
+		}
+	}
+	return curve
+}
+
+func difference(shown, source []byte, curve [256]float64) float64 {
+	sum := 0.0
+	for i, v := range source {
+		sum += math.Abs(float64(shown[i]) - curve[v])
+	}
+	return sum / thumbBytes
+}
+
+// samples decodes sound to mono at soundRate. It returns the time of the first one.
+func samples(ctx context.Context, file string, index int) (pcm []float64, start float64, err error) {
+	dir, err := os.MkdirTemp("", "corpus-")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.RemoveAll(dir)
+	_, err = output(ctx, "ffmpeg", "-copyts", "-i", file, "-filter_complex",
+		fmt.Sprintf("[0:%d]asplit[a][b];[a]aresample=%d,pan=mono|c0=c0,aformat=sample_fmts=flt[c]", index, soundRate),
+		"-map", "[c]", "-f", "f32le", dir+"/pcm", "-map", "[b]", "-c:a", "pcm_s16le", "-frames:a", "1", "-f", "framecrc", dir+"/times")
+	raw, readErr := os.ReadFile(dir + "/pcm")
+	times, timesErr := os.ReadFile(dir + "/times")
+	if readErr != nil || timesErr != nil || len(raw) < 4 {
+		return nil, 0, errors.Join(fmt.Errorf("no sound of %s can be decoded", file), err)
+	}
+	base := 0.0
+	for line := range bytes.Lines(times) {
+		if value, ok := bytes.CutPrefix(line, []byte("#tb 0: ")); ok {
+			base = media.ParseRational(strings.TrimSpace(string(value))).Float()
+		} else if fields := bytes.Split(line, []byte(",")); line[0] != '#' && len(fields) > 3 {
+			ticks, _ := strconv.ParseInt(string(bytes.TrimSpace(fields[2])), 10, 64)
+			start = float64(ticks) * base
+			break
+		}
+	}
+	pcm = make([]float64, len(raw)/4)
+	for i := range pcm {
+		pcm[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))
+	}
+	return pcm, start, nil
+}
+
+// soundRate is that of sound that is compared, in samples a second.
+const soundRate = 8000
