@@ -31,12 +31,13 @@ type VideoStream struct {
 	Height       int           `json:"height"`          // coded pixels
 	PixelFormat  string        `json:"pixelFormat,omitempty"`
 	BitDepth     int           `json:"bitDepth,omitempty"`
-	SampleAspect Rational      `json:"sampleAspect"` // unknown (0/0) counts as square
-	FrameRate    Rational      `json:"frameRate"`    // ffprobe r_frame_rate: a guess at the grid
-	AverageRate  Rational      `json:"averageRate"`  // ffprobe avg_frame_rate
-	TimeBase     Rational      `json:"timeBase"`     // seconds a tick
-	Rotation     int           `json:"rotation"`     // degrees clockwise to show it upright: 0, 90, 180, 270
-	Interlaced   string        `json:"interlaced"`   // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
+	SampleAspect Rational      `json:"sampleAspect"`       // unknown (0/0) counts as square
+	FrameRate    Rational      `json:"frameRate"`          // ffprobe r_frame_rate: a guess at the grid
+	AverageRate  Rational      `json:"averageRate"`        // ffprobe avg_frame_rate
+	TimeBase     Rational      `json:"timeBase"`           // seconds a tick
+	Rotation     int           `json:"rotation"`           // degrees clockwise to show it upright: 0, 90, 180, 270
+	Mirrored     bool          `json:"mirrored,omitempty"` // to be mirrored left to right before it is turned
+	Interlaced   string        `json:"interlaced"`         // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
 	BitrateBPS   int64         `json:"bitrateBPS,omitempty"`
 	Duration     time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 	Color        Color         `json:"color"`
@@ -85,8 +86,17 @@ type FrameIndex struct {
 	PTS          []int64  `json:"pts"`
 	Keys         []int    `json:"keys"`         // indexes into PTS of frames flagged as keyframes, increasing
 	LastDuration int64    `json:"lastDuration"` // ticks the last frame is shown; 0 is unknown
+	// Leaps are the places where the file's clock leaps; PTS has them removed.
+	Leaps []Leap `json:"leaps,omitempty"`
 	// Problem says why the index cannot promise a clean entry at its keyframes
 	// (timestamps missing, repeated or going back; no keyframe flags). The source
 	// is then encoded from its start, in one chunk. "" is a trusted index.
 	Problem string `json:"problem,omitempty"`
+}
+
+// Leap is a place where a file's clock leaps, back or far ahead, while the film
+// goes on: where two recordings were joined, or a recorder was set anew.
+type Leap struct {
+	Frame int   `json:"frame"` // of the index, the first one behind it
+	Ticks int64 `json:"ticks"` // of its TimeBase, by which the clock is ahead from here on; negative is behind
 }

@@ -43,6 +43,7 @@ type feed struct {
 	seek    int64          // microseconds of the file's clock at which decoding begins; 0 is its start
 	stretch float64        // how much longer its samples last than they say; 0 is not at all
 	follow  bool           // small differences from its timestamps are corrected by its speed
+	leaps   string         // filter that takes the leaps of its clock out, "" if there are none
 	gains   matrix         // of its channels in the sum; nil converts its layout
 }
 
@@ -225,6 +226,9 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, rate media.Rational
 // take's beginning it sets in.
 func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rational) (f feed, late float64) {
 	f = feed{file: pk.file, stream: s.Index, origin: tk.src.origin, offset: pk.offset}
+	if !pk.external {
+		f.leaps = overLeaps(tk.src.index)
+	}
 	if pk.external { // its first sample goes with the first frame
 		f.origin = instant{s.StartPTS, s.TimeBase}
 		if !s.TimeBase.Known() {

@@ -104,6 +104,9 @@ func (s *sound) filters(f feed, p part, a audio) string {
 		// The samples follow each other from the first one's time on, then last longer.
 		list = append(list, "asetpts=STARTPTS+N/SR/TB", fmt.Sprintf("atempo=%.9f", 1/f.stretch))
 	}
+	if f.leaps != "" {
+		list = append(list, f.leaps)
+	}
 	shift := ""
 	if f.origin.ticks != 0 && f.origin.base.Known() {
 		shift += fmt.Sprintf("-(%d*%d/%d)/TB", f.origin.ticks, f.origin.base.Num, f.origin.base.Den)

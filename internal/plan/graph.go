@@ -95,7 +95,7 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 	}
 
 	base := "[v]"
-	if src.pic.turn != 0 || src.pic.alpha || slices.ContainsFunc(views, func(v view) bool { return v.crop.Width > 0 }) {
+	if src.pic.turn != 0 || src.pic.mirror || src.pic.alpha || slices.ContainsFunc(views, func(v view) bool { return v.crop.Width > 0 }) {
 		g.chain(base+src.pic.upright(), "[t]")
 		base = "[t]"
 	}

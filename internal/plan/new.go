@@ -202,6 +202,7 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 		}
 		p.warnings.add(WarnOnePiece, "the source cannot be entered in the middle (%s); it is encoded in one piece, which takes longer", why)
 	}
+	p.warnings.tellLeaps(*ix)
 	src.grid = g
 	return src, nil
 }

@@ -13,6 +13,7 @@ type picture struct {
 	width, height int            // pixels
 	aspect        float64        // of one pixel, width to height
 	pixel         media.Rational // the same as the source says it, unknown where it does not
+	mirror        bool           // frames are mirrored left to right, before they are turned
 	turn          int            // degrees clockwise that frames are turned
 	interlaced    bool
 	format        string // ffmpeg's pixel format
@@ -42,7 +43,12 @@ func sourcePicture(v media.VideoStream, in *InputSettings, w *warnings) picture 
 	}
 	switch rotate := in.VideoSelector.Rotate; rotate {
 	case "", "AUTO":
-		if p.turn = v.Rotation; rotate == "" && p.turn != 0 {
+		p.turn, p.mirror = v.Rotation, v.Mirrored
+		switch {
+		case rotate != "":
+		case p.mirror:
+			w.add(WarnRotated, "the source says that it is to be shown mirrored, and turned by %d degrees; so it was", p.turn)
+		case p.turn != 0:
 			w.add(WarnRotated, "the source says that it is to be shown turned by %d degrees; it was turned", p.turn)
 		}
 	case "DEGREES_90":
@@ -93,6 +99,9 @@ func (p picture) upright() string {
 	out := fmt.Sprintf("scale=%d:%d", w, h)
 	if p.alpha {
 		out += ",format=rgba,alphaextract,format=gray"
+	}
+	if p.mirror {
+		out += ",hflip"
 	}
 	switch p.turn {
 	case 90:

@@ -35,6 +35,10 @@ const (
 	WarnSetting        = 900010 // a setting that has no effect here
 	WarnClipping       = 900011 // a clipping ends behind its input
 	WarnSquarePixels   = 900020 // the source's pixels are not square, the output's are
+	WarnTimestamps     = 900030 // the source's clock leaps; it was made to go on
+	WarnCutShort       = 900031 // the source was cut short; what is there was encoded
+	WarnCaptions       = 900032 // captions of the source that are not in the output
+	WarnStreams        = 900033 // the source has several videos; one was encoded
 )
 
 // warnings collects what the user should know, each text once.

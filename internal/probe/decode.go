@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
@@ -41,67 +42,69 @@ func (p *Prober) decodeHead(ctx context.Context, path string, stream media.Video
 }
 
 // decodeAll decodes the whole stream as an encode would and returns the times of
-// its frames, made increasing where they are not.
-func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoStream) ([]int64, error) {
-	frames := decodedFrames{timeBase: stream.TimeBase, want: stream.TimeBase, most: frameLimit(p.limits.Frames)}
+// its frames, made increasing where they are not, and where the clock leaps.
+func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoStream, format string) ([]int64, []media.Leap, error) {
+	frames := decodedFrames{most: frameLimit(p.limits.Frames)}
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
 		Args: slices.Concat(
 			[]string{"-copyts", "-skip_loop_filter", "all"},
 			media.InputArgs(), []string{
 				"-i", "file:" + ffmpeg.SourcePath(0), "-map", "0:" + strconv.Itoa(stream.Index),
-				"-fps_mode", "passthrough", "-enc_time_base", "-1",
-				// The checksum of the frame's header, not of its pixels.
-				"-c:v", "wrapped_avframe", "-f", "framecrc", "pipe:1",
+				// A muxer would not let times go back: they are read before it. A change of
+				// size must not begin the reading anew.
+				"-vf", `metadata=mode=add:key=v:value=1,metadata=mode=print:file=pipe\\:1,setpts=N`,
+				"-fps_mode", "passthrough", "-f", "null", "-",
 			}),
 		Sources: []string{path},
 		Limits:  ffmpeg.DecodeLimits(p.limits),
 		Stdout:  &lineWriter{line: frames.add},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(frames.pts) == 0 {
-		return nil, fault.New(fault.Invalid, codeDemux, "no frame of the video can be decoded")
+		return nil, nil, fault.New(fault.Invalid, codeDemux, "no frame of the video can be decoded")
 	}
-	makeIncreasing(frames.pts, stream)
-	return frames.pts, nil
+	leaps := makeIncreasing(frames.pts, stream, leapsAhead(format))
+	return frames.pts, leaps, nil
 }
 
-// decodedFrames reads ffmpeg's framecrc format.
+// decodedFrames reads what ffmpeg's filter metadata prints.
 type decodedFrames struct {
-	timeBase media.Rational // of what is written
-	want     media.Rational
-	most     frameLimit
-	pts      []int64
+	most frameLimit
+	pts  []int64
 }
 
-// add reads "#tb 0: 1/25" and "0,          1,          1,        1,      472, 0xcf7018e6":
-// stream, decoding and presentation time, duration, size, checksum.
+// add reads "frame:12   pts:48000   pts_time:0.5333"; a frame without a time has
+// pts:NOPTS.
 func (d *decodedFrames) add(line []byte) error {
-	if value, ok := bytes.CutPrefix(line, []byte("#tb 0: ")); ok {
-		if tb := media.ParseRational(string(value)); tb.Known() {
-			d.timeBase = tb
-		}
+	if !bytes.HasPrefix(line, []byte("frame:")) {
 		return nil
 	}
-	fields := bytes.SplitN(line, []byte(","), 4)
-	if len(fields) < 4 || line[0] == '#' {
+	_, rest, found := bytes.Cut(line, []byte(" pts:"))
+	if !found {
 		return nil
 	}
 	if err := d.most.check(len(d.pts)); err != nil {
 		return err
 	}
-	t := timestamp(bytes.TrimSpace(fields[2]))
-	if t != noPTS && d.timeBase != d.want {
-		t = media.Rescale(t, d.timeBase, d.want)
-	}
-	d.pts = append(d.pts, t)
+	value, _, _ := bytes.Cut(rest, []byte(" "))
+	d.pts = append(d.pts, timestamp(value))
 	return nil
 }
 
-// makeIncreasing replaces missing times and those that do not increase by one
-// frame's duration after the frame before, and carries what follows along.
-func makeIncreasing(pts []int64, stream media.VideoStream) {
+// leapsAhead says whether a clock that leaps far ahead in such a container is one
+// that was set anew, and not a film that stands still: transport and program
+// streams are cut and joined as they are.
+func leapsAhead(format string) bool { return format == "mpegts" || format == "mpeg" }
+
+// farAhead is how far a clock may go ahead between two frames and still be taken at its word.
+const farAhead = 10 * time.Second
+
+// makeIncreasing replaces missing times and those that do not increase. A single
+// time that is too early is moved; a clock that stays behind has leapt, and so has
+// one that goes farAhead where ahead says so: what follows is carried along.
+func makeIncreasing(pts []int64, stream media.VideoStream, ahead bool) []media.Leap {
 	rate := stream.AverageRate
 	if !rate.Known() {
 		rate = stream.FrameRate
@@ -110,21 +113,46 @@ func makeIncreasing(pts []int64, stream media.VideoStream) {
 	if rate.Known() {
 		step = max(1, media.Rescale(1, rate.Inverse(), stream.TimeBase))
 	}
+	far := media.Rescale(int64(farAhead), media.R(1, int64(time.Second)), stream.TimeBase)
+	var leaps []media.Leap
 	shift := int64(0)
-	for i, t := range pts {
+	raw := slices.Clone(pts)
+	for i, t := range raw {
 		switch {
-		case i == 0 && t == noPTS:
-			pts[0] = 0
 		case i == 0:
+			if t == noPTS {
+				pts[0] = 0
+				if len(raw) > 1 && raw[1] != noPTS {
+					pts[0] = raw[1] - step
+				}
+			}
+			continue
 		case t == noPTS:
 			pts[i] = pts[i-1] + step
-		case t+shift <= pts[i-1]:
-			shift = pts[i-1] + step - t
-			pts[i] = t + shift
-		default:
-			pts[i] = t + shift
+			continue
+		}
+		next := pts[i-1] + step
+		if t+shift <= pts[i-1] && behind(raw[i:], next-shift, step) || ahead && t+shift > pts[i-1]+far {
+			leaps = append(leaps, media.Leap{Frame: i, Ticks: t + shift - next})
+			shift = next - t
+		}
+		pts[i] = t + shift
+		if pts[i] <= pts[i-1] {
+			pts[i] = next
 		}
 	}
+	return leaps
+}
+
+// behind says whether the next times stay behind a clock that shows the first of
+// them at time at and the others a step apart.
+func behind(times []int64, at, step int64) bool {
+	for k, t := range times[:min(len(times), 8)] {
+		if t != noPTS && at+int64(k)*step-t < (step*9+9)/10 {
+			return false
+		}
+	}
+	return true
 }
 
 // hideReferences marks the VP8 frames that are decoded but never shown. WebM

@@ -69,6 +69,7 @@ type streamDescription struct {
 	} `json:"tags"`
 	SideData []struct {
 		Rotation float64 `json:"rotation"`
+		Matrix   string  `json:"displaymatrix"`
 	} `json:"side_data_list"`
 }
 
@@ -173,10 +174,43 @@ func (s *streamDescription) video(format string) media.VideoStream {
 		// ffprobe tells how far the display matrix turns the picture counterclockwise;
 		// a degenerate matrix gives a number far outside of a turn.
 		if math.Abs(side.Rotation) <= 360 {
-			v.Rotation = (360 - int(math.Round(side.Rotation/90))*90 + 360) % 360
+			v.Rotation = quarter(-side.Rotation)
+		}
+		if a, b, ok := mirroring(side.Matrix); ok {
+			v.Mirrored, v.Rotation = true, quarter(math.Atan2(-b, -a)*180/math.Pi)
 		}
 	}
 	return v
+}
+
+// quarter rounds an angle in degrees to the nearest of 0, 90, 180 and 270.
+func quarter(degrees float64) int { return (int(math.Round(degrees/90))*90%360 + 360) % 360 }
+
+// mirroring returns where a display matrix (ISO/IEC 14496-12, 8.3.2) puts what is
+// to the right, if it mirrors the picture. ffprobe writes it as three lines such as
+// "00000000:            0       65536           0".
+func mirroring(matrix string) (a, b float64, ok bool) {
+	var rows [][]float64
+	for line := range strings.Lines(matrix) {
+		_, numbers, found := strings.Cut(line, ":")
+		if !found {
+			continue
+		}
+		var row []float64
+		for _, text := range strings.Fields(numbers) {
+			n, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return 0, 0, false
+			}
+			row = append(row, float64(n))
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) < 2 || len(rows[0]) < 2 || len(rows[1]) < 2 {
+		return 0, 0, false
+	}
+	a, b = rows[0][0], rows[0][1]
+	return a, b, a*rows[1][1]-b*rows[1][0] < 0
 }
 
 func (s *streamDescription) audio(format string) media.AudioStream {

@@ -26,6 +26,7 @@ const (
 	problemBack      = "timestamps go back"
 	problemNoKeys    = "no frame is marked as a keyframe"
 	problemUndecoded = "frames cannot be decoded"
+	problemLeap      = "the clock leaps"
 )
 
 // Index lists the frames that a decoder makes of one video stream of the file at
@@ -64,6 +65,8 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 		index.Problem = problemMissing
 	case list.backwards:
 		index.Problem = problemBack
+	case leapsAhead(list.format) && list.leaps(stream.TimeBase):
+		index.Problem = problemLeap
 	case len(index.PTS) == 0:
 		return media.FrameIndex{}, fault.New(fault.Invalid, codeNoVideo, "the video has no frame that is shown")
 	case repeated(index.PTS):
@@ -78,13 +81,23 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 		}
 	}
 	if index.Problem != "" {
-		if err := checkBounds(index, p.limits); err != nil { // before hours are spent on it
-			return media.FrameIndex{}, err
+		if index.Problem != problemLeap && index.Problem != problemBack {
+			if err := checkBounds(index, p.limits); err != nil { // before hours are spent on it
+				return media.FrameIndex{}, err
+			}
 		}
-		if index.PTS, err = p.decodeAll(ctx, path, stream); err != nil {
+		if index.PTS, index.Leaps, err = p.decodeAll(ctx, path, stream, list.format); err != nil {
 			return media.FrameIndex{}, err
 		}
 		index.LastDuration = 0
+		if list.format == "avi" && list.firstDTS != noPTS {
+			// The first frame is shown at once, whatever a decoder holds back.
+			if late := index.PTS[0] - list.firstDTS; late > 0 && stream.TimeBase.Duration(late) < time.Second {
+				for i := range index.PTS {
+					index.PTS[i] -= late
+				}
+			}
+		}
 	}
 	index.Keys = positions(keys, index.PTS)
 	if len(index.Keys) == 0 && index.Problem == "" {

@@ -41,6 +41,8 @@ type packets struct {
 	pts          []int64
 	flags        []packetFlag
 	backwards    bool  // decoding timestamps go back
+	firstDTS     int64 // noPTS is none
+	ahead        int64 // the most that they go ahead from one packet to the next
 	lastDuration int64 // of the packet with the largest pts; 0 is unknown
 	field        int64 // ticks below which a packet is a field, or 0
 	maxPTS       int64
@@ -50,7 +52,7 @@ type packets struct {
 
 // readPackets demuxes the whole file once.
 func (p *Prober) readPackets(ctx context.Context, path string, stream media.VideoStream) (*packets, error) {
-	list := &packets{maxPTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
+	list := &packets{maxPTS: noPTS, firstDTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
 	if stream.Interlaced != "" && stream.AverageRate.Known() {
 		// Less than two thirds of a frame is one field.
 		list.field = media.Rescale(2, stream.AverageRate.Inverse(), stream.TimeBase) / 3
@@ -98,7 +100,12 @@ func (l *packets) add(line []byte) error {
 		return err
 	}
 	if dts != noPTS {
-		l.backwards = l.backwards || l.lastDTS != noPTS && dts < l.lastDTS
+		if l.lastDTS == noPTS {
+			l.firstDTS = dts
+		} else {
+			l.backwards = l.backwards || dts < l.lastDTS
+			l.ahead = max(l.ahead, dts-l.lastDTS)
+		}
 		l.lastDTS = dts
 	}
 	if duration > 0 && duration < l.field {
@@ -110,6 +117,9 @@ func (l *packets) add(line []byte) error {
 	l.pts, l.flags = append(l.pts, pts), append(l.flags, flags)
 	return nil
 }
+
+// leaps says whether the clock goes farAhead somewhere.
+func (l *packets) leaps(base media.Rational) bool { return base.Duration(l.ahead) > farAhead }
 
 // timestamp reads a number of ticks. "N/A", and what no honest file holds, is noPTS.
 func timestamp(b []byte) int64 {

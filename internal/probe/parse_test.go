@@ -3,6 +3,8 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -30,16 +32,49 @@ func TestDescriptionIsBounded(t *testing.T) {
 
 func TestMakeIncreasing(t *testing.T) {
 	stream := media.VideoStream{AverageRate: media.R(25, 1), TimeBase: media.R(1, 1000)}
-	for _, c := range []struct{ in, want []int64 }{
-		{[]int64{0, 40, 80}, []int64{0, 40, 80}},
-		{[]int64{noPTS, noPTS, noPTS}, []int64{0, 40, 80}},
-		{[]int64{10, noPTS, 90}, []int64{10, 50, 90}},
-		{[]int64{0, 40, 0, 40, 80}, []int64{0, 40, 80, 120, 160}},
-		{[]int64{5, 5, 5}, []int64{5, 45, 85}},
+	for _, c := range []struct {
+		in, want []int64
+		leaps    []media.Leap
+	}{
+		{in: []int64{0, 40, 80}, want: []int64{0, 40, 80}},
+		{in: []int64{noPTS, noPTS, noPTS}, want: []int64{0, 40, 80}},
+		{in: []int64{noPTS, 200, 240}, want: []int64{160, 200, 240}},
+		{in: []int64{10, noPTS, 90}, want: []int64{10, 50, 90}},
+		{in: []int64{0, 40, 0, 40, 80}, want: []int64{0, 40, 80, 120, 160}, leaps: []media.Leap{{Frame: 2, Ticks: -80}}},
+		{in: []int64{5, 5, 5}, want: []int64{5, 45, 85}, leaps: []media.Leap{{Frame: 1, Ticks: -40}, {Frame: 2, Ticks: -40}}},
+		{in: []int64{0, 40, 40, 120, 160}, want: []int64{0, 40, 80, 120, 160}}, // one that stumbles has not leapt
+		{in: []int64{0, 40, 20_000, 20_040}, want: []int64{0, 40, 80, 120}, leaps: []media.Leap{{Frame: 2, Ticks: 19_920}}},
+		{in: []int64{0, 40, 9_000, 9_040}, want: []int64{0, 40, 9_000, 9_040}},
 	} {
 		got := slices.Clone(c.in)
-		if makeIncreasing(got, stream); !slices.Equal(got, c.want) {
-			t.Errorf("%v: %v, want %v", c.in, got, c.want)
+		if leaps := makeIncreasing(got, stream, true); !slices.Equal(got, c.want) || !slices.Equal(leaps, c.leaps) {
+			t.Errorf("%v: %v and %v, want %v and %v", c.in, got, leaps, c.want, c.leaps)
+		}
+	}
+}
+
+func TestMirroring(t *testing.T) {
+	matrix := func(a, b, c, d int) string {
+		return fmt.Sprintf("\n00000000: %11d %11d           0\n00000001: %11d %11d           0\n00000002:           0           0  1073741824\n", a<<16, b<<16, c<<16, d<<16)
+	}
+	for _, c := range []struct {
+		matrix string
+		mirror bool
+		turn   int
+	}{
+		{matrix(1, 0, 0, 1), false, 0},
+		{matrix(0, 1, -1, 0), false, 0}, // turned alone: ffprobe tells how far
+		{matrix(-1, 0, 0, 1), true, 0},
+		{matrix(1, 0, 0, -1), true, 180},
+		{matrix(0, 1, 1, 0), true, 270},
+		{matrix(0, -1, -1, 0), true, 90},
+		{matrix(0, 0, 0, 0), false, 0},
+		{"", false, 0},
+		{"\n00000000: x y z\n00000001: 0 0 0", false, 0},
+	} {
+		a, b, mirror := mirroring(c.matrix)
+		if mirror != c.mirror || mirror && quarter(math.Atan2(-b, -a)*180/math.Pi) != c.turn {
+			t.Errorf("%s: %v, %v, %v", c.matrix, a, b, mirror)
 		}
 	}
 }
