@@ -335,6 +335,15 @@ func checkH264(at string, h *mc.H264Settings, f *Findings) {
 			f.fault(at+"/qvbrSettings/qvbrQualityLevelFineTune", "Should be 0 where qvbrQualityLevel is 10")
 		}
 	}
+	if q := h.QvbrSettings; q != nil && q.MaxAverageBitrate != nil {
+		belongs(at+"/qvbrSettings", "maxAverageBitrate", h.QualityTuningLevel != mc.H264QualityTuningLevelMulti_Pass_Hq, "a qualityTuningLevel other than MULTI_PASS_HQ", f)
+	}
+	if s := h.Softness; s != nil && *s != 0 {
+		if *s != 1 && *s < 16 {
+			f.fault(at+"/softness", "Should be 0, 1 or 16 to 128")
+		}
+		belongs(at, "softness", h.CodecProfile == "" || h.CodecProfile == mc.H264CodecProfileMain || h.CodecProfile == mc.H264CodecProfileBaseline, "MAIN (use HIGH)", f)
+	}
 	if h.FramerateControl == mc.H264FramerateControlSpecified {
 		required("framerateNumerator", h.FramerateNumerator != nil)
 		required("framerateDenominator", h.FramerateDenominator != nil)

@@ -31,17 +31,16 @@ func h264Rows() []row {
 	r := &rows{prefix: "outputGroups[].outputs[].videoDescription.codecSettings.h264Settings."}
 	r.any("rateControlMode", "bitrate", "maxBitrate", "hrdBufferSize")
 	r.any("qvbrSettings.qvbrQualityLevel", "qvbrSettings.qvbrQualityLevelFineTune")
-	r.no("qvbrSettings.maxAverageBitrate", "bound the stream with MaxBitrate")
-	r.soft("hrdBufferInitialFillPercentage", number(90), between(0, 100), "has no effect: the encoder fills its own buffer")
+	r.any("qvbrSettings.maxAverageBitrate", "hrdBufferInitialFillPercentage")
 	r.soft("hrdBufferFinalFillPercentage", values{}, anything(), "has no effect: only the start of the buffer is set")
-	r.some("codecProfile", only("BASELINE", "MAIN", "HIGH"), "8-bit 4:2:0 progressive profiles are made")
+	r.any("codecProfile")
 	r.any("codecLevel", "gopSize", "gopSizeUnits", "entropyEncoding", "numberBFramesBetweenReferenceFrames", "numberReferenceFrames",
 		"gopBReference", "dynamicSubGop", "sceneChangeDetect", "slices")
 	r.soft("qualityTuningLevel", only("SINGLE_PASS", "SINGLE_PASS_HQ"), only("MULTI_PASS_HQ"), "is one pass here, with more effort than SINGLE_PASS_HQ")
-	r.soft("gopClosedCadence", number(1), anything(), "has no effect: every GOP is closed")
+	r.any("gopClosedCadence") // how many GOPs may be open: none is
 	r.soft("minIInterval", number(0), between(0, 30), "has no effect: the encoder keeps its own distance between I-frames")
 	r.any("adaptiveQuantization", "spatialAdaptiveQuantization")
-	r.any("temporalAdaptiveQuantization") // the encoder's look-ahead does it
+	r.any("temporalAdaptiveQuantization")
 	r.soft("flickerAdaptiveQuantization", only("DISABLED"), only("ENABLED"), "has no effect: the encoder has no such filter")
 	r.some("framerateControl", only("INITIALIZE_FROM_SOURCE", "SPECIFIED"), "")
 	r.any("framerateNumerator", "framerateDenominator")
@@ -54,7 +53,7 @@ func h264Rows() []row {
 	r.some("slowPal", only("DISABLED"), "")
 	r.some("telecine", only("NONE"), "")
 	r.soft("syntax", only("DEFAULT"), only("RP2027"), "has no effect: streams have the default syntax")
-	r.soft("softness", number(0), between(0, 128), "has no effect: the encoder's own matrices are used")
+	r.any("softness")
 	r.soft("repeatPps", only("DISABLED"), only("ENABLED"), "has no effect: parameter sets are repeated at every keyframe")
 	r.soft("unregisteredSeiTimecode", only("DISABLED"), only("ENABLED"), "has no effect: no timecode is written into the stream")
 	r.soft("endOfStreamMarkers", only("SUPPRESS"), only("INCLUDE"), "has no effect: streams end without a marker")

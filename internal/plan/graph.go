@@ -39,6 +39,7 @@ type view struct {
 type scaled struct {
 	w, h   int
 	kernel string
+	format string
 	parent int // index of the larger picture it is made from; -1 is the view
 	users  []string
 }
@@ -53,7 +54,7 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 	out := labels{rungs: make([]string, len(l.rungs)), captures: make([]string, len(l.captures))}
 	var views []view
 	var nodes [][]scaled // of each view
-	use := func(f frame, target space, user string) {
+	use := func(f frame, target space, format, user string) {
 		v := view{f.crop, target}
 		i := slices.Index(views, v)
 		if i < 0 {
@@ -61,12 +62,12 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 			views, nodes = append(views, v), append(nodes, nil)
 		}
 		for j := range nodes[i] {
-			if n := &nodes[i][j]; n.w == f.contentW && n.h == f.contentH && n.kernel == f.kernel {
+			if n := &nodes[i][j]; n.w == f.contentW && n.h == f.contentH && n.kernel == f.kernel && n.format == format {
 				n.users = append(n.users, user)
 				return
 			}
 		}
-		nodes[i] = append(nodes[i], scaled{w: f.contentW, h: f.contentH, kernel: f.kernel, users: []string{user}})
+		nodes[i] = append(nodes[i], scaled{w: f.contentW, h: f.contentH, kernel: f.kernel, format: format, users: []string{user}})
 	}
 	var sinks []sink
 	for i, r := range l.rungs {
@@ -76,7 +77,7 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 		if picture.colorTagsHidden {
 			tags = "setparams=range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 		}
-		use(picture, r.colors, from)
+		use(picture, r.colors, r.format, from)
 		sinks = append(sinks, sink{from, picture.finish() + "," + tags, to})
 		out.rungs[i] = to
 	}
@@ -89,7 +90,7 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 		}
 		from, to := fmt.Sprintf("[p%d]", i), fmt.Sprintf("[c%d]", i)
 		picture := capture.frames[src.input]
-		use(picture, capture.colors, from)
+		use(picture, capture.colors, "yuv420p", from)
 		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + picture.finish() + ",scale=out_range=pc,format=yuvj420p", to})
 		out.captures[i] = to
 	}
@@ -144,7 +145,7 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 			scale += fmt.Sprintf(":in_range=%s:out_range=%[1]s", full)
 		}
 		to := g.next("w")
-		g.chain(from+scale+","+pic.light(v.target, "yuv420p"), to)
+		g.chain(from+scale+","+pic.light(v.target, finest(nodes)), to)
 		from = to
 	}
 	consumers := func(of int) (names []string) {
@@ -165,7 +166,7 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 			filters += pic.scale(v.target)
 		}
 		scaled := g.next("m")
-		g.chain(filters+",format=yuv420p", scaled)
+		g.chain(filters+",format="+n.format, scaled)
 		g.fan(scaled, consumers(i))
 	}
 }
@@ -193,9 +194,23 @@ func (g *graph) fan(from string, names []string) {
 // (0.001 of SSIM at 360 lines from 540), and so little is saved that it is not worth it.
 func parentOf(nodes []scaled, i int) int {
 	for p := i - 1; p >= 0; p-- {
-		if nodes[p].w >= 2*nodes[i].w && nodes[p].h >= 2*nodes[i].h && nodes[p].kernel == nodes[i].kernel {
+		if nodes[p].w >= 2*nodes[i].w && nodes[p].h >= 2*nodes[i].h && nodes[p].kernel == nodes[i].kernel && nodes[p].format == nodes[i].format {
 			return p
 		}
 	}
 	return -1
+}
+
+// finest returns a pixel format that has what all nodes show.
+func finest(nodes []scaled) string {
+	chroma, depth := "420", ""
+	for _, n := range nodes {
+		if strings.HasPrefix(n.format, "yuv422") {
+			chroma = "422"
+		}
+		if strings.HasSuffix(n.format, "10le") {
+			depth = "10le"
+		}
+	}
+	return "yuv" + chroma + "p" + depth
 }

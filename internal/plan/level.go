@@ -1,18 +1,21 @@
 package plan
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
-
-	"vodwright.dev/vodwright/internal/media"
 )
 
-// levels are those of H.264, the lowest first (table A-1). Units: macroblocks a
-// second, macroblocks, 1,000 bits a second and 1,000 bits of the Main profile.
-var levels = []struct {
-	name                            string
-	perSecond, frame, dpb, max, cpb int64
-}{
+// level is a row of H.264's table of limits (Rec. ITU-T H.264, table A-1).
+type level struct {
+	name           string // as ffmpeg has it
+	macroblocks    int64  // a second
+	frame          int64  // macroblocks of a frame
+	buffer         int64  // macroblocks of the decoded picture buffer
+	bitrate, coded int64  // kbit/s and kbit, of profiles up to Main
+}
+
+// levels is table A-1, lowest first.
+var levels = []level{
 	{"1", 1485, 99, 396, 64, 175},
 	{"1.1", 3000, 396, 900, 192, 500},
 	{"1.2", 6000, 396, 2376, 384, 1000},
@@ -34,35 +37,64 @@ var levels = []struct {
 	{"6.2", 16711680, 139264, 696320, 800000, 800000},
 }
 
-// levelOf returns the lowest level that holds pictures of this size and rate, this
-// many of them kept, and a rate and buffer in bits; 0 is no cap. x264 would choose
-// it too, for each chunk by what that chunk is told: all chunks of an output must
-// say the same.
-func levelOf(width, height int, rate media.Rational, kept int64, high bool, max, buffer int64) string {
-	w, h := int64(width+15)/16, int64(height+15)/16
-	factor := int64(1000)
-	if high {
-		factor = 1250
+// profileFactor is how many times the bits of table A-1 a profile may have (A.3.3).
+func profileFactor(profile string) float64 {
+	switch profile {
+	case "high":
+		return 1.25
+	case "high10":
+		return 3
+	case "high422":
+		return 4
 	}
+	return 1
+}
+
+// coded is what a stream asks of a level.
+type coded struct {
+	width, height int
+	fps           float64
+	references    int64 // frames of the decoded picture buffer
+	profile       string
+	rate, buffer  int64 // bits a second and bits; 0 is not known
+}
+
+// beyond says what of a stream a level does not hold, "" if it holds all.
+func (l level) beyond(c coded) string {
+	w, h := int64(c.width+15)/16, int64(c.height+15)/16
+	factor := profileFactor(c.profile)
+	switch {
+	case w*h > l.frame || w*w > 8*l.frame || h*h > 8*l.frame:
+		return fmt.Sprintf("a picture of %d×%d", c.width, c.height)
+	case float64(w*h)*c.fps > float64(l.macroblocks)+0.5:
+		return fmt.Sprintf("%.6g frames a second of %d×%d", c.fps, c.width, c.height)
+	case c.references > min(l.buffer/(w*h), 16):
+		return fmt.Sprintf("%d reference frames of %d×%d", c.references, c.width, c.height)
+	case float64(c.rate) > float64(l.bitrate)*1000*factor:
+		return fmt.Sprintf("%d bits a second", c.rate)
+	case float64(c.buffer) > float64(l.coded)*1000*factor:
+		return fmt.Sprintf("a buffer of %d bits", c.buffer)
+	}
+	return ""
+}
+
+// lowest returns the name of the lowest level that holds a stream; "" if none does.
+func lowest(c coded) string {
 	for _, l := range levels {
-		if w*h <= l.frame && w*w <= 8*l.frame && h*h <= 8*l.frame && w*h*kept <= l.dpb &&
-			float64(w*h)*rate.Float() <= float64(l.perSecond) && max <= l.max*factor && buffer <= l.cpb*factor {
+		if l.beyond(c) == "" {
 			return l.name
 		}
 	}
-	return levels[len(levels)-1].name
+	return ""
 }
 
-// keptPictures returns how many pictures a decoder keeps of an encode with these
-// x264 options: its references, and four for a pyramid of B-frames.
-func keptPictures(options string) int64 {
-	kept := int64(4)
-	for o := range strings.SplitSeq(options, ":") {
-		if ref, ok := strings.CutPrefix(o, "ref="); ok {
-			if n, err := strconv.ParseInt(ref, 10, 64); err == nil {
-				kept = max(kept, n)
-			}
+// named returns the level that CodecLevel names.
+func named(codecLevel string) (level, bool) {
+	name := strings.Replace(strings.TrimPrefix(codecLevel, "LEVEL_"), "_", ".", 1)
+	for _, l := range levels {
+		if l.name == name {
+			return l, true
 		}
 	}
-	return kept
+	return level{}, false
 }

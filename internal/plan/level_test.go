@@ -24,13 +24,17 @@ func TestLevels(t *testing.T) {
 		{3840, 2160, media.R(60, 1), true, 20_000_000, 40_000_000, "5.2"},
 		{7680, 4320, media.R(60, 1), true, 80_000_000, 160_000_000, "6.1"},
 		{4096, 16, media.R(25, 1), false, 0, 0, "4"}, // long ones are bounded too
-		{1 << 20, 16, media.R(25, 1), false, 0, 0, "6.2"},
+		{1 << 20, 16, media.R(25, 1), false, 0, 0, ""},
 	} {
-		if got := levelOf(tt.width, tt.height, tt.rate, 4, tt.high, tt.max, tt.buffer); got != tt.want {
+		profile := "main"
+		if tt.high {
+			profile = "high"
+		}
+		if got := lowest(coded{tt.width, tt.height, tt.rate.Float(), 4, profile, tt.max, tt.buffer}); got != tt.want {
 			t.Errorf("%dx%d at %s, %d and %d bits: level %s, want %s", tt.width, tt.height, tt.rate, tt.max, tt.buffer, got, tt.want)
 		}
 	}
-	if got := levelOf(1920, 1080, media.R(25, 1), keptPictures("rc-lookahead=60:ref=5:subme=9"), true, 0, 0); got != "5" {
+	if got := lowest(coded{1920, 1080, 25, 5, "high", 0, 0}); got != "5" {
 		t.Errorf("five pictures of 1080p kept: level %s", got)
 	}
 }

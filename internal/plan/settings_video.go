@@ -46,10 +46,12 @@ type H264Settings struct {
 	QvbrSettings    struct {
 		QvbrQualityLevel         int64   `json:"qvbrQualityLevel"` // 1–10; 0 is AUTO
 		QvbrQualityLevelFineTune float64 `json:"qvbrQualityLevelFineTune"`
+		MaxAverageBitrate        int64   `json:"maxAverageBitrate"` // bits a second, of the whole output; 0 is not bounded
 	} `json:"qvbrSettings"`
-	Bitrate                             int64   `json:"bitrate"`       // bits a second
-	MaxBitrate                          int64   `json:"maxBitrate"`    // bits a second
-	HrdBufferSize                       int64   `json:"hrdBufferSize"` // bits; 0 is two seconds of the cap
+	Bitrate                             int64   `json:"bitrate"`                        // bits a second
+	MaxBitrate                          int64   `json:"maxBitrate"`                     // bits a second
+	HrdBufferSize                       int64   `json:"hrdBufferSize"`                  // bits; 0 is two seconds of the cap
+	HrdBufferInitialFillPercentage      *int64  `json:"hrdBufferInitialFillPercentage"` // nil is 90
 	QualityTuningLevel                  string  `json:"qualityTuningLevel"`
 	CodecProfile                        string  `json:"codecProfile"`
 	CodecLevel                          string  `json:"codecLevel"`
@@ -67,6 +69,8 @@ type H264Settings struct {
 	SceneChangeDetect                   string  `json:"sceneChangeDetect"`
 	AdaptiveQuantization                string  `json:"adaptiveQuantization"`
 	SpatialAdaptiveQuantization         string  `json:"spatialAdaptiveQuantization"`
+	TemporalAdaptiveQuantization        string  `json:"temporalAdaptiveQuantization"`
+	Softness                            int64   `json:"softness"` // 0 flat, 1 and 16 the standard's matrices, to 128 softer ones
 	Slices                              int64   `json:"slices"`
 	InterlaceMode                       string  `json:"interlaceMode"`
 	SlowPal                             string  `json:"slowPal"`
