@@ -95,7 +95,9 @@ func TestEncoderSettings(t *testing.T) {
 		{"slices", qvbr + `, "slices": 4`, func(s stream) bool { return s.slices == 4 }},
 		{"no scene changes", qvbr + `, "sceneChangeDetect": "DISABLED"`, func(s stream) bool { return strings.Count(s.types, "I") == 1 }},
 		{"scene changes and transitions", qvbr + `, "sceneChangeDetect": "TRANSITION_DETECTION"`, func(s stream) bool { return strings.Count(s.types, "I") == 2 }},
-		{"a keyframe every 10", qvbr + `, "gopSize": 10, "gopSizeUnits": "FRAMES"`, func(s stream) bool { return strings.Count(s.types, "I") >= 5 && s.types[10] == 'I' && s.types[40] == 'I' }},
+		{"a keyframe every 10", qvbr + `, "gopSize": 10, "gopSizeUnits": "FRAMES"`, func(s stream) bool {
+			return strings.Count(s.types, "I") >= 5 && s.types[10] == 'I' && s.types[40] == 'I'
+		}},
 		{"a keyframe every half second", qvbr + `, "gopSize": 0.5, "gopSizeUnits": "SECONDS"`, func(s stream) bool { return s.types[13] == 'I' && s.types[26] == 'I' }},
 		{"no adaptive quantisation", qvbr + `, "adaptiveQuantization": "OFF"`, func(s stream) bool { return s.bytes != plain.bytes }},
 		{"the most of it", qvbr + `, "adaptiveQuantization": "MAX"`, func(s stream) bool { return s.bytes != plain.bytes }},
