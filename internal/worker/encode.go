@@ -89,29 +89,26 @@ func undecoded(dir string, chunk plan.Chunk) (int64, error) {
 	return max(chunk.SourceFrames-info.Size()/plan.DecodedFrameBytes, 0), nil
 }
 
-// audio encodes one audio track of the whole source.
-func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
-	var t audioTask
-	if err := json.Unmarshal(task.Payload, &t); err != nil {
-		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)
-	}
-	encode := p.Plan.Audios[t.Audio]
-	total := encode.Samples * 1000 / int64(encode.SampleRate) // milliseconds
-	progress := func(at ffmpeg.Progress) {
-		report(job.Progress{Done: min(at.OutTime.Milliseconds(), total), Total: total})
-	}
-	err := w.encode(ctx, task, p, encode.Files, encode.Args, progress, func(dir string) error {
-		return checkAudio(dir, encode)
-	})
-	return job.Result{}, err
-}
-
 // encode runs one media process that reads these files for a task unless its files are there already,
 // checks what it wrote and keeps it.
 func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), check func(dir string) error) error {
 	if w.kept(task.Job, task.Name) {
 		return nil
 	}
+	return w.process(ctx, task, p, files, args, progress, func(try string) error {
+		if err := check(try); err != nil {
+			return err
+		}
+		if err := seal(try); err != nil {
+			return err
+		}
+		return w.keep(try, task.Job, task.Name)
+	})
+}
+
+// process runs one media process that reads these files for a task, and has what it
+// wrote used before it is removed.
+func (w *Worker) process(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), use func(dir string) error) error {
 	sources := make([]string, len(files))
 	for i, n := range files {
 		var err error
@@ -129,14 +126,8 @@ func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, files []i
 	if err != nil {
 		return err
 	}
-	if err := check(try); err != nil {
-		return err
-	}
-	if err := seal(try); err != nil {
-		return err
-	}
 	w.cfg.Logger.DebugContext(ctx, "encoded", "job", task.Job, "task", task.Name, "cpu", usage.CPU, "wall", usage.Wall)
-	return w.keep(try, task.Job, task.Name)
+	return use(try)
 }
 
 // checkChunk holds what a process wrote against the plan: every rung has exactly

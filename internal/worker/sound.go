@@ -1,0 +1,191 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// audio encodes one audio track of the whole source.
+func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
+	var t audioTask
+	if err := json.Unmarshal(task.Payload, &t); err != nil {
+		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)
+	}
+	if w.kept(task.Job, task.Name) {
+		return job.Result{}, nil
+	}
+	s := &soundTask{w: w, task: task, p: p, encode: p.Plan.Audios[t.Audio]}
+	s.passes = 1
+	if s.encode.Loudness != nil {
+		s.passes = 2
+	}
+	total := s.encode.Samples * 1000 / int64(s.encode.SampleRate) // milliseconds
+	s.progress = func(at ffmpeg.Progress) {
+		report(job.Progress{Done: min(total*int64(s.pass)+at.OutTime.Milliseconds(), total*int64(s.passes)), Total: total * int64(s.passes)})
+	}
+	err := s.run(ctx, true)
+	if errors.Is(err, errLate) { // the container led behind the place, or there is no sound before it
+		s.pass = 0
+		err = s.run(ctx, false)
+	}
+	return job.Result{}, err
+}
+
+// soundTask is one run of an audio task.
+type soundTask struct {
+	w            *Worker
+	task         job.Task
+	p            *probed
+	encode       plan.AudioEncode
+	progress     func(ffmpeg.Progress)
+	pass, passes int
+}
+
+// errLate says that a process did not begin to decode before the place it was to use.
+var errLate = errors.New("decoding began too late")
+
+// levelled is what was measured of an encode and done about it, kept in loudnessFile
+// beside it.
+type levelled struct {
+	Input  plan.Measured
+	GainDB float64
+	Output plan.Measured // with the gain, before it is encoded
+}
+
+const loudnessFile = "loudness.json"
+
+// run makes the encode. With seek it begins in the middle of sources where the plan says so.
+func (s *soundTask) run(ctx context.Context, seek bool) error {
+	ways := func(args []string) []string {
+		if seek {
+			return args
+		}
+		return plan.WithoutSeek(args)
+	}
+	args := ways(s.encode.Args)
+	var level levelled
+	if l := s.encode.Loudness; l != nil {
+		var err error
+		if args, level, err = s.level(ctx, args, ways(l.Measure), seek); err != nil {
+			return err
+		}
+	}
+	return s.w.encode(ctx, s.task, s.p, s.encode.Files, args, s.progress, func(dir string) error {
+		if err := s.entered(dir, seek); err != nil {
+			return err
+		}
+		if s.encode.Loudness != nil {
+			doc, err := json.Marshal(level)
+			if err != nil {
+				return err
+			}
+			if err := writeFile(filepath.Join(dir, loudnessFile), doc); err != nil {
+				return err
+			}
+		}
+		return checkAudio(dir, s.encode)
+	})
+}
+
+// entered looks at the traces of where a process began to decode, and removes them.
+func (s *soundTask) entered(dir string, seek bool) error {
+	for _, name := range s.encode.Entries {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			if !seek {
+				continue
+			}
+			return fault.New(fault.Internal, "1999", "the encoder left no trace of where it began: %w", err)
+		}
+		if info.Size() == 0 && seek {
+			return errLate
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// How exactly a limited sound meets its target, and how often it is tried: what the
+// limiter takes away is added before it.
+const (
+	loudnessStep  = 0.05 // LU
+	loudnessTries = 4
+	mostMakeUp    = 12 // dB, of a sound that has nothing but peaks
+)
+
+// level measures the sound and returns the arguments of the encode with the gain that
+// it needs.
+func (s *soundTask) level(ctx context.Context, args, measure []string, seek bool) ([]string, levelled, error) {
+	l := s.encode.Loudness
+	input, err := s.measure(ctx, measure, seek)
+	if err != nil {
+		return nil, levelled{}, err
+	}
+	out := levelled{Input: input, Output: input}
+	if !l.Correct || math.IsInf(input.LKFS, 0) || input.LKFS < l.Gate {
+		return args, out.finite(), nil
+	}
+	gain := round(l.Target - input.LKFS)
+	limited := input.TruePeak+gain > l.Ceiling
+	out.Output = plan.Measured{LKFS: input.LKFS + gain, TruePeak: input.TruePeak + gain}
+	first := gain
+	for range loudnessTries {
+		if !limited {
+			break
+		}
+		s.passes++
+		if out.Output, err = s.measure(ctx, plan.Level(measure, gain, true, s.encode.SampleRate, l.Ceiling), seek); err != nil {
+			return nil, levelled{}, err
+		}
+		off := round(l.Target - out.Output.LKFS)
+		if math.Abs(off) <= loudnessStep || gain+off > first+mostMakeUp {
+			break
+		}
+		gain = round(gain + off)
+	}
+	out.GainDB = gain
+	return plan.Level(args, gain, limited, s.encode.SampleRate, l.Ceiling), out.finite(), nil
+}
+
+// round is to the hundredth of a dB, which is what the arguments say.
+func round(dB float64) float64 { return math.Round(dB*100) / 100 }
+
+// finite makes silence a number, which JSON needs.
+func (l levelled) finite() levelled {
+	for _, v := range []*float64{&l.Input.LKFS, &l.Input.TruePeak, &l.Output.LKFS, &l.Output.TruePeak} {
+		if math.IsInf(*v, 0) || math.IsNaN(*v) {
+			*v = -120
+		}
+	}
+	return l
+}
+
+// measure runs a measuring process.
+func (s *soundTask) measure(ctx context.Context, args []string, seek bool) (m plan.Measured, err error) {
+	err = s.w.process(ctx, s.task, s.p, s.encode.Files, args, s.progress, func(dir string) error {
+		if err := s.entered(dir, seek); err != nil {
+			return err
+		}
+		f, err := os.Open(filepath.Join(dir, s.encode.Loudness.File))
+		if err != nil {
+			return fault.New(fault.Internal, "1999", "the loudness was not measured: %w", err)
+		}
+		m, err = plan.ParseLoudness(f, s.encode.Loudness.Algorithm)
+		return errors.Join(err, f.Close())
+	})
+	s.pass++
+	return m, err
+}
