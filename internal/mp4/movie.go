@@ -16,17 +16,24 @@ import (
 // Movie is what WriteProgressive writes: video, audio, or both.
 type Movie struct {
 	Video *Video
-	Audio *Audio
-
-	// Language is the ISO 639-2 code of the audio. It comes from source files:
-	// anything but three letters is written as "und".
-	Language string
+	Audio []MovieAudio // the first one is played where nothing else is asked for
 
 	// CompositionShift writes negative composition offsets and a cslg box, so that
 	// composition times start at 0 without an edit list (CslgAtom INCLUDE, the
 	// service's usual setting). Otherwise offsets are positive and an edit list
 	// skips the reordering delay. Both present the first picture at 0.
 	CompositionShift bool
+}
+
+// MovieAudio is an audio track of a Movie.
+type MovieAudio struct {
+	Audio *Audio
+
+	// Language is an ISO 639-2 code or a longer tag of RFC 5646. It comes from source
+	// files: anything but three letters is written as "und", and what else is a tag in
+	// an extended language box as well.
+	Language string
+	Name     string // of the track, for people; "" is SoundHandler
 }
 
 // WriteProgressive writes a progressive-download MP4: movie box first, then the
@@ -81,6 +88,9 @@ type movieTrack struct {
 	audio      *Audio
 	shift      bool // CompositionShift
 	language   string
+	tag        string // of RFC 5646, where language does not say it
+	name       string
+	alternate  bool     // not the audio that is played where nothing else is asked for
 	chunks     []uint64 // offsets in the file
 	bytes      int64
 	largest    int64
@@ -97,10 +107,6 @@ type movieSample struct {
 
 // tracks prepares what is written, video first.
 func (m Movie) tracks() ([]*movieTrack, error) {
-	language := strings.ToLower(m.Language)
-	if len(language) != 3 || strings.Trim(language, "abcdefghijklmnopqrstuvwxyz") != "" {
-		language = "und"
-	}
 	var out []*movieTrack
 	if v := m.Video; v != nil {
 		if !v.sameParameters() {
@@ -132,8 +138,15 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 		}
 		out = append(out, t)
 	}
-	if a := m.Audio; a != nil {
+	for i, given := range m.Audio {
+		a, language := given.Audio, strings.ToLower(given.Language)
+		if len(language) != 3 || strings.Trim(language, "abcdefghijklmnopqrstuvwxyz") != "" {
+			language = "und"
+		}
 		out = append(out, &movieTrack{
+			alternate:  i > 0,
+			tag:        languageTag(given.Language),
+			name:       given.Name,
 			timescale:  int64(a.Track.SampleRate),
 			duration:   FrameSamples,
 			count:      (a.Priming + a.Samples + FrameSamples - 1) / FrameSamples,
@@ -157,6 +170,19 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 		t.weigh()
 	}
 	return out, nil
+}
+
+// languageTag returns a language tag that is not an ISO 639-2 code, "" for anything else.
+func languageTag(s string) string {
+	if len(s) == 3 || len(s) < 2 || len(s) > 35 || strings.HasPrefix(s, "-") || strings.HasSuffix(s, "-") {
+		return ""
+	}
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' {
+			return ""
+		}
+	}
+	return s
 }
 
 // length returns how long the media lasts, in ticks.
@@ -231,7 +257,11 @@ func encodeHead(tracks []*movieTrack, l layout) ([]byte, error) {
 		binary.BigEndian.PutUint32(mdat, uint32(l.bytes)+8)
 	}
 	// iso4 is the brand of signed composition offsets; mp42 of AAC in MP4.
-	ftyp := box.NewFtyp("mp42", 0, []string{"mp42", "isom", "iso4", "avc1"})
+	brands := []string{"mp42", "isom", "iso4", "avc1"}
+	if tracks[0].video == nil {
+		brands[3] = "M4A "
+	}
+	ftyp := box.NewFtyp("mp42", 0, brands)
 	build := func(wide bool, base uint64) *box.MoovBox {
 		return movieBox(tracks, wide, base)
 	}

@@ -44,13 +44,15 @@ func TestWriteProgressive(t *testing.T) {
 				t.Fatal(err)
 			}
 			frames := int64(test.edges[len(test.edges)-1])
-			movie := mp4.Movie{Video: video, Language: "deu", CompositionShift: test.shift}
+			movie := mp4.Movie{Video: video, CompositionShift: test.shift}
 			samples := int64(0)
 			if test.hz > 0 {
 				samples = media.Rescale(frames, rate.Inverse(), media.R(1, int64(test.hz)))
-				if movie.Audio, err = mp4.NewAudio(open(t, encodeAudio(t, test.hz, int(samples), "")), 1024, samples); err != nil {
+				audio, err := mp4.NewAudio(open(t, encodeAudio(t, test.hz, int(samples), "")), 1024, samples)
+				if err != nil {
 					t.Fatal(err)
 				}
+				movie.Audio = []mp4.MovieAudio{{Audio: audio, Language: "deu"}}
 			}
 			file := filepath.Join(t.TempDir(), "movie.mp4")
 			out, err := os.Create(file)
@@ -243,5 +245,46 @@ func TestNewVideoRefuses(t *testing.T) {
 	}
 	if _, err := mp4.WriteProgressive(io.Discard, mp4.Movie{Video: mixed}); err == nil || !strings.Contains(err.Error(), "parameter sets differ") {
 		t.Errorf("chunks with two parameter sets are written: %v", err)
+	}
+}
+
+// TestSeveralAudioTracks asserts that each is described, that the first is the one
+// that plays, and that all hold their sound.
+func TestSeveralAudioTracks(t *testing.T) {
+	audio, err := mp4.NewAudio(open(t, encodeAudio(t, 48000, 96000, "")), 1024, 96000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	video, err := mp4.NewVideo(media.R(25, 1), open(t, encodeVideo(t, "25", 0, 50, "bframes=2", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracks := []mp4.MovieAudio{{Audio: audio, Language: "eng", Name: "English"}, {Audio: audio, Language: "pt-BR"}, {Audio: audio, Language: "no such"}}
+	for name, v := range map[string]*mp4.Video{"with video": video, "alone": nil} {
+		file := filepath.Join(t.TempDir(), "movie.mp4")
+		out, err := os.Create(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mp4.WriteProgressive(out, mp4.Movie{Video: v, Audio: tracks}); err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := run(t, "ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=duration_ts:stream_disposition=default:stream_tags=language,handler_name", "-of", "csv=p=0", file)
+		if want := "96000,1,eng,English\n96000,0,und,SoundHandler\n96000,0,und,SoundHandler\n"; got != want {
+			t.Errorf("%s: the tracks are %q, not %q", name, got, want)
+		}
+		if data, _ := os.ReadFile(file); !bytes.Contains(data, []byte("elng\x00\x00\x00\x00pt-BR\x00")) {
+			t.Errorf("%s: the language pt-BR is not told", name)
+		}
+		for i := range tracks {
+			pcm, errs := run(t, "ffmpeg", "-v", "warning", "-i", file, "-map", fmt.Sprintf("0:a:%d", i), "-ac", "1", "-f", "s16le", "-")
+			if errs != "" {
+				t.Errorf("%s: ffmpeg complains:\n%s", name, errs)
+			}
+			checkSine(t, pcm[:2*96000], 48000)
+		}
 	}
 }

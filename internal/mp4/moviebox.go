@@ -1,7 +1,9 @@
 package mp4
 
 import (
+	"cmp"
 	"math"
+	"strings"
 
 	"github.com/Eyevinn/mp4ff/avc"
 	box "github.com/Eyevinn/mp4ff/mp4"
@@ -38,6 +40,9 @@ func (t *movieTrack) trak(id uint32, length uint64, wide bool, base uint64) *box
 	trak := box.NewTrakBox()
 	tkhd := box.CreateTkhd()
 	tkhd.Flags = 7 // enabled, in movie, in preview
+	if t.alternate {
+		tkhd.Flags = 6
+	}
 	tkhd.Version = versionFor(length)
 	tkhd.TrackID = id
 	tkhd.Duration = length
@@ -64,7 +69,7 @@ func (t *movieTrack) trak(id uint32, length uint64, wide bool, base uint64) *box
 	mdhd.SetLanguage(t.language)
 	hdlr := &box.HdlrBox{HandlerType: "vide", Name: "VideoHandler"}
 	if t.audio != nil {
-		hdlr = &box.HdlrBox{HandlerType: "soun", Name: "SoundHandler"}
+		hdlr = &box.HdlrBox{HandlerType: "soun", Name: cmp.Or(strings.ReplaceAll(t.name, "\x00", ""), "SoundHandler")}
 	}
 	minf := box.NewMinfBox()
 	if t.audio != nil {
@@ -79,6 +84,9 @@ func (t *movieTrack) trak(id uint32, length uint64, wide bool, base uint64) *box
 	mdia := box.NewMdiaBox()
 	mdia.AddChild(mdhd)
 	mdia.AddChild(hdlr)
+	if t.tag != "" {
+		mdia.AddChild(box.CreateElng(t.tag))
+	}
 	mdia.AddChild(minf)
 	trak.AddChild(mdia)
 	return trak

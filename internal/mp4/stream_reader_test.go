@@ -24,7 +24,7 @@ func progressive(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if _, err := mp4.WriteProgressive(&out, mp4.Movie{Video: video, Audio: audio, CompositionShift: true}); err != nil {
+	if _, err := mp4.WriteProgressive(&out, mp4.Movie{Video: video, Audio: []mp4.MovieAudio{{Audio: audio}}, CompositionShift: true}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()

@@ -1,6 +1,9 @@
 package mpegts
 
 import (
+	"cmp"
+	"slices"
+
 	"vodwright.dev/vodwright/internal/fault"
 )
 
@@ -14,22 +17,37 @@ const (
 
 // audioGroup is the frames of one PES packet.
 type audioGroup struct {
+	stream  int // of Config.Audio
 	units   []Unit
 	bytes   int // of the PES packet
 	packets int
 }
 
-// groupAudio shares the frames of a segment out to PES packets and the packets
-// that the continuity counter needs to the last of them.
-func (m *Muxer) groupAudio(units []Unit) []audioGroup {
+// groups lists the PES packets of all audio streams of a segment by their time.
+func (m *Muxer) groups(streams [][]Unit) []audioGroup {
+	var all []audioGroup
+	for i, units := range streams {
+		all = append(all, m.groupAudio(i, units)...)
+	}
+	slices.SortStableFunc(all, func(a, b audioGroup) int { return cmp.Compare(a.units[0].PTS, b.units[0].PTS) })
+	return all
+}
+
+// clocked reports whether an audio stream carries the PCR: the first one of a
+// program without video.
+func (m *Muxer) clocked(stream int) bool { return stream == 0 && !m.cfg.Video }
+
+// groupAudio shares the frames of a stream in a segment out to PES packets and the
+// packets that the continuity counter needs to the last of them.
+func (m *Muxer) groupAudio(stream int, units []Unit) []audioGroup {
 	var groups []audioGroup
 	pcr := noPCR
-	if !m.cfg.Video {
+	if m.clocked(stream) {
 		pcr = 0
 	}
 	field, total := adaptation(pcr, !m.cfg.Video), 0
 	for len(units) > 0 {
-		g := audioGroup{bytes: audioPESHeader}
+		g := audioGroup{stream: stream, bytes: audioPESHeader}
 		n := 0
 		for n < len(units) && n < m.cfg.AudioFramesPerPES {
 			size := adtsHeader + units[n].Size
@@ -60,13 +78,14 @@ func (m *Muxer) groupAudio(units []Unit) []audioGroup {
 // writeAudio writes one PES packet of AAC frames, each with an ADTS header.
 func (s *segmentWriter) writeAudio(g audioGroup) error {
 	pts := g.units[0].PTS + s.cfg.PTSOffset
-	b := appendPESHeader(s.mem.pes[:0], streamIDAudio, pts, pts)
+	b := appendPESHeader(s.mem.pes[:0], streamIDAudio+byte(g.stream), pts, pts)
+	stream := &s.cfg.Audio[g.stream]
 	for _, u := range g.units {
 		size := adtsHeader + u.Size
 		if size > maxADTSFrame {
 			return fault.New(fault.Invalid, "", "MPEG-TS: an AAC frame of %d bytes is too long for ADTS", u.Size)
 		}
-		b = appendADTS(b, s.cfg.AudioConfig, size)
+		b = AppendADTS(b, stream.Config, stream.MPEG2, size)
 		at := len(b)
 		for range u.Size {
 			b = append(b, 0)
@@ -78,20 +97,26 @@ func (s *segmentWriter) writeAudio(g audioGroup) error {
 	s.mem.pes = b[:0]
 	setPESLength(b)
 	pcr := noPCR
-	if !s.cfg.Video {
-		pcr = s.clock(&s.audio, g.units[0].PTS)
+	p := &s.audio[g.stream]
+	if s.clocked(g.stream) {
+		pcr = s.clock(p, g.units[0].PTS)
 	}
-	s.out.pes(&s.audio, b, pcr, !s.cfg.Video, g.packets)
+	s.out.pes(p, b, pcr, !s.cfg.Video, g.packets)
 	return s.out.err
 }
 
-// appendADTS appends the header of a frame of size bytes, header included
-// (ISO/IEC 14496-3, 1.A.2.2), for an AudioSpecificConfig.
-func appendADTS(b, config []byte, size int) []byte {
+// AppendADTS appends the header of an AAC-LC frame of size bytes, 7 bytes of header
+// included (ISO/IEC 14496-3, 1.A.2.2), for an AudioSpecificConfig. MPEG-2 AAC has an
+// ID of its own.
+func AppendADTS(b, config []byte, mpeg2 bool, size int) []byte {
+	id := byte(0xf1) // MPEG-4, no CRC
+	if mpeg2 {
+		id = 0xf9
+	}
 	bits := uint(config[0])<<8 | uint(config[1])
 	profile, rate, channels := bits>>11-1, bits>>7&0xf, bits>>3&0xf
 	return append(b,
-		0xff, 0xf1, // MPEG-4, no CRC
+		0xff, id,
 		byte(profile<<6|rate<<2|channels>>2),
 		byte(channels<<6)|byte(size>>11),
 		byte(size>>3),

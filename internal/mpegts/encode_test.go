@@ -147,8 +147,17 @@ func (c clip) timeline() mpegts.Timeline {
 
 // service is the service's default configuration.
 var service = mpegts.Config{
-	ProgramNumber: 1, PMTPID: 480, VideoPID: 481, AudioPID: 482,
+	ProgramNumber: 1, PMTPID: 480, VideoPID: 481, Audio: []mpegts.AudioStream{{PID: 482}},
 	PTSOffset: 2 * mpegts.Clock, AudioFramesPerPES: 4,
+}
+
+// newStream is a stream of video, audio, or both; nil is none.
+func newStream(c mpegts.Config, t mpegts.Timeline, video *mp4.Video, audio *mp4.Audio) (*mpegts.Stream, error) {
+	if audio == nil {
+		c.Audio = nil
+		return mpegts.NewStream(c, t, video)
+	}
+	return mpegts.NewStream(c, t, video, audio)
 }
 
 // pack writes every segment, last first, and returns them in order.

@@ -47,7 +47,6 @@ type Config struct {
 	ProgramNumber int // 1–65535
 	PMTPID        int // packet identifiers: 16–8190, distinct
 	VideoPID      int
-	AudioPID      int
 
 	// PTSOffset is added to every PTS and DTS, in 90 kHz ticks, 0 or more. The
 	// service's default is two seconds.
@@ -57,19 +56,27 @@ type Config struct {
 	// DefaultAudioFramesPerPES. A PES packet never exceeds 65,535 bytes.
 	AudioFramesPerPES int
 
-	// AudioLanguage is the ISO 639-2 code declared for the audio. It comes from
-	// source files: anything but three letters declares none.
-	AudioLanguage string
-
 	// PCRDelay is by how many 90 kHz ticks the clock is behind the decoding time of
 	// the unit that carries it; 0 is DefaultPCRDelay. It must not be shorter than
 	// a picture, or in a stream without video than an audio PES packet.
 	PCRDelay int64
 
-	// Video says that segments hold H.264, AudioConfig (an AudioSpecificConfig of
-	// AAC-LC) that they hold AAC. At least one is needed.
-	Video       bool
-	AudioConfig []byte
+	// Video says that segments hold H.264, Audio which streams of AAC they hold. At
+	// least one is needed.
+	Video bool
+	Audio []AudioStream
+}
+
+// AudioStream is what stays the same for a stream of AAC.
+type AudioStream struct {
+	PID    int
+	Config []byte // AudioSpecificConfig of AAC-LC
+	MPEG2  bool   // it is MPEG-2 AAC
+
+	// Language is the ISO 639-2 code declared for the audio. It comes from source
+	// files: anything but three letters declares none.
+	Language string
+	Type     byte // audio_type (table 2-60): 1 clean effects, 2 for the hearing, 3 for the visually impaired
 }
 
 // Unit is one picture, or one AAC frame, as it lies in an encoder's file.
@@ -92,9 +99,12 @@ type Format struct {
 type Segment struct {
 	Index int // place in the stream, from 0
 	Video []Unit
-	Audio []Unit
-	End   int64 // when the next segment's first unit is decoded, as DTS counts: the clock is kept until then; 0 ends it with the last unit
+	Audio [][]Unit // as Config.Audio
+	End   int64    // when the next segment's first unit is decoded, as DTS counts: the clock is kept until then; 0 ends it with the last unit
 }
+
+// mostAudio is how many streams of audio the one packet of a PMT has room for.
+const mostAudio = 14
 
 // validate reports every fault of the configuration in one error.
 func (c Config) validate() error {
@@ -105,18 +115,27 @@ func (c Config) validate() error {
 		}
 	}
 	pid := func(p int) bool { return p >= 16 && p <= 8190 }
-	hasAudio := len(c.AudioConfig) > 0
 	add(c.TransportStreamID < 0 || c.TransportStreamID > 65535, "transportStreamId must be 0 to 65535")
 	add(c.ProgramNumber < 1 || c.ProgramNumber > 65535, "programNumber must be 1 to 65535")
 	add(!pid(c.PMTPID), "pmtPid must be 16 to 8190")
 	add(c.Video && !pid(c.VideoPID), "videoPid must be 16 to 8190")
-	add(hasAudio && !pid(c.AudioPID), "audioPid must be 16 to 8190")
-	add(c.Video && c.PMTPID == c.VideoPID || hasAudio && c.PMTPID == c.AudioPID ||
-		c.Video && hasAudio && c.VideoPID == c.AudioPID, "packet identifiers must differ")
+	taken := map[int]bool{c.PMTPID: true}
+	same := c.Video && c.PMTPID == c.VideoPID
+	if c.Video {
+		taken[c.VideoPID] = true
+	}
+	for _, a := range c.Audio {
+		add(!pid(a.PID), "audioPid must be 16 to 8190")
+		add(len(a.Config) < 2, "audio needs its configuration")
+		same = same || taken[a.PID]
+		taken[a.PID] = true
+	}
+	add(same, "packet identifiers must differ")
+	add(len(c.Audio) > mostAudio, "a stream has at most 14 of audio")
 	add(c.PTSOffset < 0, "ptsOffset must not be negative")
 	add(c.PCRDelay < 0, "the PCR delay must not be negative")
 	add(c.AudioFramesPerPES < 0, "audioFramesPerPes must not be negative")
-	add(!c.Video && !hasAudio, "a stream needs video or audio")
+	add(!c.Video && len(c.Audio) == 0, "a stream needs video or audio")
 	if len(faults) > 0 {
 		return fault.New(fault.Invalid, "", "MPEG-TS: %s", strings.Join(faults, "; "))
 	}

@@ -53,7 +53,7 @@ func (m *Muxer) WriteSegment(w io.Writer, seg Segment) (int64, error) {
 }
 
 func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPicture, err error) {
-	if len(seg.Video) > 0 && !m.cfg.Video || len(seg.Audio) > 0 && len(m.cfg.AudioConfig) == 0 {
+	if len(seg.Video) > 0 && !m.cfg.Video || len(seg.Audio) > len(m.cfg.Audio) {
 		return 0, nil, fault.New(fault.Invalid, "", "MPEG-TS: segment %d has a stream that the program has not", seg.Index)
 	}
 	mem := m.scratch.Get().(*scratch)
@@ -63,14 +63,16 @@ func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPictu
 		mem:   mem,
 		out:   packetWriter{w: w, batch: mem.batch[:0]},
 		video: pid{id: m.cfg.VideoPID},
-		audio: pid{id: m.cfg.AudioPID},
 		last:  noPCR,
+	}
+	for _, a := range m.cfg.Audio {
+		s.audio = append(s.audio, pid{id: a.PID})
 	}
 	counter := byte(seg.Index) & (counterPeriod - 1)
 	s.out.psi(m.pat, counter)
 	s.out.psi(m.pmt, counter)
 
-	groups := m.groupAudio(seg.Audio)
+	groups := m.groups(seg.Audio)
 	for i, u := range seg.Video {
 		for len(groups) > 0 && groups[0].units[0].PTS <= u.DTS {
 			if err := s.writeAudio(groups[0]); err != nil {
@@ -104,11 +106,12 @@ func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPictu
 // segmentWriter is the state of one WriteSegment.
 type segmentWriter struct {
 	*Muxer
-	mem          *scratch
-	out          packetWriter
-	video, audio pid
-	last         int64 // the last PCR written
-	keys         []KeyPicture
+	mem   *scratch
+	out   packetWriter
+	video pid
+	audio []pid
+	last  int64 // the last PCR written
+	keys  []KeyPicture
 }
 
 // clock brings the PCR to the time that the unit decoded at dts carries, with

@@ -49,8 +49,8 @@ func frame(size int, at int64) mpegts.Unit {
 }
 
 var both = mpegts.Config{
-	ProgramNumber: 1, PMTPID: 480, VideoPID: 481, AudioPID: 482, PTSOffset: 180000,
-	Video: true, AudioConfig: []byte{0x11, 0x90},
+	ProgramNumber: 1, PMTPID: 480, VideoPID: 481, PTSOffset: 180000,
+	Video: true, Audio: []mpegts.AudioStream{{PID: 482, Config: []byte{0x11, 0x90}}},
 }
 
 // demux returns the elementary streams and the number of packets with payload of each PID.
@@ -90,14 +90,16 @@ func TestPaddingOfEverySize(t *testing.T) {
 	for size := 1; size < 600; size += 1 + size/20 {
 		for count := 1; count < 20; count += 3 {
 			var seg mpegts.Segment
+			var audio []mpegts.Unit
 			for i := range count {
 				kind := byte(1)
 				if i == 0 {
 					kind = 5
 				}
 				seg.Video = append(seg.Video, unit(picture(4, nal(kind, size)), int64(i)*3000, i == 0, 4))
-				seg.Audio = append(seg.Audio, frame(size, int64(i)*1920))
+				audio = append(audio, frame(size, int64(i)*1920))
 			}
+			seg.Audio = [][]mpegts.Unit{audio}
 			var out bytes.Buffer
 			if _, err := m.WriteSegment(&out, seg); err != nil {
 				t.Fatal(err)
@@ -182,7 +184,7 @@ func TestWriteSegmentRefuses(t *testing.T) {
 		"no IDR picture first": {mpegts.Segment{Video: []mpegts.Unit{late}}, "not IDR"},
 		"NAL unit too long":    {mpegts.Segment{Video: []mpegts.Unit{long}}, "does not fit"},
 		"unit cut":             {mpegts.Segment{Video: []mpegts.Unit{short}}, "unexpected EOF"},
-		"AAC frame too long":   {mpegts.Segment{Audio: []mpegts.Unit{frame(8200, 0)}}, "too long for ADTS"},
+		"AAC frame too long":   {mpegts.Segment{Audio: [][]mpegts.Unit{{frame(8200, 0)}}}, "too long for ADTS"},
 	} {
 		if _, err := m.WriteSegment(io.Discard, test.seg); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error is %v", name, err)
@@ -195,7 +197,7 @@ type failingWriter struct{ err error }
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestConfigNamesEveryFault(t *testing.T) {
-	_, err := mpegts.NewMuxer(mpegts.Config{PMTPID: 8191, VideoPID: 3, AudioPID: 3, Video: true, AudioConfig: []byte{0x11, 0x90}, PTSOffset: -1, AudioFramesPerPES: -1})
+	_, err := mpegts.NewMuxer(mpegts.Config{PMTPID: 8191, VideoPID: 3, Audio: []mpegts.AudioStream{{PID: 3, Config: []byte{0x11, 0x90}}}, Video: true, PTSOffset: -1, AudioFramesPerPES: -1})
 	if fault.KindOf(err) != fault.Invalid {
 		t.Fatalf("error is %v", err)
 	}
@@ -211,13 +213,13 @@ func TestConfigNamesEveryFault(t *testing.T) {
 func TestAudioLanguage(t *testing.T) {
 	for language, want := range map[string]string{"deu": "\x0a\x04deu\x00", "ENG": "\x0a\x04eng\x00", "": "", "de": "", "German": "", "\xff\xff\xff": ""} {
 		cfg := both
-		cfg.AudioLanguage = language
+		cfg.Audio = []mpegts.AudioStream{{PID: 482, Config: []byte{0x11, 0x90}, Language: language}}
 		m, err := mpegts.NewMuxer(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if _, err := m.WriteSegment(&out, mpegts.Segment{Audio: []mpegts.Unit{frame(100, 0)}}); err != nil {
+		if _, err := m.WriteSegment(&out, mpegts.Segment{Audio: [][]mpegts.Unit{{frame(100, 0)}}}); err != nil {
 			t.Fatal(err)
 		}
 		pmt := out.Bytes()[188:376]
@@ -252,8 +254,9 @@ func BenchmarkWriteSegment(b *testing.B) {
 		}
 		seg.Video = append(seg.Video, mpegts.Unit{PTS: int64(i) * 3000, DTS: int64(i) * 3000, Key: i%60 == 0, Data: zeros{}, Size: size, Format: format})
 	}
+	seg.Audio = make([][]mpegts.Unit, 1)
 	for i := range 468 {
-		seg.Audio = append(seg.Audio, mpegts.Unit{PTS: int64(i) * 1920, DTS: int64(i) * 1920, Data: zeros{}, Size: 340})
+		seg.Audio[0] = append(seg.Audio[0], mpegts.Unit{PTS: int64(i) * 1920, DTS: int64(i) * 1920, Data: zeros{}, Size: 340})
 	}
 	n, err := m.WriteSegment(io.Discard, seg)
 	if err != nil {
@@ -276,7 +279,7 @@ func TestOffsets(t *testing.T) {
 	for name, offset := range map[string]int64{"none": 0, "an hour": 3600 * mpegts.Clock, "wraps in the middle": 1<<33 - 2*mpegts.Clock} {
 		cfg := service
 		cfg.PTSOffset = offset
-		s, err := mpegts.NewStream(cfg, c.timeline(), video, audio)
+		s, err := newStream(cfg, c.timeline(), video, audio)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +306,7 @@ func TestOneStream(t *testing.T) {
 		"video": {video, nil, "video,20"},
 		"audio": {nil, audio, "audio,188"}, // 4 s at 48 kHz, in frames
 	} {
-		s, err := mpegts.NewStream(service, c.timeline(), test.video, test.audio)
+		s, err := newStream(service, c.timeline(), test.video, test.audio)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,6 +317,44 @@ func TestOneStream(t *testing.T) {
 			t.Errorf("%s: ffprobe finds %q, not %q\n%s", name, out, test.want, errs)
 		}
 		checkPackets(t, segments, c, s)
+	}
+}
+
+// TestSeveralAudioStreams asserts that each has its PID, its language, its type and
+// its frames, with video and without.
+func TestSeveralAudioStreams(t *testing.T) {
+	c := clip{rate: media.R(25, 1), frames: 100, starts: []int64{0, 50}, chunks: []int64{0}, x264: "bframes=3", audio: 48000}
+	video, audio := c.encode(t)
+	cfg := service
+	cfg.Audio = []mpegts.AudioStream{{PID: 500, Language: "eng"}, {PID: 490, Language: "deu", MPEG2: true}, {PID: 491, Language: "fra", Type: 3}}
+	for name, v := range map[string]*mp4.Video{"with video": video, "alone": nil} {
+		s, err := mpegts.NewStream(cfg, c.timeline(), v, audio, audio, audio)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segments := pack(t, s)
+		r := mpegts.NewReader()
+		frames := map[int]int{}
+		for _, data := range segments {
+			contents, err := r.Segment(bytes.NewReader(data))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, s := range contents.Sound {
+				frames[s.PID] += s.Frames
+			}
+		}
+		if frames[500] != 188 || frames[490] != 188 || frames[491] != 188 {
+			t.Errorf("%s: AAC frames of each PID: %v", name, frames)
+		}
+		file := save(t, "all.ts", bytes.Join(segments, nil))
+		out, errs := run(t, "ffprobe", "-v", "warning", "-select_streams", "a", "-show_entries", "stream=id,channels:stream_tags=language:stream_disposition=visual_impaired,descriptions", "-of", "csv=p=0", file)
+		if want := "2,0x1f4,0,0,eng\n2,0x1ea,0,0,deu\n2,0x1eb,1,1,fra\n"; errs != "" || !strings.HasSuffix(out, want) {
+			t.Errorf("%s: ffprobe finds %q, not %q\n%s", name, out, want, errs)
+		}
+		if _, errs := run(t, "ffmpeg", "-v", "warning", "-i", file, "-map", "0:a", "-f", "null", "-"); errs != "" {
+			t.Errorf("%s: ffmpeg complains:\n%s", name, errs)
+		}
 	}
 }
 
@@ -331,7 +372,7 @@ func TestNewStreamRefuses(t *testing.T) {
 		"not increasing":   {mpegts.Timeline{FrameRate: c.rate, Starts: []int64{0, 20, 20}, Frames: 40}, "not increasing"},
 		"no segments":      {mpegts.Timeline{FrameRate: c.rate, Frames: 40}, "not increasing"},
 	} {
-		if _, err := mpegts.NewStream(service, test.timeline, video, nil); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := newStream(service, test.timeline, video, nil); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error is %v", name, err)
 		}
 	}

@@ -26,9 +26,9 @@ func patPacket(c Config) []byte {
 
 // pmtPacket returns the packet that holds the program map table.
 func pmtPacket(c Config) []byte {
-	pcr := c.AudioPID
-	if c.Video {
-		pcr = c.VideoPID
+	pcr := c.VideoPID
+	if !c.Video {
+		pcr = c.Audio[0].PID
 	}
 	section := []byte{
 		0x02, 0xb0, 0,
@@ -40,13 +40,17 @@ func pmtPacket(c Config) []byte {
 	if c.Video {
 		section = append(section, streamTypeH264, 0xe0|byte(c.VideoPID>>8), byte(c.VideoPID), 0xf0, 0)
 	}
-	if len(c.AudioConfig) > 0 {
-		section = append(section, streamTypeADTS, 0xe0|byte(c.AudioPID>>8), byte(c.AudioPID))
-		if l := strings.ToLower(c.AudioLanguage); len(l) == 3 && strings.Trim(l, "abcdefghijklmnopqrstuvwxyz") == "" {
-			section = append(section, 0xf0, 6, languageDescriptor, 4, l[0], l[1], l[2], 0)
-		} else {
-			section = append(section, 0xf0, 0)
+	for _, a := range c.Audio {
+		section = append(section, streamTypeADTS, 0xe0|byte(a.PID>>8), byte(a.PID))
+		l := strings.ToLower(a.Language)
+		if len(l) != 3 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz") != "" {
+			l = "und"
 		}
+		if l == "und" && a.Type == 0 {
+			section = append(section, 0xf0, 0)
+			continue
+		}
+		section = append(section, 0xf0, 6, languageDescriptor, 4, l[0], l[1], l[2], a.Type)
 	}
 	return psiPacket(c.PMTPID, section)
 }

@@ -15,7 +15,7 @@ import (
 func packed(t testing.TB) ([][]byte, clip) {
 	c := clip{rate: media.R(30000, 1001), frames: 75, starts: []int64{0, 30, 50}, chunks: []int64{0, 50}, x264: "bframes=3", audio: 48000}
 	video, audio := c.encode(t)
-	s, err := mpegts.NewStream(service, c.timeline(), video, audio)
+	s, err := newStream(service, c.timeline(), video, audio)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestTimesGoOnWhereTheyWrap(t *testing.T) {
 	video, audio := c.encode(t)
 	config := service
 	config.PTSOffset = 1<<33 - mpegts.Clock/2
-	s, err := mpegts.NewStream(config, c.timeline(), video, audio)
+	s, err := newStream(config, c.timeline(), video, audio)
 	if err != nil {
 		t.Fatal(err)
 	}

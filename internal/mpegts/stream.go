@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/media"
@@ -33,7 +34,7 @@ type Stream struct {
 	muxer    *Muxer
 	timeline Timeline
 	video    *mp4.Video
-	audio    *mp4.Audio
+	audio    []*mp4.Audio
 	formats  map[*mp4.Track]*Format
 
 	// anchored streams decode the first picture of every segment when it is shown,
@@ -41,13 +42,17 @@ type Stream struct {
 	anchored bool
 }
 
-// NewStream returns a stream of video, of audio (either may be nil), or of both.
-// It sets Video, AudioConfig and, when it is 0, PCRDelay of c. The video must have the
+// NewStream returns a stream of video, which may be nil, and of audio, as many as
+// c.Audio has. It sets Video, the Config of each of Audio and, when it is 0, PCRDelay
+// of c. The video must have the
 // timeline's frames and an IDR picture at each start.
 //
 // Errors: fault.Invalid for the configuration, fault.Internal for tracks that do
 // not fit the timeline.
-func NewStream(c Config, t Timeline, video *mp4.Video, audio *mp4.Audio) (*Stream, error) {
+func NewStream(c Config, t Timeline, video *mp4.Video, audio ...*mp4.Audio) (*Stream, error) {
+	if len(audio) != len(c.Audio) {
+		return nil, fault.New(fault.Internal, "", "MPEG-TS: %d audio tracks for %d streams", len(audio), len(c.Audio))
+	}
 	s := &Stream{timeline: t, video: video, audio: audio}
 	if err := s.checkTimeline(); err != nil {
 		return nil, err
@@ -63,15 +68,18 @@ func NewStream(c Config, t Timeline, video *mp4.Video, audio *mp4.Audio) (*Strea
 			s.anchored = s.anchored && t.Starts[i]-t.Starts[i-1] >= shortest(video.Reorder)
 		}
 	}
-	if audio != nil {
-		c.AudioConfig = audio.Track.AudioConfig
+	c.Audio = slices.Clone(c.Audio)
+	for i, a := range audio {
+		c.Audio[i].Config = a.Track.AudioConfig
 	}
 	if c.PCRDelay == 0 {
 		// A unit has arrived when the clock of the next one is reached.
 		unit := media.Rescale(2, t.FrameRate.Inverse(), media.R(1, Clock))
-		if video == nil && audio != nil {
+		if video == nil {
 			frames := max(int64(c.AudioFramesPerPES), DefaultAudioFramesPerPES)
-			unit = frames * mp4.FrameSamples * Clock / int64(audio.Track.SampleRate)
+			for _, a := range audio {
+				unit = max(unit, frames*mp4.FrameSamples*Clock/int64(a.Track.SampleRate))
+			}
 		}
 		c.PCRDelay = max(DefaultPCRDelay, unit)
 	}
@@ -91,11 +99,11 @@ func (s *Stream) checkTimeline() error {
 	if bad {
 		return fault.New(fault.Internal, "", "MPEG-TS: the timeline of %d segments and %d frames is not increasing", len(t.Starts), t.Frames)
 	}
-	if s.audio != nil {
+	for _, a := range s.audio {
 		// audioFrame multiplies these; all real values leave room for years.
-		hi, lo := bits.Mul64(uint64(t.FrameRate.Den), uint64(s.audio.Track.SampleRate))
+		hi, lo := bits.Mul64(uint64(t.FrameRate.Den), uint64(a.Track.SampleRate))
 		hi2, lo2 := bits.Mul64(lo, uint64(t.Frames))
-		hi3, lo3 := bits.Mul64(uint64(t.FrameRate.Num), uint64(s.audio.Priming)+mp4.FrameSamples)
+		hi3, lo3 := bits.Mul64(uint64(t.FrameRate.Num), uint64(a.Priming)+mp4.FrameSamples)
 		if hi|hi2|hi3 != 0 || lo2 > 1<<61 || lo3 > 1<<61 {
 			return fault.New(fault.Internal, "", "MPEG-TS: %d frames at %s a second are too many", t.Frames, t.FrameRate)
 		}
@@ -162,17 +170,16 @@ func (s *Stream) Segment(i int) Segment {
 			seg.End = media.Rescale(to-s.video.Reorder, rate, ticks)
 		}
 	}
-	if s.audio != nil {
-		rate, ticks := media.R(1, int64(s.audio.Track.SampleRate)), media.R(1, Clock)
-		first, end := s.audioFrame(from), s.audioFrame(to)
-		seg.Audio = make([]Unit, 0, max(end-first, 0))
+	for _, a := range s.audio {
+		rate, ticks := media.R(1, int64(a.Track.SampleRate)), media.R(1, Clock)
+		first, end := s.audioFrame(a, from), s.audioFrame(a, to)
+		units := make([]Unit, 0, max(end-first, 0))
 		for k := first; k < end; k++ {
-			f := s.audio.Track.Samples[k]
-			pts := media.Rescale(s.audio.Start(k), rate, ticks)
-			seg.Audio = append(seg.Audio, Unit{
-				PTS: pts, DTS: pts, Data: s.audio.Track.Data, Offset: f.Offset, Size: int(f.Size),
-			})
+			f := a.Track.Samples[k]
+			pts := media.Rescale(a.Start(k), rate, ticks)
+			units = append(units, Unit{PTS: pts, DTS: pts, Data: a.Track.Data, Offset: f.Offset, Size: int(f.Size)})
 		}
+		seg.Audio = append(seg.Audio, units)
 	}
 	return seg
 }
@@ -239,8 +246,8 @@ func shortest(lead int64) int64 { return 4 * (lead + 1) }
 
 // audioFrame returns the first audio frame that begins when video frame k is
 // shown or later; for the first picture the one that begins nearest to it.
-func (s *Stream) audioFrame(k int64) int {
-	t, a := s.timeline.FrameRate, s.audio
+func (s *Stream) audioFrame(a *mp4.Audio, k int64) int {
+	t := s.timeline.FrameRate
 	end := min(ceilDiv(a.Samples+a.Priming, mp4.FrameSamples), int64(a.Frames()))
 	if k == 0 {
 		return int(min((a.Priming+mp4.FrameSamples/2-1)/mp4.FrameSamples, end))

@@ -41,7 +41,7 @@ func TestStreamPlaysWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			video, audio := c.encode(t)
-			stream, err := mpegts.NewStream(service, c.timeline(), video, audio)
+			stream, err := newStream(service, c.timeline(), video, audio)
 			if err != nil {
 				t.Fatal(err)
 			}
