@@ -66,6 +66,7 @@ type AudioStream struct {
 	BitDepth   int           `json:"bitDepth,omitempty"` // of a sample that has one; 0 is unknown, and of lossy codecs
 	Duration   time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 	Frames     int64         `json:"frames,omitempty"`   // coded frames, where the container counts them
+	Type       int           `json:"type,omitempty"`     // audio_type of ISO/IEC 13818-1, table 2-60; 0 is nothing special
 	Default    bool          `json:"default,omitempty"`
 }
 

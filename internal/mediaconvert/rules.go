@@ -3,6 +3,7 @@ package mediaconvert
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -217,7 +218,7 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 		}
 		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, "M3U8", f)
 		if c.M3u8Settings != nil {
-			checkPIDs(containerAt+"/m3u8Settings", c.M3u8Settings, f)
+			checkPIDs(containerAt+"/m3u8Settings", c.M3u8Settings, len(o.AudioDescriptions), f)
 		}
 	case mc.ContainerTypeMp4:
 		if hls {
@@ -241,8 +242,6 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 	}
 	if n := len(o.AudioDescriptions); n > 0 && c.Container == mc.ContainerTypeRaw {
 		f.fault(at+"/audioDescriptions", "does not belong to RAW")
-	} else if n > 1 {
-		f.fault(at+"/audioDescriptions", "%d audio descriptions in one output are not implemented yet (name one)", n)
 	}
 	for i, a := range o.AudioDescriptions {
 		checkAudio(fmt.Sprintf("%s/audioDescriptions/%d", at, i), a, s, f)
@@ -250,19 +249,23 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 }
 
 // checkPIDs compares the packet identifiers that a stream uses.
-func checkPIDs(at string, m *mc.M3u8Settings, f *Findings) {
+func checkPIDs(at string, m *mc.M3u8Settings, audios int, f *Findings) {
 	or := func(p *int32, fallback int32) int32 {
 		if p == nil {
 			return fallback
 		}
 		return *p
 	}
-	audio := int32(482)
-	if len(m.AudioPids) > 0 {
-		audio = m.AudioPids[0]
+	pmt, video := or(m.PmtPid, 480), or(m.VideoPid, 481)
+	used := []int32{pmt, video}
+	audio := m.AudioPids
+	if len(audio) == 0 {
+		audio = []int32{482} // and on; what is taken is passed over
 	}
-	if pmt, video := or(m.PmtPid, 480), or(m.VideoPid, 481); pmt == video || pmt == audio || video == audio {
-		f.fault(at, "pmtPid %d, videoPid %d and the first of audioPids %d Should differ", pmt, video, audio)
+	used = append(used, audio[:min(audios, len(audio))]...)
+	slices.Sort(used)
+	if len(slices.Compact(slices.Clone(used))) < len(used) {
+		f.fault(at, "pmtPid %d, videoPid %d and the first %d of audioPids %v Should differ", pmt, video, max(min(audios, len(audio)), 1), audio)
 	}
 }
 

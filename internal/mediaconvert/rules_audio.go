@@ -52,6 +52,22 @@ func checkAudioGroups(at string, in *mc.Input, f *Findings) {
 	}
 }
 
+// checkLoudness checks the numbers that the model gives no bounds.
+func checkLoudness(at string, n *mc.AudioNormalizationSettings, f *Findings) {
+	if n == nil {
+		return
+	}
+	for _, m := range []struct {
+		name     string
+		given    *float64
+		from, to float64
+	}{{"targetLkfs", n.TargetLkfs, -59, 0}, {"truePeakLimiterThreshold", n.TruePeakLimiterThreshold, -8, 0}} {
+		if m.given != nil && (*m.given < m.from || *m.given > m.to) {
+			f.fault(at+"/"+m.name, "Should be between %g and %g", m.from, m.to)
+		}
+	}
+}
+
 // Bounds of remixing, in dB.
 const (
 	remixMute = -60
@@ -117,6 +133,7 @@ func checkAudio(at string, a *mc.AudioDescription, s *mc.JobSettings, f *Finding
 		})
 	}
 	checkRemix(at+"/remixSettings", a.RemixSettings, f)
+	checkLoudness(at+"/audioNormalizationSettings", a.AudioNormalizationSettings, f)
 	c := a.CodecSettings
 	if c == nil {
 		f.fault(at, "codecSettings is a required property")

@@ -68,15 +68,18 @@ func h264Rows() []row {
 func audioRows() []row {
 	r := &rows{prefix: "outputGroups[].outputs[].audioDescriptions[]."}
 	r.any("audioSourceName", "languageCode", "customLanguageCode", "languageCodeControl")
-	r.any("streamName") // names a rendition; audio is muxed with its video
+	r.any("streamName") // names a rendition, or a track of an MP4
+	r.any("audioType")  // in the PMT of transport streams, the one place that has it
 	r.any("audioTypeControl")
-	r.soft("audioType", number(0), anything(), "has no effect: the audio type is not signalled")
 	r.any("remixSettings.channelsIn", "remixSettings.channelsOut")
 	r.any("remixSettings.channelMapping.outputChannels[].inputChannels", "remixSettings.channelMapping.outputChannels[].inputChannelsFineTune")
 	for _, member := range []string{"Audio", "Data"} {
 		r.no("remixSettings.audioDescription"+member+"Channel", "audio description signals are not decoded; mix the description in with channelMapping")
 	}
-	r.no("audioNormalizationSettings", "")
+	for _, member := range []string{"algorithm", "algorithmControl", "correctionGateLevel", "targetLkfs", "truePeakLimiterThreshold"} {
+		r.any("audioNormalizationSettings." + member)
+	}
+	r.any("audioNormalizationSettings.peakCalculation", "audioNormalizationSettings.loudnessLogging")
 	r.no("audioChannelTaggingSettings", "tags belong to QuickTime files, which are not made; a track's coding mode names its channels")
 	r.some("audioPitchCorrectionSettings.slowPalPitchCorrection", only("DISABLED"), "")
 
@@ -90,9 +93,8 @@ func audioRows() []row {
 	r.any("bitrate", "sampleRate", "rateControlMode", "vbrQuality")
 	r.soft("codecProfile", only("LC"), only("HEV1", "HEV2"), "is made as AAC-LC, at a bitrate that sounds as good: at least 48000 bit/s a channel")
 	r.some("codingMode", only("CODING_MODE_1_0", "CODING_MODE_1_1", "CODING_MODE_2_0", "CODING_MODE_5_1", "CODING_MODE_AUTO"), "audio description signals are not decoded; use CODING_MODE_1_0")
-	r.some("rawFormat", only("NONE"), "")
-	r.soft("specification", only("MPEG4"), only("MPEG2"), "has no effect: the stream is signalled as MPEG-4 AAC, which decoders of both read")
-	r.soft("audioDescriptionBroadcasterMix", only("NORMAL"), only("BROADCASTER_MIXED_AD"), "has no effect: the audio type is not signalled")
+	r.some("rawFormat", only("NONE"), "raw AAC has ADTS headers")
+	r.any("specification", "audioDescriptionBroadcasterMix")
 	r.any("loudnessMeasurementMode", "rapInterval", "targetLoudnessRange") // of the XHE profile, which is refused
 	return r.list
 }

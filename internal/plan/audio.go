@@ -96,7 +96,7 @@ func (p *planner) newAudio(d described, l *ladder, path string) (audio, error) {
 		a.parts = append(a.parts, p.part(picks[tk.src.input], remix, tk, l.rate, end-begin, &a))
 	}
 	a.language = languageFor(d.AudioDescription, picks)
-	a.kind = audioType(d.AudioDescription)
+	a.kind = audioType(d.AudioDescription, picks)
 	a.loudness = newLoudness(d.AudioNormalizationSettings, path+"/audioNormalizationSettings", &p.problems)
 	return a, nil
 }
@@ -121,10 +121,15 @@ func languageFor(d AudioDescription, picks [][]pick) string {
 // broadcasterMix is the audio_type of a sound with its audio description mixed in.
 const broadcasterMix = 3
 
-// audioType returns the audio_type that a description asks for.
-func audioType(d AudioDescription) int {
+// audioType returns the audio_type of a description's track.
+func audioType(d AudioDescription, picks [][]pick) int {
 	if d.CodecSettings.AacSettings.AudioDescriptionBroadcasterMix == "BROADCASTER_MIXED_AD" {
 		return broadcasterMix
+	}
+	for _, list := range picks {
+		if d.AudioTypeControl != "USE_CONFIGURED" && len(list) > 0 && list[0].streams[0].Type != 0 {
+			return list[0].streams[0].Type
+		}
 	}
 	return int(d.AudioType)
 }

@@ -99,7 +99,7 @@ func extension(o *OutputSettings) string {
 // name decides the keys of one output: base, NameModifier, then what its kind
 // adds. SegmentModifier stands before the number of a segment only.
 func (p *planner) name(o *OutputSettings, planned output, names facts, base string, group *GroupSettings, path string) Output {
-	out := Output{Container: o.ContainerSettings.Container, Ladder: planned.ladder, Rung: planned.rung, Capture: planned.capture, Audios: planned.audios}
+	out := Output{Container: o.ContainerSettings.Container, Ladder: planned.ladder, Rung: planned.rung, Capture: planned.capture, Audios: planned.audios, AudioNames: planned.names}
 	l := p.ladders[planned.ladder]
 	names.output, names.rate = true, l.rate
 	if planned.rung >= 0 {
@@ -140,7 +140,7 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 			out.Key = ""
 		}
 		out.Segments = segmentKeys(settings, base, segment, len(l.timeline.Starts))
-		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, settings, path+"/containerSettings/m3u8Settings")
+		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, settings, len(planned.audios), path+"/containerSettings/m3u8Settings")
 		if planned.rung >= 0 {
 			out.IFrames = p.iFrames(o.OutputSettings.HLSSettings.IFrameOnlyManifest, settings, base, path+"/outputSettings/hlsSettings/iFrameOnlyManifest")
 		}
@@ -199,7 +199,7 @@ func (p *planner) iFrames(manifest string, s *HLSGroupSettings, base, path strin
 }
 
 // packing reads M3u8Settings, with the service's defaults.
-func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, path string) *MPEGTS {
+func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, audios int, path string) *MPEGTS {
 	or := func(v, fallback int64) int { // the API bounds v
 		if v == 0 {
 			v = fallback
@@ -207,27 +207,14 @@ func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, path string) 
 		return int(v)
 	}
 	ts := &MPEGTS{
-		PMTPID: or(m.PmtPid, 480), VideoPID: or(m.VideoPid, 481), AudioPID: 482,
+		PMTPID: or(m.PmtPid, 480), VideoPID: or(m.VideoPid, 481),
 		ProgramNumber: or(m.ProgramNumber, 1), AudioFramesPerPES: or(m.AudioFramesPerPes, 4),
 		PTSOffset: 2 * 90_000, TransportStreamID: 1,
 	}
 	if m.TransportStreamID != nil {
 		ts.TransportStreamID = int(*m.TransportStreamID)
 	}
-	if len(m.AudioPids) > 0 {
-		ts.AudioPID = or(m.AudioPids[0], 482)
-	}
-	for _, pid := range []struct {
-		name   string
-		number int
-	}{{"pmtPid", ts.PMTPID}, {"videoPid", ts.VideoPID}, {"audioPids/0", ts.AudioPID}} {
-		if pid.number < 32 || pid.number > 8182 {
-			p.problems.add(path+"/"+pid.name, "Should be between 32 and 8182")
-		}
-	}
-	if ts.PMTPID == ts.VideoPID || ts.PMTPID == ts.AudioPID || ts.VideoPID == ts.AudioPID {
-		p.problems.add(path, "pmtPid %d, videoPid %d and audio PID %d have to differ", ts.PMTPID, ts.VideoPID, ts.AudioPID)
-	}
+	ts.AudioPIDs = p.audioPIDs(m, ts, audios, path)
 	if ts.ProgramNumber < 1 || ts.ProgramNumber > 65535 {
 		p.problems.add(path+"/programNumber", "Should be between 1 and 65535")
 	}

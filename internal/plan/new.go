@@ -62,6 +62,7 @@ type planner struct {
 type output struct {
 	ladder, rung, capture int // -1 is none
 	audios                []int
+	names                 []string // of audios
 }
 
 // New decides a job. It returns a *fault.Error: Invalid with code 1040 and a path
@@ -416,6 +417,7 @@ func (p *planner) audio(outputs [][]output) error {
 						return err
 					}
 					out.audios = append(out.audios, p.sharedAudio(a))
+					out.names = append(out.names, d.StreamName)
 				}
 			}
 		}

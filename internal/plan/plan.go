@@ -152,17 +152,18 @@ type OutputGroup struct {
 
 // Output is one output. Ladder and Rung, Audios and Capture index the Plan; -1 is none.
 type Output struct {
-	Container string   `json:"container"` // M3U8, MP4, RAW
-	Format    Format   `json:"format"`    // how its media is packed
-	Ladder    int      `json:"ladder"`
-	Rung      int      `json:"rung"`
-	Capture   int      `json:"capture"`
-	Audios    []int    `json:"audios,omitempty"`   // in the order of its audio descriptions
-	Key       string   `json:"key"`                // media playlist or file; of captures, the last one; "" of segments without a playlist
-	Segments  []string `json:"segments,omitempty"` // object keys of an output with segments, one per segment of the Timeline; or one that holds them all
-	IFrames   *IFrames `json:"iFrames,omitempty"`  // of an HLS output with a playlist of its I-frames
-	Captures  []string `json:"captures,omitempty"` // object keys of a capture output, one per captured frame
-	MPEGTS    *MPEGTS  `json:"mpegts,omitempty"`   // of an M3U8 output
+	Container  string   `json:"container"` // M3U8, MP4, RAW
+	Format     Format   `json:"format"`    // how its media is packed
+	Ladder     int      `json:"ladder"`
+	Rung       int      `json:"rung"`
+	Capture    int      `json:"capture"`
+	Audios     []int    `json:"audios,omitempty"`     // in the order of its audio descriptions
+	AudioNames []string `json:"audioNames,omitempty"` // of Audios, for people; "" is none
+	Key        string   `json:"key"`                  // media playlist or file; of captures, the last one; "" of segments without a playlist
+	Segments   []string `json:"segments,omitempty"`   // object keys of an output with segments, one per segment of the Timeline; or one that holds them all
+	IFrames    *IFrames `json:"iFrames,omitempty"`    // of an HLS output with a playlist of its I-frames
+	Captures   []string `json:"captures,omitempty"`   // object keys of a capture output, one per captured frame
+	MPEGTS     *MPEGTS  `json:"mpegts,omitempty"`     // of an M3U8 output
 }
 
 // Format is how the media of an output is packed.
@@ -187,7 +188,7 @@ type IFrames struct {
 type MPEGTS struct {
 	PMTPID            int   `json:"pmtPid"`
 	VideoPID          int   `json:"videoPid"`
-	AudioPID          int   `json:"audioPid"`
+	AudioPIDs         []int `json:"audioPids"` // one for each of Output.Audios
 	ProgramNumber     int   `json:"programNumber"`
 	TransportStreamID int   `json:"transportStreamId"`
 	AudioFramesPerPES int   `json:"audioFramesPerPes"`

@@ -62,6 +62,10 @@ type streamDescription struct {
 	Disposition   struct {
 		AttachedPic int `json:"attached_pic"`
 		Default     int `json:"default"`
+
+		CleanEffects    int `json:"clean_effects"`
+		HearingImpaired int `json:"hearing_impaired"`
+		VisualImpaired  int `json:"visual_impaired"`
 	} `json:"disposition"`
 	Tags struct {
 		Language string `json:"language"`
@@ -225,11 +229,25 @@ func (s *streamDescription) audio(format string) media.AudioStream {
 		TimeBase:   known(s.TimeBase),
 		StartPTS:   s.StartPTS,
 		Frames:     number(s.Frames),
+		Type:       s.audioType(),
 		BitrateBPS: number(s.Bitrate),
 		BitDepth:   min(64, max(0, s.BitsOfPCM, int(number(s.BitsPerSample)))),
 		Duration:   seconds(s.Duration),
 		Default:    s.Disposition.Default != 0,
 	}
+}
+
+// audioType returns the audio_type of ISO/IEC 13818-1, table 2-60.
+func (s *streamDescription) audioType() int {
+	switch d := s.Disposition; {
+	case d.CleanEffects != 0:
+		return 1
+	case d.HearingImpaired != 0:
+		return 2
+	case d.VisualImpaired != 0:
+		return 3
+	}
+	return 0
 }
 
 // pid returns the packet identifier. In other containers the id is a track number.

@@ -14,11 +14,12 @@ func (f *finisher) movie(t *tracks, bucket string, o plan.Output) (int64, error)
 	if movie.Video, err = t.video(o.Ladder, o.Rung); err != nil {
 		return 0, err
 	}
-	if movie.Audio, err = t.audio(o); err != nil {
+	audio, err := t.audio(o)
+	if err != nil {
 		return 0, err
 	}
-	if len(o.Audios) > 0 {
-		movie.Language = f.plan.Audios[o.Audios[0]].Language
+	for i, a := range audio {
+		movie.Audio = append(movie.Audio, mp4.MovieAudio{Audio: a, Language: f.plan.Audios[o.Audios[i]].Language, Name: o.AudioNames[i]})
 	}
 	return f.file(mediaFile, bucket, o.Key, func(out io.Writer) error {
 		_, err := mp4.WriteProgressive(out, movie)

@@ -20,7 +20,7 @@ import (
 // packed is what came of one output with segments.
 type packed struct {
 	video    *mp4.Video // nil without video
-	audio    *mp4.Audio // nil without audio
+	audio    []*mp4.Audio
 	segments []packedSegment
 	bytes    int64 // of all of them
 }

@@ -11,16 +11,19 @@ import (
 )
 
 // transportStream returns an MPEG-TS output, cut by its Timeline.
-func (f *finisher) transportStream(o plan.Output, video *mp4.Video, audio *mp4.Audio) (*mpegts.Stream, error) {
+func (f *finisher) transportStream(o plan.Output, video *mp4.Video, audio []*mp4.Audio) (*mpegts.Stream, error) {
 	config := mpegts.Config{
 		TransportStreamID: o.MPEGTS.TransportStreamID,
-		ProgramNumber:     o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID, AudioPID: o.MPEGTS.AudioPID,
+		ProgramNumber:     o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID,
 		PTSOffset: o.MPEGTS.PTSOffset, AudioFramesPerPES: o.MPEGTS.AudioFramesPerPES,
 	}
-	if len(o.Audios) > 0 {
-		config.AudioLanguage = f.plan.Audios[o.Audios[0]].Language
+	for i, n := range o.Audios {
+		encode := f.plan.Audios[n]
+		config.Audio = append(config.Audio, mpegts.AudioStream{
+			PID: o.MPEGTS.AudioPIDs[i], Language: encode.Language, Type: byte(encode.Type), MPEG2: encode.MPEG2,
+		})
 	}
-	return mpegts.NewStream(config, mpegts.Timeline(f.plan.Ladders[o.Ladder].Timeline), video, audio)
+	return mpegts.NewStream(config, mpegts.Timeline(f.plan.Ladders[o.Ladder].Timeline), video, audio...)
 }
 
 // tsPacker packs MPEG-2 transport stream segments.

@@ -54,8 +54,10 @@ func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGrou
 			v.Width, v.Height = made.video.Width, made.video.Height
 		}
 	}
-	if made.audio != nil {
-		v.Codecs = append(v.Codecs, made.audio.CodecString())
+	for _, a := range made.audio {
+		if codec := a.CodecString(); !slices.Contains(v.Codecs, codec) {
+			v.Codecs = append(v.Codecs, codec)
+		}
 	}
 	out.variant = v
 	if o.IFrames != nil {

@@ -81,24 +81,21 @@ func (t *tracks) video(ladder, rung int) (*mp4.Video, error) {
 	return v, nil
 }
 
-// audio returns the first audio encode of an output; nil when it has none.
-func (t *tracks) audio(o plan.Output) (*mp4.Audio, error) {
-	if len(o.Audios) == 0 {
-		return nil, nil
+// audio returns the audio encodes of an output.
+func (t *tracks) audio(o plan.Output) ([]*mp4.Audio, error) {
+	var out []*mp4.Audio
+	for _, i := range o.Audios {
+		if t.audios[i] == nil {
+			encode := t.plan.Audios[i]
+			track, err := t.open(audioName(i), encode.File)
+			if err != nil {
+				return nil, err
+			}
+			if t.audios[i], err = mp4.NewAudio(track, encode.Priming, encode.Samples); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, t.audios[i])
 	}
-	i := o.Audios[0]
-	if a := t.audios[i]; a != nil {
-		return a, nil
-	}
-	encode := t.plan.Audios[i]
-	track, err := t.open(audioName(i), encode.File)
-	if err != nil {
-		return nil, err
-	}
-	a, err := mp4.NewAudio(track, encode.Priming, encode.Samples)
-	if err != nil {
-		return nil, err
-	}
-	t.audios[i] = a
-	return a, nil
+	return out, nil
 }
