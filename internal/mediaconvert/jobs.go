@@ -246,7 +246,7 @@ func (s *server) wireJob(j job.Job) (*mc.Job, error) {
 		ClientRequestToken:        optional(j.ClientToken),
 		StatusUpdateInterval:      mc.StatusUpdateInterval(fmt.Sprintf("SECONDS_%d", int(cmp.Or(j.StatusUpdateInterval, time.Minute).Seconds()))),
 		AccelerationSettings:      cmp.Or(request.AccelerationSettings, &mc.AccelerationSettings{Mode: mc.AccelerationModeDisabled}),
-		AccelerationStatus:        mc.AccelerationStatusNot_Applicable,
+		AccelerationStatus:        accelerationStatus(request, j),
 		BillingTagsSource:         cmp.Or(request.BillingTagsSource, mc.BillingTagsSourceJob),
 		SimulateReservedQueue:     cmp.Or(request.SimulateReservedQueue, mc.SimulateReservedQueueDisabled),
 		HopDestinations:           append([]*mc.HopDestination{}, request.HopDestinations...),
@@ -276,6 +276,18 @@ func (s *server) wireJob(j job.Job) (*mc.Job, error) {
 	}
 	out.OutputGroupDetails, err = s.outputDetails(j.Details)
 	return out, err
+}
+
+// accelerationStatus says how a job runs that asked to be accelerated: every job is
+// encoded in parallel as soon as its source is known.
+func accelerationStatus(request *mc.CreateJobRequest, j job.Job) mc.AccelerationStatus {
+	switch a := request.AccelerationSettings; {
+	case a == nil || a.Mode == mc.AccelerationModeDisabled:
+		return mc.AccelerationStatusNot_Applicable
+	case j.Status == job.Submitted || j.Phase == "PROBING":
+		return mc.AccelerationStatusIn_Progress
+	}
+	return mc.AccelerationStatusAccelerated
 }
 
 // outputDetails reads what the last task told: the shapes of the API with more

@@ -82,7 +82,8 @@ func TestSDKDrivesJobs(t *testing.T) {
 	in := &sdk.CreateJobInput{
 		Role: role, Settings: sdkSettings("s3://source/clip.mp4", "s3://bucket/name"), Priority: aws.Int32(7),
 		ClientRequestToken: aws.String("token-1"), UserMetadata: map[string]string{"assetID": "x y/ü"}, Tags: map[string]string{"team": "video"},
-		StatusUpdateInterval: types.StatusUpdateIntervalSeconds10,
+		StatusUpdateInterval: types.StatusUpdateIntervalSeconds10, AccelerationSettings: &types.AccelerationSettings{Mode: types.AccelerationModePreferred},
+		BillingTagsSource: types.BillingTagsSourceQueue, SimulateReservedQueue: types.SimulateReservedQueueDisabled,
 	}
 	made, err := c.CreateJob(ctx, in)
 	if err != nil {
@@ -102,13 +103,20 @@ func TestSDKDrivesJobs(t *testing.T) {
 		*j.JobPercentComplete != 100 || !strings.HasSuffix(*j.Queue, ":queues/Default") || j.StatusUpdateInterval != types.StatusUpdateIntervalSeconds10 {
 		t.Errorf("job %+v", j)
 	}
+	if made.Job.AccelerationStatus != types.AccelerationStatusInProgress || j.AccelerationStatus != types.AccelerationStatusAccelerated || j.AccelerationSettings.Mode != types.AccelerationModePreferred ||
+		j.BillingTagsSource != types.BillingTagsSourceQueue || *j.JobEngineVersionUsed != "2017-08-29" || *j.ClientRequestToken != "token-1" || j.ShareStatus != types.ShareStatusNotShared {
+		t.Errorf("job %+v", j)
+	}
+	if made.Job.Timing.StartTime != nil || made.Job.Timing.FinishTime != nil {
+		t.Errorf("timing of a job that waits %+v", made.Job.Timing)
+	}
 	if j.Timing.SubmitTime == nil || j.Timing.StartTime.Before(*j.Timing.SubmitTime) || j.Timing.FinishTime.Before(*j.Timing.StartTime) {
 		t.Errorf("timing %+v", j.Timing)
 	}
 	if d := j.OutputGroupDetails; len(d) != 1 || *d[0].OutputDetails[0].DurationInMs != 20000 || *d[0].OutputDetails[0].VideoDetails.HeightInPx != 360 {
 		t.Errorf("details %+v", d)
 	}
-	if len(j.Warnings) != 2 || *j.Warnings[0].Code != 240000 || len(j.Messages.Warning) != 2 || !strings.Contains(j.Messages.Warning[0], "syntax RP2027") {
+	if len(j.Warnings) != 2 || *j.Warnings[0].Code != 240000 || len(j.Messages.Warning) != 3 || !strings.Contains(j.Messages.Warning[0], "syntax RP2027") || !strings.Contains(j.Messages.Warning[1], "accelerationSettings") {
 		t.Errorf("warnings %+v, messages %+v", j.Warnings, j.Messages)
 	}
 	if *j.Settings.OutputGroups[0].Outputs[0].VideoDescription.Sharpness != 80 {
