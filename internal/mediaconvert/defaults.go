@@ -113,7 +113,6 @@ func standards() []standard {
 		{h264 + "hrdBufferInitialFillPercentage", 90, fromExport},
 		{h264 + "interlaceMode", "PROGRESSIVE", fromModel},
 		{h264 + "minIInterval", 0, fromExport},
-		{h264 + "numberReferenceFrames", 3, fromExport},
 		{h264 + "parControl", "INITIALIZE_FROM_SOURCE", fromModel},
 		{h264 + "qualityTuningLevel", "SINGLE_PASS_HQ", fromModel},
 		{h264 + "repeatPps", "DISABLED", fromExport},
