@@ -46,7 +46,7 @@ func (s *server) encode(t *testing.T, p packaging, input string) {
 		selectors = []string{`"Audio Selector 1":{"DefaultSelection":"DEFAULT"}`}
 	}
 	text := fmt.Sprintf(`{"Inputs":[{"FileInput":%q,"TimecodeSource":"ZEROBASED","AudioSelectors":{%s}}],"OutputGroups":[%s]}`,
-		input, strings.Join(selectors, ","), strings.ReplaceAll(strings.ReplaceAll(p.groups, `"AudioDescriptions":[]`, `"AudioDescriptions":null`), "@", p.name))
+		input, strings.Join(selectors, ","), strings.NewReplacer(`"AudioDescriptions":[]`, `"AudioDescriptions":null`, "@", p.name, "EDGE", s.edge).Replace(p.groups))
 	settings := new(types.JobSettings)
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields() // what the vendor's SDK does not know is a slip of the table

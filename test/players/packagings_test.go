@@ -11,7 +11,7 @@ import (
 type packaging struct {
 	name   string
 	source source
-	groups string // OutputGroups of the job; @ stands for the packaging's own folder
+	groups string // OutputGroups of the job; @ stands for the packaging's own folder, EDGE for the distribution
 	open   string // what players open, below that folder: .m3u8, .mpd or .mp4
 	start  int    // frame that is shown first, when not the source's first
 
@@ -88,6 +88,47 @@ func packagings() []packaging {
 			groups: hls(`"SegmentLength":10`, rung(320, 180, `"NumberBFramesBetweenReferenceFrames":3,`, aac(48000, 2)), rung(192, 108, `"NumberBFramesBetweenReferenceFrames":0,`, aac(48000, 2))),
 		},
 		{
+			name: "hls-match", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":2,"SegmentLengthControl":"MATCH"`, rung(320, 180, fixedRate, aac(48000, 2)), rung(192, 108, fixedRate, aac(48000, 2))),
+		},
+		{
+			name: "hls-single-file", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":3,"SegmentControl":"SINGLE_FILE"`,
+				with(rung(320, 180, "", aac(48000, 2)), `"IFrameOnlyManifest":"INCLUDE"`), with(rung(192, 108, "", aac(48000, 2)), `"IFrameOnlyManifest":"INCLUDE"`)),
+		},
+		{
+			name: "hls-i-frames", source: ntsc, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4`, with(rung(320, 180, `"GopSize":1,"GopSizeUnits":"SECONDS",`, aac(48000, 2)), `"IFrameOnlyManifest":"INCLUDE"`), rung(192, 108, `"GopSize":1,"GopSizeUnits":"SECONDS",`, aac(48000, 2))),
+		},
+		{
+			name: "hls-i-frames-as-ts", source: silent, open: "v.m3u8", heights: []int{180, 108},
+			groups: hls(`"SegmentLength":4`, with(rung(320, 180, "", ""), `"IFrameOnlyManifest":"INCLUDE_AS_TS"`), rung(192, 108, "", "")),
+		},
+		{
+			name: "hls-dates-and-folders", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":2,"ProgramDateTime":"INCLUDE","ProgramDateTimePeriod":4,"DirectoryStructure":"SUBDIRECTORY_PER_STREAM","SegmentsPerSubdirectory":2`,
+				rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-gzip", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4,"ManifestCompression":"GZIP"`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-additional-playlist", source: plain, open: "v-small.m3u8", heights: []int{108, 72}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4,"AdditionalManifests":[{"ManifestNameModifier":"-small","SelectedOutputs":["_72","_108"]}]`,
+				rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2)), rung(128, 72, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-encrypted", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4,"Encryption":{"Type":"STATIC_KEY","EncryptionMethod":"AES128","InitializationVectorInManifest":"EXCLUDE","StaticKeyProvider":{"StaticKeyValue":"`+key+`","Url":"EDGE/keys/one.key"}}`,
+				rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-encrypted-iv", source: silent, open: "v.m3u8", heights: []int{180, 108},
+			groups: hls(`"SegmentLength":4,"Encryption":{"Type":"STATIC_KEY","EncryptionMethod":"AES128","InitializationVectorInManifest":"INCLUDE","ConstantInitializationVector":"0f0e0d0c0b0a09080706050403020100","StaticKeyProvider":{"StaticKeyValue":"`+key+`","Url":"EDGE/keys/one.key"}}`,
+				rung(320, 180, "", ""), rung(192, 108, "", "")),
+		},
+		{
 			name: "mp4", source: ntsc, open: "v.mp4", heights: []int{180}, voices: []voice{{tone: 440}},
 			groups: fileGroup(container("MP4", `"Mp4Settings":{"MoovPlacement":"PROGRESSIVE_DOWNLOAD"}`, rung(320, 180, "", aac(48000, 2)))),
 		},
@@ -114,6 +155,17 @@ func rung(width, height int, h264, audio string) string {
 		"VideoDescription":{"Width":%[1]d,"Height":%[2]d,"CodecSettings":{"Codec":"H_264","H264Settings":{%[3]s"RateControlMode":"QVBR","MaxBitrate":%[4]d,"QvbrSettings":{"QvbrQualityLevel":6}}}},
 		"AudioDescriptions":[%[5]s]}`, width, height, h264, 4000*height, audio)
 }
+
+// with adds members of HlsSettings to a rung.
+func with(rung, settings string) string {
+	return strings.TrimSuffix(rung, "}") + fmt.Sprintf(`,"OutputSettings":{"HlsSettings":{%s}}}`, settings)
+}
+
+// fixedRate are members of H264Settings that name the rate of plain.
+const fixedRate = `"FramerateControl":"SPECIFIED","FramerateNumerator":25,"FramerateDenominator":1,`
+
+// key is the key of encrypted packagings, 16 bytes; EDGE/keys/one.key serves it.
+const key = "00112233445566778899aabbccddeeff"
 
 // container turns a rung into an output of a file group, without a NameModifier.
 func container(kind, settings, rung string) string {

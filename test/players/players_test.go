@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 func TestPackagings(t *testing.T) {
 	clips := t.TempDir()
 	s := startServer(t, source{name: "first", rate: plain.rate, seconds: 1}.make(t, clips))
+	s.putKey(t)
 	installed := modules(t)
 	b := newBrowser(t, installed)
 	inputs := map[string]func() string{}

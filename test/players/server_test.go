@@ -10,6 +10,7 @@ package players
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net"
@@ -152,6 +153,18 @@ func (s *server) upload(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return "s3://vod-source/" + key
+}
+
+// putKey puts the key of encrypted packagings where their playlists say it is.
+func (s *server) putKey(t *testing.T) {
+	t.Helper()
+	secret, err := hex.DecodeString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("vod-streams"), Key: aws.String("keys/one.key"), Body: bytes.NewReader(secret)}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // outputs returns the keys below a prefix of the bucket of streams.

@@ -46,6 +46,10 @@ async function seeing(video, want, report) {
         await video.play();
       }
       return video.videoHeight === variants[i].height && !video.seeking && video.readyState >= 3;
+    }, async () => { // video.js can believe that it shows what it has not loaded again
+      player.choose((i + 1) % variants.length);
+      await new Promise((done) => setTimeout(done, 500));
+      player.choose(i);
     });
     const from = video.currentTime;
     await until(`variant ${i} goes on`, () => video.currentTime > from + 0.3 || video.ended);
@@ -104,6 +108,10 @@ async function hearing(video, want, report) {
       times = tone && tone === heard ? times + 1 : 0;
       heard = tone || 0;
       return times > 10 && !report.Voices.some((o) => o.Tone === heard);
+    }, async () => {
+      if (voices.length > 1) player.hear(i);
+      await ear.context.resume();
+      await video.play();
     });
     report.Voices.push({ Name: v.name || '', Language: v.language || '', Tone: heard });
   }
@@ -157,10 +165,17 @@ function counter(video) {
 
 const tick = () => new Promise((done) => setTimeout(done, 20));
 
-async function until(what, ok) {
+// until waits for something to come about; again is what a viewer does who has
+// waited for a while: ask once more.
+async function until(what, ok, again) {
   const late = performance.now() + limit;
+  let patience = performance.now() + limit / 8;
   while (!await ok()) {
     if (performance.now() > late) throw new Error(`not in time: ${what}`);
+    if (again && performance.now() > patience) {
+      patience += limit / 8;
+      await again();
+    }
     await tick();
   }
 }
