@@ -14,7 +14,7 @@ import (
 )
 
 // sideBySide is how many streams are encoded, played or read at once: they mostly wait.
-const sideBySide = 4
+const sideBySide = 8
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -38,7 +38,7 @@ async function seeing(video, want, report) {
     // From near the start each time: at the end there is nothing to switch to.
     await seek(video, 1, -1);
     player.choose(i);
-    video.playbackRate = 2;
+    video.playbackRate = 4;
     await video.play();
     await until(`variant ${i} of height ${variants[i].height}`, async () => {
       if (video.ended) { // what was in the buffer played out; now there is something to load

@@ -3,7 +3,7 @@
 const player = {
   errors: [],
   async open(video, url) {
-    const hls = this.hls = new Hls({ capLevelToPlayerSize: false, maxBufferLength: 8, startLevel: 0, renderTextTracksNatively: true });
+    const hls = this.hls = new Hls({ capLevelToPlayerSize: false, maxBufferLength: 4, maxMaxBufferLength: 4, startLevel: 0, renderTextTracksNatively: true });
     hls.on(Hls.Events.ERROR, (_, data) => {
       // Requests that it cancels itself, to seek or to switch, are no errors.
       if (data.details === 'aborted' && !data.fatal) return;

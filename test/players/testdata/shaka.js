@@ -10,7 +10,7 @@ const player = {
     await p.attach(video);
     // A retried request would hide what it was retried for.
     const once = { maxAttempts: 1 };
-    p.configure({ abr: { enabled: false }, manifest: { retryParameters: once }, streaming: { retryParameters: once, bufferingGoal: 8, failureCallback: tell } });
+    p.configure({ abr: { enabled: false }, manifest: { retryParameters: once }, streaming: { retryParameters: once, bufferingGoal: 4, failureCallback: tell } });
     await p.load(url);
   },
   tracks() { return this.shaka.getVariantTracks().filter((t) => t.videoId !== null || t.audioId !== null); },
