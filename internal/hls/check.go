@@ -7,7 +7,7 @@ import (
 )
 
 // Check returns what is wrong with a multivariant playlist and the media
-// playlists of its variants, in their order, by the musts of RFC 8216 for
+// playlists of its variants, then of its renditions, in their order, by the musts of RFC 8216 for
 // finished streams on demand. Nil is a stream that may be published. Each problem
 // names its playlist.
 func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error {
@@ -18,11 +18,13 @@ func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error 
 		}
 	}
 	add(len(multivariant.Variants) == 0, "multivariant playlist: no variants")
-	add(len(multivariant.Variants) != len(media), "multivariant playlist: %d variants and %d media playlists", len(multivariant.Variants), len(media))
+	lists := len(multivariant.Variants) + len(multivariant.Renditions)
+	add(lists != len(media), "multivariant playlist: %d variants and renditions and %d media playlists", lists, len(media))
+	problems = append(problems, multivariant.checkRenditions()...)
 	uris := map[string]bool{}
 	for _, v := range multivariant.Variants {
-		add(uris[v.URI], "variant %s: its URI is given twice", v.URI)
-		uris[v.URI] = true
+		add(uris[v.URI+"\n"+v.Audio], "variant %s: its URI is given twice", v.URI)
+		uris[v.URI+"\n"+v.Audio] = true
 		add(checkURI(v.URI) != nil, "variant %q: its URI is none", v.URI)
 		add(v.Bandwidth <= 0, "variant %s: BANDWIDTH is missing (4.3.4.2)", v.URI)
 		add(v.AverageBandwidth > v.Bandwidth, "variant %s: AVERAGE-BANDWIDTH %d is above BANDWIDTH %d", v.URI, v.AverageBandwidth, v.Bandwidth)
@@ -33,6 +35,8 @@ func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error 
 		name := fmt.Sprintf("media playlist %d", i)
 		if i < len(multivariant.Variants) {
 			name = "media playlist " + multivariant.Variants[i].URI
+		} else if r := i - len(multivariant.Variants); r < len(multivariant.Renditions) {
+			name = "media playlist " + multivariant.Renditions[r].URI
 		}
 		for _, err := range p.check() {
 			problems = append(problems, fmt.Errorf("%s: %w", name, err))
@@ -52,6 +56,30 @@ func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error 
 				}
 			}
 		}
+	}
+	return problems
+}
+
+// checkRenditions returns what is wrong with renditions and the variants that name
+// their groups.
+func (p *MultivariantPlaylist) checkRenditions() []error {
+	var problems []error
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	names, defaults, groups := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, r := range p.Renditions {
+		id := r.Group + "\n" + r.Name
+		add(names[id], "rendition %q: its NAME is given twice in group %q (4.3.4.1.1)", r.Name, r.Group)
+		add(r.Default && defaults[r.Group], "rendition %q: group %q has two with DEFAULT=YES (4.3.4.1.1)", r.Name, r.Group)
+		add(r.Default && !r.AutoSelect, "rendition %q: DEFAULT=YES and AUTOSELECT=NO (4.3.4.1)", r.Name)
+		names[id], groups[r.Group] = true, true
+		defaults[r.Group] = defaults[r.Group] || r.Default
+	}
+	for _, v := range p.Variants {
+		add(v.Audio != "" && !groups[v.Audio], "variant %s: there is no rendition of group %q (4.3.4.2)", v.URI, v.Audio)
 	}
 	return problems
 }

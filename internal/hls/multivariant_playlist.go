@@ -18,6 +18,7 @@ type MultivariantPlaylist struct {
 	IndependentSegments bool
 
 	SessionKeys []Key           // EXT-X-SESSION-KEY
+	Renditions  []Rendition     // EXT-X-MEDIA, before the variants that name their groups
 	Variants    []Variant       // in the order in which players try them
 	IFrames     []IFrameVariant // after the variants
 }
@@ -30,6 +31,7 @@ type Variant struct {
 	Codecs           []string       // CODECS, RFC 6381; empty writes none
 	Width, Height    int            // RESOLUTION in pixels; 0 writes none
 	FrameRate        media.Rational // FRAME-RATE, written with three decimals; unknown writes none
+	Audio            string         // AUDIO: the GROUP-ID of the renditions that go with it; "" is none
 	NoCaptions       bool           // CLOSED-CAPTIONS=NONE: no variant has any
 }
 
@@ -47,6 +49,11 @@ func (p *MultivariantPlaylist) Marshal() ([]byte, error) {
 	var err error
 	for _, k := range p.SessionKeys {
 		if b, err = k.marshal(b, "#EXT-X-SESSION-KEY"); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range p.Renditions {
+		if b, err = r.marshal(b); err != nil {
 			return nil, err
 		}
 	}
@@ -78,6 +85,11 @@ func (p *MultivariantPlaylist) Marshal() ([]byte, error) {
 		if v.FrameRate.Known() {
 			b = append(b, ",FRAME-RATE="...)
 			b = strconv.AppendFloat(b, v.FrameRate.Float(), 'f', 3, 64)
+		}
+		if v.Audio != "" {
+			if b, err = appendQuoted(b, ",AUDIO", v.Audio); err != nil {
+				return nil, err
+			}
 		}
 		if v.NoCaptions {
 			b = append(b, ",CLOSED-CAPTIONS=NONE"...)
@@ -118,6 +130,12 @@ func ParseMultivariantPlaylist(text []byte) (*MultivariantPlaylist, error) {
 			if k, err = parseKey(n, value); err == nil {
 				p.SessionKeys = append(p.SessionKeys, k)
 			}
+		case "#EXT-X-MEDIA":
+			var r Rendition
+			var audio bool
+			if r, audio, err = parseRendition(n, value); err == nil && audio {
+				p.Renditions = append(p.Renditions, r)
+			}
 		case "#EXT-X-I-FRAME-STREAM-INF":
 			var v IFrameVariant
 			if v, err = parseIFrameVariant(n, value); err == nil {
@@ -150,7 +168,7 @@ func ParseMultivariantPlaylist(text []byte) (*MultivariantPlaylist, error) {
 func parseVariant(n int, s string) (*Variant, error) {
 	v := &Variant{}
 	err := attributes(n, s, func(name, value string, quoted bool) (err error) {
-		if quoted != (name == "CODECS") && isKnown(name) {
+		if quoted != (name == "CODECS" || name == "AUDIO") && isKnown(name) {
 			return malformed(n, "attribute %s has the wrong type", name)
 		}
 		switch name {
@@ -170,6 +188,8 @@ func parseVariant(n int, s string) (*Variant, error) {
 				return malformed(n, "RESOLUTION %q is not width x height", value)
 			}
 			v.Width, v.Height = int(width), int(height)
+		case "AUDIO":
+			v.Audio = value
 		case "CLOSED-CAPTIONS":
 			v.NoCaptions = value == "NONE" && !quoted
 		case "FRAME-RATE":
@@ -193,7 +213,7 @@ func parseVariant(n int, s string) (*Variant, error) {
 // isKnown reports whether a variant has a field for the attribute.
 func isKnown(name string) bool {
 	switch name {
-	case "BANDWIDTH", "AVERAGE-BANDWIDTH", "CODECS", "RESOLUTION", "FRAME-RATE":
+	case "BANDWIDTH", "AVERAGE-BANDWIDTH", "CODECS", "RESOLUTION", "FRAME-RATE", "AUDIO":
 		return true
 	}
 	return false

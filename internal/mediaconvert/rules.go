@@ -236,12 +236,12 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 		belongs(at+"/outputSettings", "hlsSettings", true, string(group), f)
 	}
 	if o.VideoDescription == nil {
-		f.fault(at, "videoDescription is a required property (outputs without video are not implemented yet)")
+		checkAudioOnly(at, o, hls, f)
 	} else {
 		checkVideo(at+"/videoDescription", o.VideoDescription, c.Container, f)
-	}
-	if n := len(o.AudioDescriptions); n > 0 && c.Container == mc.ContainerTypeRaw {
-		f.fault(at+"/audioDescriptions", "does not belong to RAW")
+		if len(o.AudioDescriptions) > 0 && c.Container == mc.ContainerTypeRaw {
+			f.fault(at+"/audioDescriptions", "does not belong to pictures in RAW")
+		}
 	}
 	for i, a := range o.AudioDescriptions {
 		checkAudio(fmt.Sprintf("%s/audioDescriptions/%d", at, i), a, s, f)

@@ -52,6 +52,20 @@ func checkAudioGroups(at string, in *mc.Input, f *Findings) {
 	}
 }
 
+// checkAudioOnly checks an output without video.
+func checkAudioOnly(at string, o *mc.Output, hls bool, f *Findings) {
+	n := len(o.AudioDescriptions)
+	packed := hls && (o.OutputSettings == nil || o.OutputSettings.HlsSettings == nil || o.OutputSettings.HlsSettings.AudioOnlyContainer != mc.HlsAudioOnlyContainerM2ts)
+	switch {
+	case n == 0:
+		f.fault(at, "videoDescription or audioDescriptions is a required property")
+	case n > 1 && packed:
+		f.fault(at+"/audioDescriptions", "%d tracks do not fit into packed audio (use audioOnlyContainer M2TS, or an output for each)", n)
+	case n > 1 && o.ContainerSettings.Container == mc.ContainerTypeRaw:
+		f.fault(at+"/audioDescriptions", "%d tracks do not fit into a raw file (make an output for each)", n)
+	}
+}
+
 // checkLoudness checks the numbers that the model gives no bounds.
 func checkLoudness(at string, n *mc.AudioNormalizationSettings, f *Findings) {
 	if n == nil {

@@ -110,7 +110,7 @@ func groupRows() []row {
 	r.any("timedMetadataId3Frame", "timedMetadataId3Period") // there is no timed metadata; inserting any is refused
 	r.soft("captionLanguageSetting", only("NONE", "OMIT"), only("INSERT"), "has no effect: outputs have no embedded captions in this version")
 	r.any("captionSegmentLengthControl")
-	r.any("audioOnlyHeader") // of audio-only outputs, which are refused
+	r.soft("audioOnlyHeader", only("INCLUDE"), only("EXCLUDE"), "has no effect: segments of sound alone begin with the tag of RFC 8216, which players need")
 	r.soft("adMarkers", values{}, anything(), "has no effect: ad markers are not passed through")
 	r.some("imageBasedTrickPlay", only("NONE"), "")
 	r.no("imageBasedTrickPlaySettings", "")
@@ -126,8 +126,7 @@ func containerRows() []row {
 
 	r.prefix = "outputGroups[].outputs[].outputSettings.hlsSettings."
 	r.any("segmentModifier", "iFrameOnlyManifest")
-	r.any("audioGroupId", "audioRenditionSets", "audioOnlyContainer", "audioTrackType") // of audio-only outputs, which are refused
-	r.some("descriptiveVideoServiceFlag", only("DONT_FLAG"), "")
+	r.any("audioGroupId", "audioRenditionSets", "audioOnlyContainer", "audioTrackType", "descriptiveVideoServiceFlag")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings."
 	r.some("container", only("M3U8", "MP4", "RAW"), "use M3U8 in HLS groups, MP4 or RAW in file groups")
@@ -138,7 +137,7 @@ func containerRows() []row {
 	r.soft("cslgAtom", only("INCLUDE"), only("EXCLUDE"), "has no effect: the cslg box is always written, in place of an edit list")
 	r.soft("mp4MajorBrand", values{}, anything(), "has no effect: the brand is mp42, compatible with isom and avc1")
 	r.soft("cttsVersion", number(1), number(0), "has no effect: composition offsets are those of version 1")
-	r.soft("audioDuration", only("DEFAULT_CODEC_DURATION"), only("MATCH_VIDEO_DURATION"), "has no effect: audio ends with its last frame")
+	r.any("audioDuration") // audio is as long as the video either way, to the sample where the container can say so, else to the frame
 	r.some("c2paManifest", only("EXCLUDE"), "")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings.m3u8Settings."
@@ -149,7 +148,7 @@ func containerRows() []row {
 	r.soft("patInterval", number(0), anything(), "has no effect: tables start every segment")
 	r.soft("pmtInterval", number(0), anything(), "has no effect: tables start every segment")
 	r.soft("pcrPid", values{}, anything(), "has no effect: the PCR is carried with the video")
-	r.soft("audioDuration", only("DEFAULT_CODEC_DURATION"), only("MATCH_VIDEO_DURATION"), "has no effect: audio ends with its last frame")
+	r.any("audioDuration") // audio is as long as the video either way, to the sample where the container can say so, else to the frame
 	r.some("audioPtsOffsetDelta", number(0), "")
 	r.any("dataPTSControl", "privateMetadataPid", "scte35Pid", "timedMetadataPid") // of streams that are refused below
 	r.some("scte35Source", only("NONE"), "ad markers are not passed through")

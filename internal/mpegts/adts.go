@@ -85,7 +85,7 @@ func (s *segmentWriter) writeAudio(g audioGroup) error {
 		if size > maxADTSFrame {
 			return fault.New(fault.Invalid, "", "MPEG-TS: an AAC frame of %d bytes is too long for ADTS", u.Size)
 		}
-		b = AppendADTS(b, stream.Config, stream.MPEG2, size)
+		b = appendADTS(b, stream.Config, stream.MPEG2, size)
 		at := len(b)
 		for range u.Size {
 			b = append(b, 0)
@@ -105,10 +105,10 @@ func (s *segmentWriter) writeAudio(g audioGroup) error {
 	return s.out.err
 }
 
-// AppendADTS appends the header of an AAC-LC frame of size bytes, 7 bytes of header
+// appendADTS appends the header of an AAC-LC frame of size bytes, 7 bytes of header
 // included (ISO/IEC 14496-3, 1.A.2.2), for an AudioSpecificConfig. MPEG-2 AAC has an
 // ID of its own.
-func AppendADTS(b, config []byte, mpeg2 bool, size int) []byte {
+func appendADTS(b, config []byte, mpeg2 bool, size int) []byte {
 	id := byte(0xf1) // MPEG-4, no CRC
 	if mpeg2 {
 		id = 0xf9

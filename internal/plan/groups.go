@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"vodwright.dev/vodwright/internal/limit"
@@ -77,8 +78,16 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 					keys = append(keys, o.IFrames.Segment)
 				}
 			}
+			for _, key := range o.LoudnessLogs {
+				if key != "" {
+					keys = append(keys, key)
+				}
+			}
 			claim(where, bucket, keys...)
 			group.Outputs = append(group.Outputs, o)
+		}
+		if hls {
+			p.renditions(settings, &group, path)
 		}
 		out = append(out, group)
 	}
@@ -92,6 +101,8 @@ func extension(o *OutputSettings) string {
 		return "jpg"
 	case o.Extension != "":
 		return strings.TrimPrefix(o.Extension, ".")
+	case o.ContainerSettings.Container == "RAW":
+		return "aac"
 	}
 	return "mp4"
 }
@@ -105,7 +116,7 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 	if planned.rung >= 0 {
 		r := l.rungs[planned.rung]
 		names.videoBPS, names.width, names.height = r.rate.videoBPS(), r.width, r.height
-	} else {
+	} else if planned.capture >= 0 {
 		f := l.captures[planned.capture].frames[p.followed.input]
 		names.width, names.height = f.width, f.height
 	}
@@ -139,14 +150,40 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 		if settings.OutputSelection == "SEGMENTS_ONLY" {
 			out.Key = ""
 		}
-		out.Segments = segmentKeys(settings, base, segment, len(l.timeline.Starts))
+		ext := ".ts"
+		if o.VideoDescription == nil && o.OutputSettings.HLSSettings.AudioOnlyContainer != "M2TS" {
+			out.Format, ext = FormatAAC, ".aac"
+			if len(planned.audios) > 1 {
+				p.problems.add(path+"/outputSettings/hlsSettings/audioOnlyContainer", "packed audio is one track, not %d: use M2TS, or an output for each", len(planned.audios))
+			}
+		}
+		out.Segments = segmentKeys(settings, base, segment, ext, len(l.timeline.Starts))
 		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, settings, len(planned.audios), path+"/containerSettings/m3u8Settings")
 		if planned.rung >= 0 {
 			out.IFrames = p.iFrames(o.OutputSettings.HLSSettings.IFrameOnlyManifest, settings, base, path+"/outputSettings/hlsSettings/iFrameOnlyManifest")
 		}
+	case o.ContainerSettings.Container == "RAW":
+		out.Format = FormatADTS
+		out.Key = base + "." + names.ext
+		if len(planned.audios) > 1 {
+			p.problems.add(path+"/audioDescriptions", "a raw file is one track, not %d", len(planned.audios))
+		}
 	default:
 		out.Format = FormatMP4
 		out.Key = base + "." + names.ext
+	}
+	for i, a := range planned.audios {
+		key := ""
+		if l := p.audios[a].loudness; l.log {
+			key = base + "_loudness.csv"
+			if i > 0 {
+				key = fmt.Sprintf("%s_loudness_%d.csv", base, i+1)
+			}
+		}
+		out.LoudnessLogs = append(out.LoudnessLogs, key)
+	}
+	if !slices.ContainsFunc(out.LoudnessLogs, func(key string) bool { return key != "" }) {
+		out.LoudnessLogs = nil
 	}
 	return out
 }
@@ -154,7 +191,7 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 // segmentKeys names the segments of an HLS output: beside its playlist, in a
 // folder of its name (SUBDIRECTORY_PER_STREAM), in numbered folders of some
 // segments each (SegmentsPerSubdirectory), or in one file.
-func segmentKeys(s *HLSGroupSettings, base, modifier string, n int) []string {
+func segmentKeys(s *HLSGroupSettings, base, modifier, ext string, n int) []string {
 	folder, name := "", base
 	if slash := strings.LastIndexByte(base, '/'); slash >= 0 {
 		folder, name = base[:slash+1], base[slash+1:]
@@ -163,7 +200,7 @@ func segmentKeys(s *HLSGroupSettings, base, modifier string, n int) []string {
 		folder += name + "/"
 	}
 	if s.SegmentControl == "SINGLE_FILE" {
-		return []string{folder + name + modifier + ".ts"}
+		return []string{folder + name + modifier + ext}
 	}
 	out := make([]string, n)
 	for i := range out {
@@ -171,7 +208,7 @@ func segmentKeys(s *HLSGroupSettings, base, modifier string, n int) []string {
 		if per := s.SegmentsPerSubdirectory; per > 0 {
 			in += fmt.Sprintf("%05d/", int64(i)/per+1)
 		}
-		out[i] = fmt.Sprintf("%s%s%s_%05d.ts", in, name, modifier, i+1)
+		out[i] = fmt.Sprintf("%s%s%s_%05d%s", in, name, modifier, i+1, ext)
 	}
 	return out
 }

@@ -91,8 +91,15 @@ func (l *ladder) lay() {
 	}
 	frames := l.frames()
 	l.timeline = Timeline{FrameRate: l.rate, Frames: frames, Starts: l.cut.starts(l.rate, frames, gop)}
-	l.chunks = chunks(l.timeline, l.takes)
+	l.chunks = []Chunk{}
+	if !l.silentPicture() {
+		l.chunks = chunks(l.timeline, l.takes)
+	}
 }
+
+// silentPicture reports whether nobody wants the pictures of the ladder: its outputs
+// have sound alone.
+func (l *ladder) silentPicture() bool { return len(l.rungs) == 0 && len(l.captures) == 0 }
 
 // encoderThreads is how many threads each encoder of a chunk has. Chunks run side
 // by side, one a core, so one thread is the cheapest: more cost about 5 % of CPU

@@ -269,7 +269,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	out := output{ladder: -1, rung: -1, capture: -1}
 	d := o.VideoDescription
 	if d == nil {
-		p.problems.add(path+"/videoDescription", "an output without video is not supported yet")
+		out.ladder = p.placeAudio(group, o, path)
 		return out
 	}
 	path += "/videoDescription"
@@ -377,6 +377,9 @@ func (p *planner) bound() error {
 		if n := seconds / float64(max(l.cut.seconds, 1)); n > float64(p.in.Limits.Segments) {
 			return limit.Exceeded(limit.Segments, CodeSettings, "an output would have %.0f segments, more than the %d that are allowed", n, p.in.Limits.Segments)
 		}
+		if l.silentPicture() {
+			continue
+		}
 		encoded := 0.0
 		for _, r := range l.rungs {
 			encoded += float64(r.width) * float64(r.height)
@@ -419,6 +422,9 @@ func (p *planner) audio(outputs [][]output) error {
 					out.audios = append(out.audios, p.sharedAudio(a))
 					out.names = append(out.names, d.StreamName)
 				}
+			}
+			if len(out.audios) == 0 && out.rung < 0 {
+				return fault.New(fault.Invalid, CodeNoAudio, "%s: the output has no video and its audio selector finds no track", path)
 			}
 		}
 	}

@@ -152,18 +152,32 @@ type OutputGroup struct {
 
 // Output is one output. Ladder and Rung, Audios and Capture index the Plan; -1 is none.
 type Output struct {
-	Container  string   `json:"container"` // M3U8, MP4, RAW
-	Format     Format   `json:"format"`    // how its media is packed
-	Ladder     int      `json:"ladder"`
-	Rung       int      `json:"rung"`
-	Capture    int      `json:"capture"`
-	Audios     []int    `json:"audios,omitempty"`     // in the order of its audio descriptions
-	AudioNames []string `json:"audioNames,omitempty"` // of Audios, for people; "" is none
-	Key        string   `json:"key"`                  // media playlist or file; of captures, the last one; "" of segments without a playlist
-	Segments   []string `json:"segments,omitempty"`   // object keys of an output with segments, one per segment of the Timeline; or one that holds them all
-	IFrames    *IFrames `json:"iFrames,omitempty"`    // of an HLS output with a playlist of its I-frames
-	Captures   []string `json:"captures,omitempty"`   // object keys of a capture output, one per captured frame
-	MPEGTS     *MPEGTS  `json:"mpegts,omitempty"`     // of an M3U8 output
+	Container    string     `json:"container"` // M3U8, MP4, RAW
+	Format       Format     `json:"format"`    // how its media is packed
+	Ladder       int        `json:"ladder"`
+	Rung         int        `json:"rung"`
+	Capture      int        `json:"capture"`
+	Audios       []int      `json:"audios,omitempty"`       // in the order of its audio descriptions
+	AudioNames   []string   `json:"audioNames,omitempty"`   // of Audios, for people; "" is none
+	Key          string     `json:"key"`                    // media playlist or file; of captures, the last one; "" of segments without a playlist
+	Segments     []string   `json:"segments,omitempty"`     // object keys of an output with segments, one per segment of the Timeline; or one that holds them all
+	IFrames      *IFrames   `json:"iFrames,omitempty"`      // of an HLS output with a playlist of its I-frames
+	Captures     []string   `json:"captures,omitempty"`     // object keys of a capture output, one per captured frame
+	AudioGroups  []string   `json:"audioGroups,omitempty"`  // of an HLS output with video: the groups of renditions that go with it
+	Rendition    *Rendition `json:"rendition,omitempty"`    // of an HLS output without video
+	LoudnessLogs []string   `json:"loudnessLogs,omitempty"` // object keys, for each of Audios; "" is none
+	MPEGTS       *MPEGTS    `json:"mpegts,omitempty"`       // of an M3U8 output
+}
+
+// Rendition is what a multivariant playlist says of an output without video.
+type Rendition struct {
+	Variant    bool   `json:"variant,omitempty"` // it is a variant (EXT-X-STREAM-INF); all else is of a rendition (EXT-X-MEDIA)
+	Group      string `json:"group"`             // GROUP-ID
+	Name       string `json:"name"`              // NAME, unique in the group
+	Language   string `json:"language,omitempty"`
+	Default    bool   `json:"default,omitempty"`
+	AutoSelect bool   `json:"autoSelect,omitempty"`
+	Describes  bool   `json:"describes,omitempty"` // the video, for those who do not see it
 }
 
 // Format is how the media of an output is packed.
@@ -173,6 +187,7 @@ type Format string
 const (
 	FormatTS   Format = "ts"   // MPEG-2 transport stream
 	FormatAAC  Format = "aac"  // packed audio (RFC 8216, 3.4)
+	FormatADTS Format = "adts" // one file of AAC frames
 	FormatFMP4 Format = "fmp4" // fragmented MP4: an init segment and media segments
 	FormatMP4  Format = "mp4"  // one MP4 with its index in front
 	FormatJPEG Format = "jpeg" // captured frames

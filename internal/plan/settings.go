@@ -124,8 +124,18 @@ type OutputSettings struct {
 		HLSSettings struct {
 			SegmentModifier    string `json:"segmentModifier"`
 			IFrameOnlyManifest string `json:"iFrameOnlyManifest"` // EXCLUDE (default), INCLUDE, INCLUDE_AS_TS
+			RenditionSettings
 		} `json:"hlsSettings"`
 	} `json:"outputSettings"`
+}
+
+// RenditionSettings is what HlsSettings says about audio renditions.
+type RenditionSettings struct {
+	AudioGroupID                string `json:"audioGroupId"`                // of an audio-only output; "" is program_audio
+	AudioRenditionSets          string `json:"audioRenditionSets"`          // of an output with video: group ids, separated by commas
+	AudioTrackType              string `json:"audioTrackType"`              // ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT, _AUTO_SELECT, _NOT_AUTO_SELECT, AUDIO_ONLY_VARIANT_STREAM
+	AudioOnlyContainer          string `json:"audioOnlyContainer"`          // AUTOMATIC (default): packed AAC; M2TS
+	DescriptiveVideoServiceFlag string `json:"descriptiveVideoServiceFlag"` // DONT_FLAG (default), FLAG
 }
 
 // M3u8Settings is M3u8Settings of the API: how the transport stream is packed.

@@ -58,7 +58,7 @@ func countFiles(p *plan.Plan) int {
 	for _, g := range p.Groups {
 		n++ // the multivariant playlist; one too many for a file group does no harm
 		for _, o := range g.Outputs {
-			n += 1 + len(o.Segments) + len(o.Captures)
+			n += 1 + len(o.Segments) + len(o.Captures) + len(o.LoudnessLogs)
 		}
 	}
 	return n
@@ -135,8 +135,13 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 			outputs = append(outputs, out)
 		case o.Format == plan.FormatJPEG:
 			sizes[i], err = f.captures(group.Bucket, o)
+		case o.Format == plan.FormatADTS:
+			sizes[i], err = f.adts(t, group.Bucket, o)
 		default:
 			sizes[i], err = f.movie(t, group.Bucket, o)
+		}
+		if err == nil {
+			err = f.loudnessLogs(group.Bucket, o)
 		}
 		if err != nil {
 			return GroupDetails{}, err

@@ -129,6 +129,9 @@ func (f *finisher) packer(group plan.OutputGroup, o plan.Output, made *packed) (
 		return nil, err
 	}
 	var p packer = tsPacker{stream}
+	if o.Format == plan.FormatAAC {
+		p = aacPacker{stream}
+	}
 	if group.HLS != nil && group.HLS.Encryption != nil {
 		return encrypted(p, group.HLS.Encryption)
 	}

@@ -20,7 +20,9 @@ import (
 // hlsOutput is what the playlists of a group say of one output.
 type hlsOutput struct {
 	variant hls.Variant
+	groups  []string           // of renditions that go with it
 	list    *hls.MediaPlaylist // as it was written
+	sound   *hls.Rendition     // that it is; nil is a variant
 	iFrames *hls.IFrameVariant // nil is none
 }
 
@@ -59,7 +61,16 @@ func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGrou
 			v.Codecs = append(v.Codecs, codec)
 		}
 	}
-	out.variant = v
+	out.variant, out.groups = v, o.AudioGroups
+	if r := o.Rendition; r != nil && !r.Variant {
+		out.sound = &hls.Rendition{
+			Group: r.Group, Name: r.Name, Language: r.Language, Default: r.Default, AutoSelect: r.AutoSelect,
+			Channels: f.plan.Audios[o.Audios[0]].Channels, URI: v.URI,
+		}
+		if r.Describes {
+			out.sound.Characteristics = hls.DescribesVideo
+		}
+	}
 	if o.IFrames != nil {
 		i, err := f.iFrames(ctx, group, o, made)
 		if err != nil {
@@ -130,13 +141,9 @@ func (f *finisher) multivariant(group plan.OutputGroup, outputs []hlsOutput) err
 		if e := h.Encryption; e != nil && e.SessionKey {
 			m.SessionKeys = []hls.Key{playlistKey(e, 0)}
 		}
-		var playlists []*hls.MediaPlaylist
-		for _, i := range a.Outputs {
-			m.Variants = append(m.Variants, outputs[i].variant)
-			playlists = append(playlists, outputs[i].list)
-			if v := outputs[i].iFrames; v != nil {
-				m.IFrames = append(m.IFrames, *v)
-			}
+		playlists := addOutputs(m, outputs, a.Outputs)
+		if len(m.Renditions) > 0 {
+			m.Version = hls.RenditionVersion
 		}
 		text, err := m.Marshal()
 		if err != nil {
@@ -153,6 +160,71 @@ func (f *finisher) multivariant(group plan.OutputGroup, outputs []hlsOutput) err
 		}
 	}
 	return nil
+}
+
+// addOutputs adds some of a group's outputs to a multivariant playlist and returns
+// the media playlists that it leads to, as hls.Check takes them. A variant that goes
+// with several groups of renditions is there once for each (RFC 8216bis, 4.4.6.2.1);
+// its bit rates and codecs are those of it and the heaviest of the group. Renditions
+// without any variant are variants. Ones without video come last: players begin with
+// the first.
+func addOutputs(m *hls.MultivariantPlaylist, all []hlsOutput, chosen []int) []*hls.MediaPlaylist {
+	var variants, renditions []*hls.MediaPlaylist
+	groups := map[string]hls.Variant{} // what a group adds
+	video := false
+	for _, i := range chosen {
+		video = video || all[i].sound == nil
+	}
+	for _, i := range chosen {
+		o := all[i]
+		if o.sound == nil || !video {
+			continue
+		}
+		m.Renditions = append(m.Renditions, *o.sound)
+		renditions = append(renditions, o.list)
+		g := groups[o.sound.Group]
+		g.Bandwidth, g.AverageBandwidth = max(g.Bandwidth, o.variant.Bandwidth), max(g.AverageBandwidth, o.variant.AverageBandwidth)
+		g.Codecs = append(g.Codecs, o.variant.Codecs...)
+		groups[o.sound.Group] = g
+	}
+	add := func(o hlsOutput, v hls.Variant) {
+		m.Variants = append(m.Variants, v)
+		variants = append(variants, o.list)
+	}
+	for _, pictures := range []bool{true, false} {
+		for _, i := range chosen {
+			o := all[i]
+			if video && o.sound != nil || pictures != o.variant.FrameRate.Known() {
+				continue
+			}
+			alone := true
+			for _, id := range o.groups {
+				g, ok := groups[id]
+				if !ok {
+					continue
+				}
+				v := o.variant
+				v.Audio = id
+				v.Bandwidth += g.Bandwidth
+				v.AverageBandwidth += g.AverageBandwidth
+				v.Codecs = slices.Clone(v.Codecs)
+				for _, codec := range g.Codecs {
+					if !slices.Contains(v.Codecs, codec) {
+						v.Codecs = append(v.Codecs, codec)
+					}
+				}
+				add(o, v)
+				alone = false
+			}
+			if alone {
+				add(o, o.variant)
+			}
+			if v := o.iFrames; v != nil {
+				m.IFrames = append(m.IFrames, *v)
+			}
+		}
+	}
+	return append(variants, renditions...)
 }
 
 // playlist writes a playlist, compressed where its group has them stored so.
@@ -186,6 +258,10 @@ func contentType(key string) string {
 		return "video/mp2t"
 	case ".mp4", ".m4s", ".m4v", ".cmfv":
 		return "video/mp4"
+	case ".aac":
+		return "audio/aac"
+	case ".csv":
+		return "text/csv"
 	case ".m4a", ".cmfa":
 		return "audio/mp4"
 	case ".mov":

@@ -163,11 +163,16 @@ func (s *soundTask) level(ctx context.Context, args, measure []string, seek bool
 // round is to the hundredth of a dB, which is what the arguments say.
 func round(dB float64) float64 { return math.Round(dB*100) / 100 }
 
+// silentDB stands for nothing at all.
+const silentDB = -120
+
+func silent() plan.Measured { return plan.Measured{LKFS: silentDB, TruePeak: silentDB} }
+
 // finite makes silence a number, which JSON needs.
 func (l levelled) finite() levelled {
 	for _, v := range []*float64{&l.Input.LKFS, &l.Input.TruePeak, &l.Output.LKFS, &l.Output.TruePeak} {
 		if math.IsInf(*v, 0) || math.IsNaN(*v) {
-			*v = -120
+			*v = silentDB
 		}
 	}
 	return l

@@ -118,3 +118,123 @@ func TestLoudnessIsCorrected(t *testing.T) {
 		})
 	}
 }
+
+// bilingual is a clip of a picture and two tracks: English at 500 Hz, French at
+// 900 Hz in 5.1.
+func bilingual(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "clip.mov")
+	tool(t, "ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:duration=7:rate=25",
+		"-f", "lavfi", "-i", "aevalsrc=0.4*sin(2*PI*500*t)|0.4*sin(2*PI*500*t):s=48000:d=7",
+		"-f", "lavfi", "-i", "aevalsrc=0.4*sin(2*PI*900*t)|0.4*sin(2*PI*900*t)|0|0|0|0:s=44100:d=7:c=5.1",
+		"-map", "0", "-map", "1", "-map", "2", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le",
+		"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", file)
+	return file
+}
+
+// hertz is the frequency of a file's left channel and how many seconds it has.
+func hertz(t *testing.T, args ...string) (hz, seconds float64) {
+	t.Helper()
+	cmd := exec.Command("ffmpeg", append(append([]string{"-v", "error", "-nostdin"}, args...), "-af", "pan=mono|c0=c0", "-ar", "48000", "-f", "s16le", "-")...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	raw, err := cmd.Output()
+	if err != nil || errs.Len() > 0 {
+		t.Fatalf("decode %q: %v\n%s", args, err, errs.String())
+	}
+	crossings, n := 0, len(raw)/2
+	last := int16(0)
+	for i := range n {
+		v := int16(raw[2*i]) | int16(raw[2*i+1])<<8
+		if last < 0 && v >= 0 {
+			crossings++
+		}
+		last = v
+	}
+	seconds = float64(n) / 48000
+	return float64(crossings) / seconds, seconds
+}
+
+const aacOf = `{"audioSourceName":"%s","streamName":"%s","codecSettings":{"codec":"AAC","aacSettings":{"bitrate":%d,"codingMode":"CODING_MODE_%s","sampleRate":48000}}}`
+
+// TestAudioRenditions makes a group of pictures without sound and renditions of
+// every kind, and reads them as a player does: the right sound in each, for as long
+// as the picture, and a playlist that says what they are.
+func TestAudioRenditions(t *testing.T) {
+	english, french := fmt.Sprintf(aacOf, "Audio Selector 1", "", 96000, "2_0"), fmt.Sprintf(aacOf, "Audio Selector 2", "Français", 256000, "5_1")
+	video := `"videoDescription":{"width":64,"height":36,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":100000,"gopSize":1,"gopSizeUnits":"SECONDS"}}}`
+	output := func(modifier, set, rest string) string {
+		return fmt.Sprintf(`{"nameModifier":"%s","containerSettings":{"container":"M3U8"},"outputSettings":{"hlsSettings":{%s}},%s}`, modifier, set, rest)
+	}
+	settings := func(control string) string {
+		return `{"inputs":[{"fileInput":"s3://in/clip.mov","audioSelectors":{"Audio Selector 1":{"tracks":[1]},"Audio Selector 2":{"tracks":[2]}}}],"outputGroups":[
+ {"outputGroupSettings":{"type":"HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/a/b","segmentLength":2,"minSegmentLength":0,"segmentControl":"` + control + `"}},"outputs":[` + strings.Join([]string{
+			output("_en", `"audioGroupId":"stereo","audioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`, `"audioDescriptions":[`+english+`]`),
+			output("_v", `"audioRenditionSets":"stereo, surround, nothing"`, video),
+			output("_fr", `"audioGroupId":"stereo","audioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT","descriptiveVideoServiceFlag":"FLAG"`, `"audioDescriptions":[`+french+`]`),
+			output("_ts", `"audioGroupId":"surround","audioOnlyContainer":"M2TS","audioTrackType":"ALTERNATE_AUDIO_NOT_AUTO_SELECT"`, `"audioDescriptions":[`+french+`]`),
+			output("_only", `"audioGroupId":"stereo","audioTrackType":"AUDIO_ONLY_VARIANT_STREAM"`, `"audioDescriptions":[`+english+`]`),
+		}, ",") + `]},
+ {"outputGroupSettings":{"type":"FILE_GROUP_SETTINGS","fileGroupSettings":{"destination":"s3://out/a/file"}},"outputs":[
+  {"containerSettings":{"container":"MP4"},"extension":"m4a","audioDescriptions":[` + english + `,` + french + `]},
+  {"containerSettings":{"container":"RAW"},"audioDescriptions":[` + strings.Replace(french, `{`, `{"audioNormalizationSettings":{"algorithm":"ITU_BS_1770_3","algorithmControl":"MEASURE_ONLY","loudnessLogging":"LOG","peakCalculation":"TRUE_PEAK"},`, 1) + `]}]}]}`
+	}
+	source := bilingual(t)
+	for _, control := range []string{"SEGMENTED_FILES", "SINGLE_FILE"} {
+		t.Run(control, func(t *testing.T) {
+			t.Parallel()
+			root := soundJob(t, map[string]string{"clip.mov": source}, settings(control))
+			for file, want := range map[string]float64{"b_en.m3u8": 500, "b_fr.m3u8": 900, "b_ts.m3u8": 900, "b_only.m3u8": 500, "file.m4a": 500, "file.aac": 900} {
+				got, seconds := hertz(t, "-i", filepath.Join(root, "a", file))
+				if got < want-3 || got > want+3 || seconds < 7-0.03 || seconds > 7+0.05 {
+					t.Errorf("%s has %.1f Hz for %.3f s, wanted %.0f for 7", file, got, seconds, want)
+				}
+			}
+			if got, _ := hertz(t, "-i", filepath.Join(root, "a", "file.m4a"), "-map", "0:a:1"); got < 897 || got > 903 {
+				t.Errorf("the second track of the file has %.1f Hz", got)
+			}
+			streams := tool(t, "ffprobe", "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", filepath.Join(root, "a", "b_v.m3u8"))
+			if !strings.Contains(streams, "video") || strings.Contains(streams, "audio") {
+				t.Errorf("the video's output has %q", streams)
+			}
+			// A player that opens the multivariant playlist finds sound and picture at one time.
+			starts := tool(t, "ffprobe", "-v", "error", "-show_entries", "stream=start_time", "-of", "csv=p=0", filepath.Join(root, "a", "b.m3u8"))
+			for _, s := range strings.Fields(starts) {
+				if at, err := strconv.ParseFloat(strings.Trim(s, ","), 64); err != nil || at < 2-0.022 || at > 2+0.022 {
+					t.Errorf("streams start at %q", starts)
+					break
+				}
+			}
+			log, err := os.ReadFile(filepath.Join(root, "a", "file_loudness.csv"))
+			if lines := strings.Split(strings.TrimSpace(string(log)), "\r\n"); err != nil || len(lines) != 2 || strings.Count(lines[0], ",") != 6 || !strings.HasPrefix(lines[1], "ITU_BS_1770_3,,-") {
+				t.Errorf("the log of the loudness is %q, %v", log, err)
+			}
+			text, err := os.ReadFile(filepath.Join(root, "a", "b.m3u8"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, line := range strings.Split(string(text), "\n") {
+				line = regexp.MustCompile(`BANDWIDTH=\d+`).ReplaceAllString(line, "BANDWIDTH=N")
+				lines = append(lines, line)
+			}
+			want := `#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="English",LANGUAGE="eng",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="b_en.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="stereo",NAME="Français",LANGUAGE="fra",DEFAULT=NO,AUTOSELECT=YES,CHARACTERISTICS="public.accessibility.describes-video",CHANNELS="6",URI="b_fr.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="surround",NAME="Français",LANGUAGE="fra",DEFAULT=NO,AUTOSELECT=NO,CHANNELS="6",URI="b_ts.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=N,AVERAGE-BANDWIDTH=N,CODECS="avc1.CODEC,mp4a.40.2",RESOLUTION=64x36,FRAME-RATE=25.000,AUDIO="stereo"
+b_v.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=N,AVERAGE-BANDWIDTH=N,CODECS="avc1.CODEC,mp4a.40.2",RESOLUTION=64x36,FRAME-RATE=25.000,AUDIO="surround"
+b_v.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=N,AVERAGE-BANDWIDTH=N,CODECS="mp4a.40.2"
+b_only.m3u8
+`
+			got := regexp.MustCompile(`avc1\.\w+`).ReplaceAllString(strings.Join(lines, "\n"), "avc1.CODEC")
+			if got != want {
+				t.Errorf("the multivariant playlist is\n%s\nwanted\n%s", got, want)
+			}
+		})
+	}
+}

@@ -91,6 +91,9 @@ func (v *verifier) outputs(ctx context.Context, number int, group plan.OutputGro
 			if o.Capture >= 0 {
 				return v.captures(pctx, number, i, group.Bucket, o)
 			}
+			if o.Format == plan.FormatADTS {
+				return v.adts(pctx, number, i, objectName{group.Bucket, o.Key}, o)
+			}
 			return v.movie(pctx, number, i, objectName{group.Bucket, o.Key}, o)
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/mpegts"
 	"vodwright.dev/vodwright/internal/plan"
 )
 
@@ -46,6 +47,43 @@ func (v *verifier) captures(ctx context.Context, group, output int, bucket strin
 // undecodable is a mismatch that may come from the encode.
 func (v *verifier) undecodable(name objectName, expected string, found error) error {
 	return &mismatch{object: uri(name.Bucket, name.Key), expected: expected, found: fmt.Sprint(found), undecodable: true}
+}
+
+// adts reads a file of AAC frames.
+func (v *verifier) adts(ctx context.Context, group, output int, name objectName, o plan.Output) error {
+	var got *mpegts.Contents
+	d := v.decode(ctx)
+	err := v.object(ctx, name, func(r io.Reader) error {
+		var err error
+		got, err = mpegts.ReadPacked(io.TeeReader(r, d), false)
+		return err
+	})
+	if undecodable(err) && !isMismatch(err) {
+		err = v.wrong(name, "AAC frames", "%v", err)
+	}
+	_, err = d.end(err)
+	if undecodable(err) && !isMismatch(err) || errors.Is(err, errEnded) {
+		return v.undecodable(name, "a file that decodes", err)
+	}
+	if err != nil {
+		return err
+	}
+	s, encode := got.Sound[0], v.plan.Audios[o.Audios[0]]
+	samples := int64(s.Frames) * mp4.FrameSamples
+	if off := samples - encode.Samples; s.SampleRate != encode.SampleRate || s.Channels != encode.Channels || max(off, -off) > 2*mp4.FrameSamples {
+		return v.wrong(name, fmt.Sprintf("%d samples of %d channels at %d Hz", encode.Samples, encode.Channels, encode.SampleRate), "%d of %d at %d", samples, s.Channels, s.SampleRate)
+	}
+	receipt := OutputReceipt{
+		OutputGroup: group, Output: output, URI: uri(name.Bucket, name.Key), Bytes: v.written[name].Size, Checks: []string{"objects", "sound"},
+		DurationInMs: samples * 1000 / int64(s.SampleRate),
+		Audio:        &AudioReceipt{Codec: "mp4a.40.2", SampleRate: s.SampleRate, Channels: s.Channels, Frames: int64(s.Frames)},
+	}
+	receipt.AverageBPS = receipt.Bytes * 8 * 1000 / max(receipt.DurationInMs, 1)
+	if d != nil {
+		receipt.Checks = append(receipt.Checks, "decoded")
+	}
+	v.add(receipt)
+	return nil
 }
 
 // movie reads a progressive-download MP4: its index in front, every sample in its

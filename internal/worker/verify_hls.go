@@ -87,9 +87,59 @@ func (v *verifier) hls(ctx context.Context, number int, group plan.OutputGroup) 
 	if err := pool.Wait(); err != nil {
 		return err
 	}
+	return v.together(group, streams)
+}
+
+// together holds the streams of a group against each other: their segments begin
+// together, and what is said of the bit rate counts the renditions that are played
+// with a variant.
+func (v *verifier) together(group plan.OutputGroup, streams []*streamCheck) error {
+	first := streams[0]
 	for _, s := range streams {
-		if !slices.Equal(s.starts, streams[0].starts) {
+		if first.reel == nil && s.reel != nil {
+			first = s
+		}
+	}
+	type rates struct{ peak, average int64 } // bits a second
+	heaviest := map[string]rates{}           // of each group of renditions
+	for i, s := range streams {
+		same := len(s.starts) == len(first.starts)
+		for k := 0; same && k < len(s.starts); k++ {
+			off := s.starts[k] - first.starts[k]
+			if s.reel == nil { // it holds the frames that begin in it
+				off = max(off, -off) - media.Rescale(mp4.FrameSamples, media.R(1, int64(s.main.rate)), s.main.tick)
+			}
+			same = off == 0 || s.reel == nil && off < 0
+		}
+		if !same {
 			return v.wrong(s.name, "segments that begin when those of the first variant do", "others")
+		}
+		if r := group.Outputs[i].Rendition; r != nil && !r.Variant {
+			have := heaviest[r.Group]
+			heaviest[r.Group] = rates{max(have.peak, s.peak), max(have.average, s.average)}
+		}
+	}
+	for _, s := range streams {
+		for _, variant := range s.variants {
+			sound := heaviest[variant.Audio]
+			for _, rate := range []struct {
+				name           string
+				said, measured int64
+			}{{"BANDWIDTH", variant.Bandwidth, s.peak + sound.peak}, {"AVERAGE-BANDWIDTH", variant.AverageBandwidth, s.average + sound.average}} {
+				// Durations are known to a tick, so a short segment's rate only to a part of it;
+				// segments of sound alone are as long as their frames.
+				above := rate.measured / 10
+				if s.reel == nil {
+					above = rate.measured / 2
+				}
+				below := rate.measured/1000 + 1
+				if s.reel == nil || variant.Audio != "" {
+					below = rate.measured/20 + 1
+				}
+				if rate.said > 0 && (rate.said < rate.measured-below || rate.said > rate.measured+above) {
+					return v.wrong(s.name, fmt.Sprintf("%s %d", rate.name, rate.measured), "%d", rate.said)
+				}
+			}
 		}
 	}
 	return nil
@@ -125,9 +175,9 @@ func (v *verifier) multivariant(ctx context.Context, number int, group plan.Outp
 		return v.wrong(top, "a multivariant playlist", "%v", err)
 	}
 	// missing holds what has to be there still.
-	missing, iFrames := map[string]int{}, map[string]int{}
+	planned, missing, iFrames := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, i := range a.Outputs {
-		missing[group.Outputs[i].Key] = i
+		planned[group.Outputs[i].Key], missing[group.Outputs[i].Key] = i, i
 		if f := group.Outputs[i].IFrames; f != nil {
 			iFrames[f.Key] = i
 		}
@@ -141,41 +191,57 @@ func (v *verifier) multivariant(ctx context.Context, number int, group plan.Outp
 		if err != nil {
 			return 0, top, err
 		}
-		i, planned := in[name.Key]
-		if !planned {
+		i, ok := in[name.Key]
+		if !ok {
 			return 0, top, v.wrong(top, "variants that the job has", "one that leads to %s", name.Key)
 		}
-		delete(in, name.Key)
 		return i, name, nil
 	}
-	lists := make([]*hls.MediaPlaylist, len(m.Variants))
-	for i, variant := range m.Variants {
-		output, name, err := find(missing, variant.URI)
+	// read reads the media playlist that a URI leads to, once.
+	read := func(uri string) (*streamCheck, error) {
+		output, name, err := find(planned, uri)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		delete(missing, name.Key)
 		if streams[output] == nil {
 			text, err := v.playlist(ctx, name)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			list, err := hls.ParseMediaPlaylist(text)
 			if err != nil {
-				return v.wrong(name, "a media playlist", "%v", err)
+				return nil, v.wrong(name, "a media playlist", "%v", err)
 			}
 			streams[output] = &streamCheck{verifier: v, group: number, output: output, name: name, list: list}
 		}
-		s := streams[output]
-		s.variants = append(s.variants, variant)
-		lists[i] = s.list
+		return streams[output], nil
 	}
-	for _, variant := range m.IFrames {
-		if _, _, err := find(iFrames, variant.URI); err != nil {
+	var lists []*hls.MediaPlaylist
+	for _, variant := range m.Variants {
+		s, err := read(variant.URI)
+		if err != nil {
 			return err
 		}
+		s.variants = append(s.variants, variant)
+		lists = append(lists, s.list)
+	}
+	for _, r := range m.Renditions {
+		s, err := read(r.URI)
+		if err != nil {
+			return err
+		}
+		lists = append(lists, s.list)
+	}
+	for _, variant := range m.IFrames {
+		_, name, err := find(iFrames, variant.URI)
+		if err != nil {
+			return err
+		}
+		delete(iFrames, name.Key)
 	}
 	for key := range missing {
-		return v.wrong(top, "a variant for every output", "none that leads to %s", key)
+		return v.wrong(top, "a variant or a rendition for every output", "none that leads to %s", key)
 	}
 	for key := range iFrames {
 		return v.wrong(top, "every playlist of I-frames", "none that leads to %s", key)
@@ -192,7 +258,8 @@ type streamCheck struct {
 	group, output int
 	name          objectName // of the playlist
 	list          *hls.MediaPlaylist
-	variants      []hls.Variant // that lead to it, in one playlist each
+	variants      []hls.Variant // that lead to it, in one playlist each or more
+	peak, average int64         // bits a second, as BANDWIDTH and AVERAGE-BANDWIDTH are measured
 
 	reel   *reel // nil without video
 	sounds map[int]*sound
@@ -251,9 +318,19 @@ func (s *streamCheck) read(ctx context.Context, group plan.OutputGroup, o plan.O
 		if planned := o.Segments[min(i, len(o.Segments)-1)]; name.Key != planned {
 			return s.wrong(s.name, fmt.Sprintf("segment %d to be %s", i, planned), "%s", name.Key)
 		}
-		got, err := stream.Segment(io.TeeReader(r, d))
+		var got *mpegts.Contents
+		var err error
+		kind := "an MPEG-TS segment"
+		if o.Format == plan.FormatAAC {
+			kind = "a segment of packed audio"
+			if got, err = mpegts.ReadPacked(io.TeeReader(r, d), true); err == nil {
+				got.Sound[0].PTS += s.unwrapped(got.Sound[0].PTS)
+			}
+		} else {
+			got, err = stream.Segment(io.TeeReader(r, d))
+		}
 		if wrongBytes := undecodable(err); wrongBytes && !isMismatch(err) {
-			return s.wrong(name, "an MPEG-TS segment", "%v", err)
+			return s.wrong(name, kind, "%v", err)
 		}
 		if err != nil {
 			return err
@@ -264,6 +341,16 @@ func (s *streamCheck) read(ctx context.Context, group plan.OutputGroup, o plan.O
 		}
 		return s.segment(name, got, to-from)
 	})
+}
+
+// unwrapped returns what has to be added to a time of 33 bits for it to go on from
+// the sound before.
+func (s *streamCheck) unwrapped(pts int64) int64 {
+	if s.main == nil {
+		return 0
+	}
+	const period = 1 << 33
+	return (s.main.end() - pts + period/2) / period * period
 }
 
 // segment checks what the next segment holds.
@@ -341,17 +428,7 @@ func (s *streamCheck) judge(o plan.Output, timeline plan.Timeline, d *decoder, d
 	}
 	receipt.DurationInMs = real.Milliseconds()
 	receipt.PeakBPS, receipt.AverageBPS = hls.Bandwidth(sizes)
-	for _, variant := range s.variants {
-		for _, rate := range []struct {
-			name           string
-			said, measured int64
-		}{{"BANDWIDTH", variant.Bandwidth, receipt.PeakBPS}, {"AVERAGE-BANDWIDTH", variant.AverageBandwidth, receipt.AverageBPS}} {
-			// Durations are known to a tick, so a short segment's rate only to a part of it.
-			if rate.said > 0 && (rate.said < rate.measured-rate.measured/1000-1 || rate.said > rate.measured+rate.measured/10) {
-				return s.wrong(s.name, fmt.Sprintf("%s %d", rate.name, rate.measured), "%d", rate.said)
-			}
-		}
-	}
+	s.peak, s.average = receipt.PeakBPS, receipt.AverageBPS
 	receipt.Checks = []string{"objects", "playlists", "segments", "durations", "bitrates"}
 	if s.reel != nil {
 		receipt.Video = s.reel.receipt(s.sps)
