@@ -17,8 +17,8 @@ func (f *finisher) transportStream(o plan.Output, video *mp4.Video, audio []*mp4
 		ProgramNumber:     o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID,
 		PTSOffset: o.MPEGTS.PTSOffset, AudioFramesPerPES: o.MPEGTS.AudioFramesPerPES,
 	}
-	for i, n := range o.Audios {
-		encode := f.plan.Audios[n]
+	for i := range audio {
+		encode := f.plan.Audios[o.Audios[i]]
 		config.Audio = append(config.Audio, mpegts.AudioStream{
 			PID: o.MPEGTS.AudioPIDs[i], Language: encode.Language, Type: byte(encode.Type), MPEG2: encode.MPEG2,
 		})

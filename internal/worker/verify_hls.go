@@ -218,7 +218,13 @@ func (v *verifier) multivariant(ctx context.Context, number int, group plan.Outp
 		return streams[output], nil
 	}
 	var lists []*hls.MediaPlaylist
+	seen := map[[2]string]bool{}
 	for _, variant := range m.Variants {
+		at := [2]string{variant.URI, variant.Audio}
+		if seen[at] {
+			return v.wrong(top, "variants that the job has", "%s twice", variant.URI)
+		}
+		seen[at] = true
 		s, err := read(variant.URI)
 		if err != nil {
 			return err
