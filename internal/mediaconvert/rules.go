@@ -43,6 +43,9 @@ func checkInputs(s *mc.JobSettings, f *Findings) {
 		} else if problem := inputProblem(*in.FileInput); problem != "" {
 			f.fault(at+"/fileInput", "%s", problem)
 		}
+		for name, r := range map[string]*mc.Rectangle{"crop": in.Crop, "position": in.Position} {
+			checkRectangle(at+"/"+name, r, f)
+		}
 		for name, a := range in.AudioSelectors {
 			checkSelector(at+"/audioSelectors/"+name, a, f)
 		}
@@ -275,6 +278,12 @@ func checkVideo(at string, v *mc.VideoDescription, container mc.ContainerType, f
 			f.fault(at+"/"+name, "Should be an even number")
 		}
 	}
+	for name, r := range map[string]*mc.Rectangle{"crop": v.Crop, "position": v.Position} {
+		checkRectangle(at+"/"+name, r, f)
+	}
+	if p := v.VideoPreprocessors; p != nil && p.NoiseReducer != nil && p.NoiseReducer.Filter == "" {
+		f.fault(at+"/videoPreprocessors/noiseReducer", "filter is a required property")
+	}
 	c := v.CodecSettings
 	if c == nil {
 		f.fault(at, "codecSettings is a required property")
@@ -298,6 +307,26 @@ func checkVideo(at string, v *mc.VideoDescription, container mc.ContainerType, f
 		belongs(at, "h264Settings", c.H264Settings != nil, "FRAME_CAPTURE", f)
 		if container != mc.ContainerTypeRaw && container != "" {
 			f.fault(at+"/codec", "FRAME_CAPTURE does not belong to %s (use RAW)", container)
+		}
+	}
+}
+
+// checkRectangle holds a rectangle against what the service says of all; whether it
+// is inside of its picture is known when the source is.
+func checkRectangle(at string, r *mc.Rectangle, f *Findings) {
+	if r == nil {
+		return
+	}
+	for _, m := range []struct {
+		name  string
+		value *int32
+	}{{"x", r.X}, {"y", r.Y}, {"width", r.Width}, {"height", r.Height}} {
+		switch {
+		case m.value == nil && len(m.name) == 1: // the corner
+		case m.value == nil:
+			f.fault(at, "%s is a required property", m.name)
+		case *m.value%2 != 0:
+			f.fault(at+"/"+m.name, "Should be an even number")
 		}
 	}
 }

@@ -22,11 +22,7 @@ func inputRows() []row {
 	r := &rows{prefix: "inputs[]."}
 	r.any("fileInput", "timecodeSource", "timecodeStart")
 	r.any("psiControl") // which tables ffmpeg believes is not chosen; both name the same streams
-	r.some("filterEnable", only("AUTO", "DISABLE"), "the source is not filtered; use AUTO or DISABLE")
-	r.any("filterStrength") // of a filter that is off
-	r.some("deblockFilter", only("DISABLED"), "")
-	r.some("denoiseFilter", only("DISABLED"), "")
-	r.some("inputScanType", only("AUTO"), "")
+	r.any("filterEnable", "filterStrength", "deblockFilter", "denoiseFilter", "inputScanType")
 	r.some("advancedInputFilter", only("DISABLED"), "")
 	r.some("programNumber", number(1), "the first program of a transport stream is used")
 	r.any("inputClippings[].startTimecode", "inputClippings[].endTimecode")
@@ -63,12 +59,11 @@ func inputRows() []row {
 	r.some("padVideo", only("DISABLED"), "")
 	r.some("selectorType", only("AUTO"), "")
 	r.some("programNumber", between(0, 1), "the first program is used")
-	hdr10 := "has no effect: outputs are SDR, made from the samples; HDR metadata is for displays"
+	r.any("maxLuminance", "hdr10Metadata.maxContentLightLevel", "hdr10Metadata.maxLuminance") // where tone mapping ends
 	for _, name := range []string{"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
-		"whitePointX", "whitePointY", "maxContentLightLevel", "maxFrameAverageLightLevel", "maxLuminance", "minLuminance"} {
-		r.soft("hdr10Metadata."+name, values{}, anything(), hdr10)
+		"whitePointX", "whitePointY", "maxFrameAverageLightLevel", "minLuminance"} {
+		r.soft("hdr10Metadata."+name, values{}, anything(), "has no effect: the output is SDR, made from the samples")
 	}
-	r.no("maxLuminance", "")
 	r.no("streams", "")
 	return r.list
 }

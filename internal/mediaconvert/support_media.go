@@ -15,7 +15,7 @@ func videoRows() []row {
 	r.some("respondToAfd", only("NONE"), "")
 	r.some("chromaPositionMode", only("AUTO"), "")
 	r.soft("timecodeTrack", only("DISABLED"), only("ENABLED"), "has no effect: no timecode track is written")
-	r.no("videoPreprocessors", "no preprocessor (deinterlacer, timecode burn-in, noise reducer, image inserter, colour corrector) can be set yet; interlaced and HDR sources are handled by themselves")
+	preprocessorRows(r)
 
 	r.prefix += "codecSettings."
 	r.some("codec", only("H_264", "FRAME_CAPTURE"), "use H_264, or FRAME_CAPTURE in a RAW container")
@@ -25,6 +25,41 @@ func videoRows() []row {
 	r.any("frameCaptureSettings.framerateNumerator", "frameCaptureSettings.framerateDenominator",
 		"frameCaptureSettings.maxCaptures", "frameCaptureSettings.quality")
 	return r.list
+}
+
+// preprocessorRows adds those of videoPreprocessors, relative to the video description.
+func preprocessorRows(r *rows) {
+	v := "videoPreprocessors."
+	r.any(v+"deinterlacer.mode", v+"deinterlacer.algorithm", v+"deinterlacer.control")
+	for _, name := range []string{"filter", "filterSettings.strength",
+		"spatialFilterSettings.postFilterSharpenStrength", "spatialFilterSettings.speed", "spatialFilterSettings.strength",
+		"temporalFilterSettings.aggressiveMode", "temporalFilterSettings.speed", "temporalFilterSettings.strength",
+		"temporalFilterSettings.postTemporalSharpening", "temporalFilterSettings.postTemporalSharpeningStrength"} {
+		r.any(v + "noiseReducer." + name)
+	}
+	c := v + "colorCorrector."
+	r.any(c+"brightness", c+"contrast", c+"hue", c+"saturation", c+"hdrToSdrToneMapper")
+	r.some(c+"colorSpaceConversion", only("NONE", "FORCE_601", "FORCE_709"), "outputs are SDR: use FORCE_601 or FORCE_709")
+	r.soft(c+"sampleRangeConversion", only("LIMITED_RANGE_SQUEEZE", "LIMITED_RANGE_CLIP"), only("NONE"), "has no effect: outputs have limited range, which players show the same")
+	r.any(c+"clipLimits.minimumYUV", c+"clipLimits.maximumYUV")
+	r.no(c+"clipLimits.minimumRGBTolerance", "limits are those of YUV samples")
+	r.no(c+"clipLimits.maximumRGBTolerance", "limits are those of YUV samples")
+	r.soft(c+"sdrReferenceWhiteLevel", values{}, anything(), "has no effect: outputs are SDR")
+	r.soft(c+"maxLuminance", values{}, anything(), "has no effect: outputs are SDR")
+	hdr10Rows(r, c+"hdr10Metadata.", "has no effect: outputs are SDR")
+	r.no(v+"imageInserter", "")
+	r.no(v+"timecodeBurnin", "")
+	r.no(v+"dolbyVision", "outputs are SDR H.264")
+	r.no(v+"hdr10Plus", "outputs are SDR H.264")
+	r.no(v+"partnerWatermarking", "")
+}
+
+// hdr10Rows adds those of Hdr10Metadata, which are accepted.
+func hdr10Rows(r *rows, prefix, instead string) {
+	for _, name := range []string{"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
+		"whitePointX", "whitePointY", "maxContentLightLevel", "maxFrameAverageLightLevel", "maxLuminance", "minLuminance"} {
+		r.soft(prefix+name, values{}, anything(), instead)
+	}
 }
 
 func h264Rows() []row {
@@ -44,7 +79,7 @@ func h264Rows() []row {
 	r.soft("flickerAdaptiveQuantization", only("DISABLED"), only("ENABLED"), "has no effect: the encoder has no such filter")
 	r.some("framerateControl", only("INITIALIZE_FROM_SOURCE", "SPECIFIED"), "")
 	r.any("framerateNumerator", "framerateDenominator")
-	r.some("framerateConversionAlgorithm", only("DUPLICATE_DROP"), "frames are repeated or dropped, not interpolated")
+	r.some("framerateConversionAlgorithm", only("DUPLICATE_DROP", "INTERPOLATE"), "motion is not estimated: use INTERPOLATE, which mixes neighbours, or DUPLICATE_DROP")
 	r.some("parControl", only("INITIALIZE_FROM_SOURCE", "SPECIFIED"), "")
 	r.any("parNumerator", "parDenominator")
 	r.some("interlaceMode", only("PROGRESSIVE"), "")

@@ -9,10 +9,6 @@ import (
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// deinterlaceNeighbours is how many frames on each side a deinterlaced frame is
-// made from, and then one.
-const deinterlaceNeighbours = 2
-
 // process decides one chunk's process: its arguments, the files it reads and how
 // many frames of the source it decodes into the chunk.
 //
@@ -32,8 +28,10 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 	}
 	c.Files = []int{src.file}
 	args := []string{"-y", "-copyts"}
+	g := &graph{}
+	begin := g.frames(l, t, *c, first, last)
 	if c.SourceFrames > 0 && src.index.Problem == "" {
-		args = append(args, entry(src, first).seek()...)
+		args = append(args, entry(src, begin).seek()...)
 	}
 	args = append(args,
 		"-threads", "1", // one process a core already
@@ -43,9 +41,6 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 	args = append(args, media.InputArgs()...)
 	args = append(args, "-i", "file:"+SourcePath(0), "-filter_complex_threads", "1")
 
-	g := &graph{}
-	in := fmt.Sprintf("[0:%d]", src.video.Index)
-	g.chain(in+strings.Join(l.slotFilters(t, *c, first, last), ","), "[v]")
 	outputs := g.pictures(l, src, *c, captures)
 	args = append(args, "-filter_complex", g.String())
 	for i, r := range l.rungs {
@@ -65,52 +60,6 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 			"-f", "image2", "-start_number", "0", OutputDir+"/"+captureFile(i))
 	}
 	c.Args = append(args, "-map", "[k]", "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", OutputDir+"/"+DecodedFile)
-}
-
-// slotFilters returns the filters that turn decoded frames into the chunk's
-// frames: exactly c.To-c.From of them, numbered from 0. The branch [k] keeps a
-// trace of every source frame that was used.
-func (l *ladder) slotFilters(t *take, c Chunk, first, last int) []string {
-	const trace = "split=2[v0][k0];[k0]crop=2:2:0:0,format=gray[k];[v0]"
-	const deinterlace = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
-	src, from := t.src, t.slot(c.From) // of the source's grid
-	pts, tick := t.grid.pts, l.rate.Inverse().String()
-	var f []string
-	if len(pts) == 0 || src.index.Problem != "" {
-		// The one chunk of a take whose times are not to be trusted: frames are
-		// counted instead.
-		if src.pic.interlaced {
-			f = append(f, deinterlace)
-		}
-		if count, ok := t.grid.byNumber(); ok {
-			if known := len(t.grid.slots); known > 0 && (first > 0 || last < known-1) {
-				f = append(f, fmt.Sprintf("setpts=N,trim=start_pts=%d:end_pts=%d", first, last+1), trace+"settb="+tick, "setpts="+strings.ReplaceAll(count, "N", fmt.Sprintf("(N+%d)", first))+minus(from))
-			} else {
-				f = append(f, trace+"settb="+tick, "setpts="+count+minus(from))
-			}
-		} else {
-			f = append(f, trace+"setpts=PTS-STARTPTS", "settb="+tick, "setpts=PTS"+minus(from))
-		}
-	} else {
-		unit := int64(1) // of timestamps, in ticks of the stream
-		if src.pic.interlaced {
-			lo, hi := max(first-deinterlaceNeighbours, 0), min(last+deinterlaceNeighbours, len(pts)-1)
-			f = append(f, trim(pts[lo], pts[hi]), deinterlace)
-			unit = 2 // bwdif counts in half ticks
-		}
-		f = append(f, trim(pts[first]*unit, pts[last]*unit), trace+"setpts=PTS"+minus(pts[0]*unit), "settb="+tick,
-			// The end of the stream is a timestamp too, with N the number of frames: it
-			// is moved away from the last frame, which fps would drop if it were to end
-			// in the slot where it begins.
-			fmt.Sprintf("setpts=PTS%s+1000*gte(N\\,%d)", minus(from), last-first+1))
-	}
-	// fps fills slots without a frame of their own, drops frames that share one,
-	// and shows from slot 0 on what was shown there already; tpad and the last trim
-	// make the end exact where the source's last frame stands longer.
-	return append(f,
-		"fps=fps="+l.rate.String()+":start_time=0:round=near",
-		"tpad=stop=-1:stop_mode=clone",
-		"trim=end_frame="+strconv.FormatInt(c.To-c.From, 10))
 }
 
 // maxSteps bounds the length of an expression of byNumber.

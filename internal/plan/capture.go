@@ -10,11 +10,14 @@ import (
 // if some whole number of intervals ends in it: i·every ≤ f < i·every+1, with
 // every = den/num frames.
 type capture struct {
-	frames   []frame // as of a rung
-	colors   space
-	num, den int64 // frames between captures are den/num, in lowest terms
-	max      int64 // captures at most
-	quality  int64 // 1–100
+	frames []frame // as of a rung
+	look   look    // of the output
+	after  string  // filters of the scaled picture
+
+	treatments []treatment
+	num, den   int64 // frames between captures are den/num, in lowest terms
+	max        int64 // captures at most
+	quality    int64 // 1–100
 }
 
 // maxCaptures is the API's largest MaxCaptures.
@@ -22,7 +25,10 @@ const maxCaptures = 10_000_000
 
 func (p *planner) newCapture(d *VideoDescription, rate media.Rational, path string) capture {
 	s := d.CodecSettings.FrameCaptureSettings
-	c := capture{frames: framesFor(d, media.Rational{}, true, p, path), colors: p.followed.pic.target(), max: s.MaxCaptures, quality: s.Quality}
+	c := capture{frames: framesFor(d, media.Rational{}, true, p, path), look: p.outputLook(d, path), after: d.VideoPreprocessors.after(), max: s.MaxCaptures, quality: s.Quality}
+	for _, src := range p.sources {
+		c.treatments = append(c.treatments, p.treatmentOf(src, d, path))
+	}
 	if c.max <= 0 {
 		c.max = maxCaptures
 	}

@@ -15,10 +15,11 @@ type space struct{ matrix, primaries, transfer string }
 // job says of it.
 type color struct {
 	space
-	full  string // range that the job says: "tv", "pc", or "" as the file does
-	pc    bool   // the file says full range
-	rgb   bool   // samples are red, green and blue
-	given bool   // space was given by the job
+	full  string  // range that the job says: "tv", "pc", or "" as the file does
+	pc    bool    // the file says full range
+	rgb   bool    // samples are red, green and blue
+	given bool    // space was given by the job
+	peak  float64 // nits of the brightest that was graded; 0 is not known
 }
 
 // hdr reports whether samples have to be tone-mapped.
@@ -47,6 +48,14 @@ func sourceColor(v media.VideoStream, s VideoSelector) color {
 		c.full = "pc"
 	case "LIMITED_RANGE":
 		c.full = "tv"
+	}
+	if h := s.Hdr10Metadata; s.MaxLuminance > 0 {
+		c.peak = float64(s.MaxLuminance) / 10_000
+	} else if h != nil {
+		c.peak = max(float64(h.MaxContentLightLevel), float64(h.MaxLuminance)/10_000)
+	}
+	if c.peak > 0 { // what honest metadata says
+		c.peak = min(max(c.peak, 1000), 10_000)
 	}
 	if c.rgb {
 		c.matrix = "gbr"
@@ -139,9 +148,13 @@ func (p picture) target() space {
 
 // scale returns options of the scaler that make the samples those of target, where
 // a matrix or a range does it.
-func (p picture) scale(target space) string {
-	out := ":out_range=tv"
-	if p.color.full != "" && !p.color.rgb {
+func (p picture) scale(l look) string {
+	target, out := l.target, ":out_range=tv"
+	switch {
+	case p.color.rgb:
+	case l.clip: // by what follows
+		out += ":in_range=tv"
+	case p.color.full != "":
 		out += ":in_range=" + p.color.full
 	}
 	own := p.color.guessed(p.large())
@@ -163,25 +176,33 @@ func (p picture) scale(target space) string {
 	return out
 }
 
+// Tone mapping is relative to HDR's reference white (ITU-R BT.2408), in nits. The
+// curve keeps light up to a knee as it is, so that faces and what is darker look as
+// they were graded, and bends what is above it towards the peak.
+const (
+	whiteNits    = 203
+	pqPeakNits   = 2000 // films are graded for 1,000 to 4,000
+	hlgPeakNits  = 1000 // the display that HLG is defined for
+	detailedKnee = 0.3  // of white
+	vibrantKnee  = 0.5
+)
+
 // light returns the filters that take a picture of even size apart to light and
-// make it SDR in target. Samples come out as planar YUV 4:2:0 of 8 bits, or of 10.
-func (p picture) light(target space, format string) string {
-	c := p.color
-	in := c.space
+// make it SDR. Samples come out as limited-range YUV in format.
+func (p picture) light(l look, format string) string {
+	c, in, target := p.color, p.color.space, l.target
+	said := c.guessed(p.large())
+	if c.hdr() {
+		said.matrix, said.primaries = "bt2020nc", "bt2020"
+	}
 	if in.matrix == "" {
-		in.matrix = "bt2020nc"
-		if !c.hdr() {
-			in.matrix = c.guessed(p.large()).matrix
-		}
+		in.matrix = said.matrix
 	}
 	if in.primaries == "" {
-		in.primaries = "bt2020"
-		if !c.hdr() {
-			in.primaries = c.guessed(p.large()).primaries
-		}
+		in.primaries = said.primaries
 	}
 	full := "tv"
-	if c.full == "pc" || c.full == "" && c.pc {
+	if !l.clip && (c.full == "pc" || c.full == "" && c.pc) {
 		full = "pc"
 	}
 	head := ""
@@ -189,17 +210,27 @@ func (p picture) light(target space, format string) string {
 		in.matrix, full = "gbr", "pc"
 		head = "format=gbrp16,"
 	}
-	from := fmt.Sprintf("zscale=min=%s:pin=%s:rin=%s", in.matrix, in.primaries, full)
-	last := fmt.Sprintf("zscale=t=bt709:p=%s:m=%s:r=tv,format=%s", target.primaries, target.matrix, format)
+	head += fmt.Sprintf("zscale=min=%s:pin=%s:rin=%s:", in.matrix, in.primaries, full)
+	last := fmt.Sprintf("t=bt709:p=%s:m=%s:r=tv,format=%s", target.primaries, target.matrix, format)
 	switch {
 	case c.hdr():
-		return head + from + fmt.Sprintf(":tin=%s:t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,%s", c.transfer, last)
+		knee, peak := detailedKnee, float64(hlgPeakNits)
+		if c.transfer == "smpte2084" {
+			if peak = c.peak; peak == 0 {
+				peak = pqPeakNits
+			}
+			if l.vibrant { // HLG's own system is made for such displays
+				knee = vibrantKnee
+			}
+		}
+		return head + fmt.Sprintf("tin=%s:t=linear:p=%s:m=gbr:npl=%d,format=gbrpf32le,tonemap=tonemap=mobius:param=%g:desat=0:peak=%.4g,zscale=min=gbr:pin=%[2]s:tin=linear:",
+			c.transfer, target.primaries, whiteNits, knee, peak/whiteNits) + last
 	case c.transfer == "smpte428": // a gamma of 2.6, which zscale has not: turned into one of 2.2, which it has
-		const gamma = "pow(val/maxval\\,2.6/2.2)*maxval"
-		return head + from + ":tin=bt470m:t=bt470m:m=gbr:r=pc,format=gbrp16,lutrgb=r=" + gamma + ":g=" + gamma + ":b=" + gamma +
-			fmt.Sprintf(",zscale=min=gbr:rin=pc:tin=bt470m:t=bt709:pin=%s:p=%s:m=%s:r=tv,format=%s", in.primaries, target.primaries, target.matrix, format)
+		const gamma = "'pow(val/maxval,2.6/2.2)*maxval'"
+		return head + "tin=bt470m:t=bt470m:m=gbr:r=pc,format=gbrp16,lutrgb=r=" + gamma + ":g=" + gamma + ":b=" + gamma +
+			fmt.Sprintf(",zscale=min=gbr:rin=pc:tin=bt470m:pin=%s:", in.primaries) + last
 	case c.transfer == "linear", c.transfer == "log100", c.transfer == "log316":
-		return head + from + ":tin=" + c.transfer + strings.TrimPrefix(last, "zscale")
+		return head + "tin=" + c.transfer + ":" + last
 	}
-	return head + from + ":tin=bt709" + ":" + strings.TrimPrefix(last, "zscale=")
+	return head + "tin=bt709:" + last
 }

@@ -31,8 +31,62 @@ type labels struct {
 
 // view is a part of the source's picture in the colours of an output.
 type view struct {
-	crop   Rectangle
-	target space
+	treatment treatment
+	crop      Rectangle
+	look      look
+}
+
+// treatments returns what is done to the frames of a source for the outputs of a
+// ladder, each once.
+func (l *ladder) treatments(src *source) (list []treatment) {
+	add := func(t treatment) {
+		if !slices.Contains(list, t) {
+			list = append(list, t)
+		}
+	}
+	for _, r := range l.rungs {
+		add(r.treatments[src.input])
+	}
+	for _, c := range l.captures {
+		add(c.treatments[src.input])
+	}
+	return list
+}
+
+// frameLabel is where the frames of treatment number i come out.
+func frameLabel(i int) string {
+	if i == 0 {
+		return "[v]"
+	}
+	return fmt.Sprintf("[v%d]", i)
+}
+
+// frames adds everything from the decoder to the chunk's frames, for each treatment
+// of them, and the branch [k], which keeps a trace of every source frame that is
+// shown. It returns the first frame of the source that has to be decoded.
+func (g *graph) frames(l *ladder, t *take, c Chunk, first, last int) int {
+	in := fmt.Sprintf("[0:%d]", t.src.video.Index)
+	list := l.treatments(t.src)
+	traced := []string{"crop=2:2:0:0", "format=gray"}
+	switch known := len(t.grid.slots); {
+	case !t.src.counted():
+		traced = append([]string{trim(t.grid.pts[first], t.grid.pts[last])}, traced...)
+	case known > 0 && (first > 0 || last < known-1):
+		traced = append([]string{"setpts=N", fmt.Sprintf("trim=start_pts=%d:end_pts=%d", first, last+1)}, traced...)
+	}
+	begin := first
+	starts := []string{"[k0]"}
+	for i := range list {
+		starts = append(starts, fmt.Sprintf("[i%d]", i))
+	}
+	g.fan(in, starts)
+	g.chain("[k0]"+strings.Join(traced, ","), "[k]")
+	for i, tr := range list {
+		filters, lo := l.branch(t, c, tr, first, last)
+		begin = min(begin, lo)
+		g.chain(starts[i+1]+strings.Join(filters, ","), frameLabel(i))
+	}
+	return begin
 }
 
 // scaled is a size that a view is scaled to, once, for everything that needs it.
@@ -54,8 +108,8 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 	out := labels{rungs: make([]string, len(l.rungs)), captures: make([]string, len(l.captures))}
 	var views []view
 	var nodes [][]scaled // of each view
-	use := func(f frame, target space, format, user string) {
-		v := view{f.crop, target}
+	use := func(t treatment, f frame, look look, format, user string) {
+		v := view{t, f.crop, look}
 		i := slices.Index(views, v)
 		if i < 0 {
 			i = len(views)
@@ -73,12 +127,12 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 	for i, r := range l.rungs {
 		from, to := fmt.Sprintf("[s%d]", i), fmt.Sprintf("[r%d]", i)
 		picture := r.frames[src.input]
-		tags := fmt.Sprintf("setparams=range=tv:colorspace=%s:color_primaries=%s:color_trc=%s", r.colors.matrix, r.colors.primaries, r.colors.transfer)
+		tags := fmt.Sprintf("setparams=range=tv:colorspace=%s:color_primaries=%s:color_trc=%s", r.look.target.matrix, r.look.target.primaries, r.look.target.transfer)
 		if picture.colorTagsHidden {
 			tags = "setparams=range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 		}
-		use(picture, r.colors, r.format, from)
-		sinks = append(sinks, sink{from, picture.finish() + "," + tags, to})
+		use(r.treatments[src.input], picture, r.look, r.format, from)
+		sinks = append(sinks, sink{from, r.after + picture.finish() + "," + tags, to})
 		out.rungs[i] = to
 	}
 	for i, capture := range l.captures {
@@ -90,23 +144,32 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 		}
 		from, to := fmt.Sprintf("[p%d]", i), fmt.Sprintf("[c%d]", i)
 		picture := capture.frames[src.input]
-		use(picture, capture.colors, "yuv420p", from)
-		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + picture.finish() + ",scale=out_range=pc,format=yuvj420p", to})
+		use(capture.treatments[src.input], picture, capture.look, "yuv420p", from)
+		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + capture.after + picture.finish() + ",scale=out_range=pc,format=yuvj420p", to})
 		out.captures[i] = to
 	}
 
-	base := "[v]"
-	if src.pic.turn != 0 || src.pic.mirror || src.pic.alpha || slices.ContainsFunc(views, func(v view) bool { return v.crop.Width > 0 }) {
-		g.chain(base+src.pic.upright(), "[t]")
-		base = "[t]"
-	}
-	starts := []string{base}
-	if len(views) != 1 {
-		starts = nil
-		for range views {
-			starts = append(starts, g.next("w"))
+	starts := make([]string, len(views))
+	for i, tr := range l.treatments(src) {
+		base := frameLabel(i)
+		of := func(v view) bool { return v.treatment == tr }
+		if src.pic.turn != 0 || src.pic.mirror || src.pic.alpha || slices.ContainsFunc(views, func(v view) bool { return of(v) && v.crop.Width > 0 }) {
+			to := g.next("t")
+			g.chain(base+src.pic.upright(), to)
+			base = to
 		}
-		g.fan(base, starts)
+		var names []string
+		for j, v := range views {
+			if of(v) {
+				starts[j] = g.next("w")
+				names = append(names, starts[j])
+			}
+		}
+		if len(names) == 1 {
+			starts[slices.Index(starts, names[0])] = base
+			continue
+		}
+		g.fan(base, names)
 	}
 	for i, v := range views {
 		g.view(v, starts[i], nodes[i], src.pic)
@@ -129,7 +192,7 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 	for i := range nodes {
 		nodes[i].parent = parentOf(nodes, i)
 	}
-	lit := pic.color.needsLight(v.target)
+	lit := pic.color.needsLight(v.look.target)
 	if lit {
 		// It counts in floating point: after the picture has been made as small as
 		// the largest output, and even.
@@ -145,7 +208,7 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 			scale += fmt.Sprintf(":in_range=%s:out_range=%[1]s", full)
 		}
 		to := g.next("w")
-		g.chain(from+scale+","+pic.light(v.target, finest(nodes)), to)
+		g.chain(from+scale+","+pic.light(v.look, finest(nodes)), to)
 		from = to
 	}
 	consumers := func(of int) (names []string) {
@@ -163,7 +226,7 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 	for i, n := range nodes {
 		filters := fmt.Sprintf("%sscale=%d:%d:%s", nodeLabel(from, i), n.w, n.h, n.kernel)
 		if n.parent < 0 && !lit {
-			filters += pic.scale(v.target)
+			filters += pic.scale(v.look)
 		}
 		scaled := g.next("m")
 		g.chain(filters+",format="+n.format, scaled)

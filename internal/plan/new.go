@@ -320,7 +320,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		wrong("MP4")
 	}
 	h := d.CodecSettings.H264Settings
-	rate := p.followed.grid.rate
+	rate := p.followRate(d)
 	switch h.FramerateControl {
 	case "", "INITIALIZE_FROM_SOURCE":
 		if h.FramerateControl == "INITIALIZE_FROM_SOURCE" || h.FramerateNumerator == 0 {
@@ -358,12 +358,23 @@ func (p *planner) checkSize(f frame, path string) {
 	}
 }
 
+// followRate returns the rate of an output that names none: the source's, or that
+// of the film in it where it is taken out of a telecine.
+func (p *planner) followRate(d *VideoDescription) media.Rational {
+	rate := p.followed.grid.rate
+	if dein := d.VideoPreprocessors.Deinterlacer; dein != nil && dein.Mode == "INVERSE_TELECINE" {
+		rate = media.R(rate.Num*(cycle-1), rate.Den*cycle)
+	}
+	return rate
+}
+
 // rateOf returns the rate that an output asks for.
-func (p *planner) rateOf(h H264Settings) media.Rational {
+func (p *planner) rateOf(d *VideoDescription) media.Rational {
+	h := d.CodecSettings.H264Settings
 	if rate := media.R(h.FramerateNumerator, h.FramerateDenominator); h.FramerateControl == "SPECIFIED" && rate.Known() {
 		return rate
 	}
-	return p.followed.grid.rate
+	return p.followRate(d)
 }
 
 // bound refuses what would take longer than anyone wants.

@@ -61,6 +61,9 @@ func sourcePicture(v media.VideoStream, in *InputSettings, w *warnings) picture 
 	if p.turn == 90 || p.turn == 270 {
 		p.width, p.height, p.aspect, p.pixel = p.height, p.width, 1/p.aspect, p.pixel.Inverse()
 	}
+	if in.InputScanType == "PSF" {
+		p.interlaced = false
+	}
 	if p.interlaced {
 		w.add(WarnDeinterlaced, "the source is interlaced; the output is progressive")
 	}

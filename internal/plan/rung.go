@@ -9,16 +9,19 @@ import (
 // rung is everything that decides a video encode but its chunks. Outputs with deeply
 // equal rungs on one ladder share one encode.
 type rung struct {
-	width   int // of the output
-	height  int
-	frames  []frame // how the picture of each input becomes the output's
-	colors  space   // of the output
-	rate    rateControl
-	gop     int64 // frames between keyframes at most; 0 until the Timeline is known
-	profile string
-	format  string // of the encoder's pixels
-	level   string
-	options string // x264-params: what the tuning level and the job's own words add
+	width  int // of the output
+	height int
+	frames []frame // how the picture of each input becomes the output's
+	look   look    // of the output
+	after  string  // filters of the scaled picture
+
+	treatments []treatment // of the frames of each input
+	rate       rateControl
+	gop        int64 // frames between keyframes at most; 0 until the Timeline is known
+	profile    string
+	format     string // of the encoder's pixels
+	level      string
+	options    string // x264-params: what the tuning level and the job's own words add
 }
 
 // newRung reads what an output says about its video. Sizes that it leaves out are
@@ -34,7 +37,7 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 			par = media.R(1, 1)
 		}
 	}
-	r := rung{frames: framesFor(d, par, false, pl, video), colors: follow.pic.target(), gop: gopFrames(h, rate)}
+	r := rung{frames: framesFor(d, par, false, pl, video), look: pl.outputLook(d, video), after: d.VideoPreprocessors.after(), gop: gopFrames(h, rate)}
 	r.width, r.height = r.frames[follow.input].width, r.frames[follow.input].height
 	if f := r.frames[follow.input]; !par.Known() && f.parNum == f.parDen && (follow.pic.aspect < 0.99 || follow.pic.aspect > 1.01) {
 		w.add(WarnSquarePixels, "the source's pixels are %v to 1 wide, those of the output of %d×%d are square: its picture has the same shape (parControl SPECIFIED sets others)", math.Round(follow.pic.aspect*1000)/1000, f.width, f.height)
@@ -51,7 +54,10 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 	refuse("interlaceMode", h.InterlaceMode, "PROGRESSIVE")
 	refuse("slowPal", h.SlowPal, "DISABLED")
 	refuse("telecine", h.Telecine, "NONE")
-	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP")
+	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP", "INTERPOLATE")
+	for _, src := range pl.sources {
+		r.treatments = append(r.treatments, pl.treatmentOf(src, d, video))
+	}
 
 	r.rate = newRateControl(h, r.height, rate, path, p)
 	r.profile, r.format = profileOf(h.CodecProfile)

@@ -19,7 +19,7 @@ func (p *planner) segmentation(group *GroupSettings, rate media.Rational, path s
 		for _, o := range group.Outputs {
 			if o.VideoDescription != nil {
 				h := o.VideoDescription.CodecSettings.H264Settings
-				own := p.rateOf(h)
+				own := p.rateOf(o.VideoDescription)
 				length := gopMultiple(cut.seconds, gopFrames(h, own), own)
 				cut.length = media.Rescale(length, own.Inverse(), rate.Inverse())
 				break
@@ -45,7 +45,7 @@ func (p *planner) matched(group *GroupSettings, rate media.Rational, seconds int
 				p.problems.add(path, "MATCH needs framerateControl SPECIFIED in every output with video")
 				return 0
 			}
-			rates = append(rates, p.rateOf(h))
+			rates = append(rates, p.rateOf(o.VideoDescription))
 		}
 		for _, a := range o.AudioDescriptions {
 			sound = true

@@ -4,16 +4,30 @@ package plan
 type InputVideo struct {
 	Crop     *Rectangle `json:"crop"`     // of the picture turned upright; nil is the output's
 	Position *Rectangle `json:"position"` // in the output; nil is the output's
+
+	FilterEnable   string `json:"filterEnable"`   // AUTO (default), DISABLE, FORCE: whether the next two act
+	DenoiseFilter  string `json:"denoiseFilter"`  // ENABLED or DISABLED (default)
+	DeblockFilter  string `json:"deblockFilter"`  // as DenoiseFilter
+	FilterStrength int64  `json:"filterStrength"` // of both, -5 to 5
+	InputScanType  string `json:"inputScanType"`  // AUTO (default) or PSF: frames are progressive whatever they say
 }
 
 // VideoSelector says how the video of the source is read.
 type VideoSelector struct {
-	Pid             int64  `json:"pid"`
-	Rotate          string `json:"rotate"`          // DEGREE_0, DEGREES_90, DEGREES_180, DEGREES_270, AUTO
-	ColorSpace      string `json:"colorSpace"`      // FOLLOW (default), REC_601, REC_709, HDR10, HLG_2020, P3DCI, P3D65_SDR
-	ColorSpaceUsage string `json:"colorSpaceUsage"` // FORCE (default), or FALLBACK: where the source has no description
-	SampleRange     string `json:"sampleRange"`     // FOLLOW (default), FULL_RANGE, LIMITED_RANGE
-	AlphaBehavior   string `json:"alphaBehavior"`   // DISCARD (default) or REMAP_TO_LUMA
+	Pid             int64          `json:"pid"`
+	Rotate          string         `json:"rotate"`          // DEGREE_0, DEGREES_90, DEGREES_180, DEGREES_270, AUTO
+	ColorSpace      string         `json:"colorSpace"`      // FOLLOW (default), REC_601, REC_709, HDR10, HLG_2020, P3DCI, P3D65_SDR
+	ColorSpaceUsage string         `json:"colorSpaceUsage"` // FORCE (default), or FALLBACK: where the source has no description
+	SampleRange     string         `json:"sampleRange"`     // FOLLOW (default), FULL_RANGE, LIMITED_RANGE
+	AlphaBehavior   string         `json:"alphaBehavior"`   // DISCARD (default) or REMAP_TO_LUMA
+	MaxLuminance    int64          `json:"maxLuminance"`    // of the display it was graded on, in 0.0001 nits
+	Hdr10Metadata   *Hdr10Metadata `json:"hdr10Metadata"`
+}
+
+// Hdr10Metadata is what of Hdr10Metadata of the API says how bright a picture is.
+type Hdr10Metadata struct {
+	MaxContentLightLevel int64 `json:"maxContentLightLevel"` // nits
+	MaxLuminance         int64 `json:"maxLuminance"`         // 0.0001 nits
 }
 
 // Rectangle is an area of a picture, in pixels, all even.
@@ -33,7 +47,10 @@ type VideoDescription struct {
 	Sharpness       *int64     `json:"sharpness"`       // of the scaling kernel, 0 (soft) to 100 (sharp); nil is 50
 	Crop            *Rectangle `json:"crop"`            // of the picture turned upright that is shown; nil is all of it
 	Position        *Rectangle `json:"position"`        // of the output that it is shown in; nil is by ScalingBehavior
-	CodecSettings   struct {
+
+	VideoPreprocessors VideoPreprocessors `json:"videoPreprocessors"`
+
+	CodecSettings struct {
 		Codec                string               `json:"codec"` // H_264 or FRAME_CAPTURE
 		H264Settings         H264Settings         `json:"h264Settings"`
 		FrameCaptureSettings FrameCaptureSettings `json:"frameCaptureSettings"`
@@ -87,4 +104,58 @@ type FrameCaptureSettings struct {
 	FramerateDenominator int64 `json:"framerateDenominator"` // 0 is 1
 	MaxCaptures          int64 `json:"maxCaptures"`          // 0 is the API's limit
 	Quality              int64 `json:"quality"`              // 1–100; 0 is 80
+}
+
+// VideoPreprocessors is VideoPreprocessor of the API: what is done to the picture
+// of one output.
+type VideoPreprocessors struct {
+	Deinterlacer   *Deinterlacer   `json:"deinterlacer"`
+	NoiseReducer   *NoiseReducer   `json:"noiseReducer"`
+	ColorCorrector *ColorCorrector `json:"colorCorrector"`
+}
+
+// Deinterlacer is Deinterlacer of the API.
+type Deinterlacer struct {
+	Mode      string `json:"mode"`      // DEINTERLACE (default), INVERSE_TELECINE, ADAPTIVE
+	Algorithm string `json:"algorithm"` // INTERPOLATE (default), BLEND, and either with _TICKER
+	Control   string `json:"control"`   // NORMAL (default) or FORCE_ALL_FRAMES
+}
+
+// NoiseReducer is NoiseReducer of the API.
+type NoiseReducer struct {
+	Filter         string `json:"filter"` // BILATERAL, MEAN, GAUSSIAN, LANCZOS, SHARPEN, CONSERVE, SPATIAL, TEMPORAL
+	FilterSettings struct {
+		Strength int64 `json:"strength"` // 0 to 3, of all but the last two
+	} `json:"filterSettings"`
+	SpatialFilterSettings struct {
+		PostFilterSharpenStrength int64 `json:"postFilterSharpenStrength"` // 0 to 3
+		Speed                     int64 `json:"speed"`                     // -2 to 3
+		Strength                  int64 `json:"strength"`                  // 0 to 16
+	} `json:"spatialFilterSettings"`
+	TemporalFilterSettings struct {
+		AggressiveMode                 int64  `json:"aggressiveMode"`                 // 0 to 4
+		PostTemporalSharpening         string `json:"postTemporalSharpening"`         // DISABLED, ENABLED, AUTO (default)
+		PostTemporalSharpeningStrength string `json:"postTemporalSharpeningStrength"` // LOW, MEDIUM, HIGH
+		Speed                          int64  `json:"speed"`                          // -1 to 3
+		Strength                       int64  `json:"strength"`                       // 0 to 16
+	} `json:"temporalFilterSettings"`
+}
+
+// ColorCorrector is ColorCorrector of the API. Of brightness, contrast and
+// saturation 50, and 0, changes nothing.
+type ColorCorrector struct {
+	Brightness            int64       `json:"brightness"`            // 1 to 100
+	Contrast              int64       `json:"contrast"`              // 1 to 100
+	Saturation            int64       `json:"saturation"`            // 1 to 100
+	Hue                   int64       `json:"hue"`                   // degrees
+	ColorSpaceConversion  string      `json:"colorSpaceConversion"`  // NONE (default), FORCE_601, FORCE_709
+	HdrToSdrToneMapper    string      `json:"hdrToSdrToneMapper"`    // PRESERVE_DETAILS (default) or VIBRANT
+	SampleRangeConversion string      `json:"sampleRangeConversion"` // LIMITED_RANGE_SQUEEZE (default) or LIMITED_RANGE_CLIP
+	ClipLimits            *ClipLimits `json:"clipLimits"`
+}
+
+// ClipLimits are sample values of 10 bits that LIMITED_RANGE_CLIP clips to.
+type ClipLimits struct {
+	MinimumYUV *int64 `json:"minimumYUV"` // nil is 64
+	MaximumYUV *int64 `json:"maximumYUV"` // nil is 940
 }

@@ -1,0 +1,257 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+)
+
+// treatment is what is done to a source's frames before their slots are chosen:
+// everything that looks at neighbours in time. A chunk decodes as many of them as
+// it takes, so that a frame comes out the same wherever a chunk begins.
+type treatment struct {
+	match       bool   // fields are matched to the frames that they were made of
+	decimate    bool   // then one frame of five, the repeated one, is dropped
+	first       string // which field comes first, of matching: "tff", "bff", "auto"
+	deinterlace string // filter, "" is none
+	half        bool   // the filter counts in half ticks
+	denoise     string // filter, "" is none
+	window      int    // frames on each side that denoise looks at
+	blend       bool   // frames between two of the source's are made of both
+}
+
+// motion is bwdif: motion adaptive, from the fields of five frames.
+const (
+	motion       = "bwdif=mode=send_frame:parity=auto:deint="
+	motionFrames = 2 // on each side
+	matchFrames  = 4 // on each side, with what decides about them
+)
+
+// blended deinterlaces by mixing each line with its neighbours.
+var blended = func() string {
+	var planes []string
+	for i := range 3 {
+		planes = append(planes, fmt.Sprintf("%dm='0 1 0 0 2 0 0 1 0':%[1]drdiv=0.25", i))
+	}
+	return "convolution=" + strings.Join(planes, ":")
+}()
+
+// treatmentOf decides what an output has done to the frames of a source.
+func (p *planner) treatmentOf(src *source, d *VideoDescription, path string) treatment {
+	t := treatment{}
+	dein := d.VideoPreprocessors.Deinterlacer
+	path += "/videoPreprocessors"
+	frames := "interlaced"
+	if dein != nil && dein.Control == "FORCE_ALL_FRAMES" {
+		frames = "all"
+	}
+	switch {
+	case dein == nil:
+		if src.pic.interlaced {
+			t.deinterlace, t.half = motion+frames, true
+		}
+	case dein.Mode == "" || dein.Mode == "DEINTERLACE":
+		if !strings.HasPrefix(dein.Algorithm, "BLEND") {
+			t.deinterlace, t.half = motion+frames, true
+		} else if src.pic.interlaced || frames == "all" {
+			t.deinterlace = blended
+		}
+	case dein.Mode == "ADAPTIVE" || dein.Mode == "INVERSE_TELECINE":
+		t.match, t.first, t.decimate = true, "auto", dein.Mode == "INVERSE_TELECINE"
+		switch src.video.Interlaced {
+		case "tt", "tb":
+			t.first = "tff"
+		case "bb", "bt":
+			t.first = "bff"
+		}
+		if t.deinterlace, t.half = motion+"interlaced", true; strings.HasPrefix(dein.Algorithm, "BLEND") && !t.decimate {
+			p.problems.add(path+"/deinterlacer/algorithm", "%s with mode ADAPTIVE is not supported (use INTERPOLATE)", dein.Algorithm)
+		}
+	default:
+		p.problems.add(path+"/deinterlacer/mode", "%s is not supported", dein.Mode)
+	}
+	t.denoise, t.window = temporalNoise(d.VideoPreprocessors.NoiseReducer)
+	if in, window := inputNoise(p.settings.Inputs[src.input].InputVideo, src.video.Codec); in != "" {
+		t.window += window
+		t.denoise = strings.TrimPrefix(t.denoise+","+in, ",")
+	}
+	t.blend = d.CodecSettings.H264Settings.FramerateConversionAlgorithm == "INTERPOLATE"
+	if src.counted() && (t.blend || t.decimate) {
+		p.problems.add(path, "the source does not tell when its frames are shown: frames can be neither interpolated nor taken out of a telecine")
+	}
+	return t
+}
+
+// counted reports whether the source's frames are counted, since its times cannot be used.
+func (s *source) counted() bool { return len(s.grid.pts) == 0 || s.index.Problem != "" }
+
+// plain reports whether frames are taken as they are.
+func (t treatment) plain() bool { return t == treatment{} }
+
+// neighbours returns how many frames on each side a frame is made of.
+func (t treatment) neighbours() int {
+	n := t.window
+	if t.match {
+		n += matchFrames
+	}
+	if t.half {
+		n += motionFrames
+	}
+	return n
+}
+
+// filters returns the filters of a treatment, of frames of the size of the first.
+func (t treatment) filters() []string {
+	var f []string
+	if t.match {
+		f = append(f, "fieldmatch=order="+t.first+":combmatch=full")
+	}
+	if t.deinterlace != "" {
+		f = append(f, t.deinterlace)
+	}
+	if t.denoise != "" {
+		f = append(f, t.denoise)
+	}
+	return f
+}
+
+// branch returns the filters that turn decoded frames into the chunk's frames:
+// exactly c.To-c.From of them, numbered from 0, and the first frame of the source
+// that they need. first and last are the source's frames that the chunk shows.
+func (l *ladder) branch(t *take, c Chunk, tr treatment, first, last int) (filters []string, lo int) {
+	src, from := t.src, t.slot(c.From) // of the source's grid
+	pts, tick := t.grid.pts, l.rate.Inverse().String()
+	var f []string
+	if !tr.plain() {
+		f = append(f, fmt.Sprintf("scale=%d:%d", src.video.Width, src.video.Height)) // broadcasts change it in mid-stream
+	}
+	lo = first
+	switch {
+	case src.counted():
+		// The one chunk of a take whose times are not to be trusted.
+		f = append(f, tr.filters()...)
+		if count, ok := t.grid.byNumber(); ok {
+			if known := len(t.grid.slots); known > 0 && (first > 0 || last < known-1) {
+				f = append(f, fmt.Sprintf("setpts=N,trim=start_pts=%d:end_pts=%d", first, last+1), "settb="+tick, "setpts="+strings.ReplaceAll(count, "N", fmt.Sprintf("(N+%d)", first))+minus(from))
+			} else {
+				f = append(f, "settb="+tick, "setpts="+count+minus(from))
+			}
+		} else {
+			f = append(f, "setpts=PTS-STARTPTS", "settb="+tick, "setpts=PTS"+minus(from))
+		}
+	case tr.decimate:
+		var in []string
+		in, lo = l.untelecined(t, c, tr)
+		f = append(in, append(f, "settb="+tick, "setpts=PTS"+minus(from))...)
+	case tr.blend:
+		var in []string
+		in, lo = l.interpolated(t, c, tr, f)
+		f = append(in, "settb="+tick, "setpts=PTS"+minus(from))
+	default:
+		unit := int64(1) // of timestamps, in ticks of the stream
+		if !tr.plain() {
+			lo = max(first-tr.neighbours(), 0)
+			hi := min(last+tr.neighbours(), len(pts)-1)
+			f = slices.Concat([]string{trim(pts[lo], pts[hi])}, f, tr.filters())
+			if tr.half {
+				unit = 2
+			}
+		}
+		f = append(f, trim(pts[first]*unit, pts[last]*unit), "setpts=PTS"+minus(pts[0]*unit), "settb="+tick,
+			// The end of the stream is a timestamp too, with N the number of frames: it
+			// is moved away from the last frame, which fps would drop if it were to end
+			// in the slot where it begins.
+			fmt.Sprintf("setpts=PTS%s+1000*gte(N\\,%d)", minus(from), last-first+1))
+	}
+	// fps fills slots without a frame of their own, drops frames that share one,
+	// and shows from slot 0 on what was shown there already; tpad and the last trim
+	// make the end exact where the source's last frame stands longer.
+	return append(f,
+		"fps=fps="+l.rate.String()+":start_time=0:round=near",
+		"tpad=stop=-1:stop_mode=clone",
+		"trim=end_frame="+strconv.FormatInt(c.To-c.From, 10)), lo
+}
+
+// A telecine makes five frames of four; its cycles, and with them the frames that
+// are dropped, are counted from the source's first frame.
+const (
+	cycle       = 5
+	cyclesAhead = 2 // decoded before the chunk, so that what is compared is there
+)
+
+// untelecined returns the filters from decoded frames to those of a film that was
+// put through a hard telecine, at times of the source.
+func (l *ladder) untelecined(t *take, c Chunk, tr treatment) ([]string, int) {
+	g := t.src.grid // at the source's own rate, where cycles are counted
+	own := g.rate
+	at := func(k int64) int64 { return media.Rescale(t.slot(k), l.rate.Inverse(), own.Inverse()) }
+	from := max(at(c.From)/cycle-cyclesAhead, 0) * cycle
+	to := min(at(c.To)+(cyclesAhead+1)*cycle, max(g.frames-1, 0))
+	lo, hi := g.sourceAt(from), g.sourceAt(to)
+	quarter := media.R(own.Den, own.Num*(cycle-1)).String() // in which the film's frames are whole numbers
+	f := []string{
+		trim(g.pts[lo], g.pts[hi]),
+		fmt.Sprintf("scale=%d:%d", t.src.video.Width, t.src.video.Height),
+		"setpts=PTS" + minus(g.pts[0]), "settb=" + own.Inverse().String(),
+		fmt.Sprintf("setpts=PTS%s+1000*gte(N\\,%d)", minus(from), hi-lo+1),
+		"fps=fps=" + own.String() + ":start_time=0:round=near",
+	}
+	f = append(f, tr.filters()...)
+	f = append(f, "settb="+quarter, "decimate=cycle="+strconv.Itoa(cycle),
+		"tpad=stop=2:stop_mode=clone", // the end of the stream is to come after the last frame, for fps
+		fmt.Sprintf("setpts=PTS%+d", from*(cycle-1)))
+	return f, lo
+}
+
+// interpolated returns the filters from decoded frames to those of the output's
+// rate, each a mixture of the two frames of the source before and after it, at
+// times of the source. normal are those that make all frames one size.
+//
+// The filter counts from its first frame, which must stand on the output's grid:
+// in the middle of a source that is a frame before those that are needed, moved to
+// a slot of the grid; what is made of it is dropped.
+func (l *ladder) interpolated(t *take, c Chunk, tr treatment, normal []string) ([]string, int) {
+	pts := t.grid.pts
+	unit := int64(1)
+	if tr.half {
+		unit = 2
+	}
+	slots := t.grid.base.Float() * l.rate.Float() // a tick of the stream
+	at := func(i int) float64 { return float64(pts[i]-pts[0]) * slots }
+	from, to := float64(t.slot(c.From)), float64(t.slot(c.To))
+	const exact = 1e-6 // doubles are, in slots
+	first, _ := slices.BinarySearchFunc(pts, from, func(p int64, want float64) int {
+		if float64(p-pts[0])*slots <= want-exact {
+			return -1
+		}
+		return 1
+	})
+	first = max(first-2, 0) // one that is needed, and one to be moved
+	last := first
+	for last < len(pts)-1 && at(last) < to {
+		last++
+	}
+	fine := common(media.R(t.grid.base.Num, t.grid.base.Den*unit), l.rate.Inverse())
+	lo, hi := max(first-tr.neighbours(), 0), min(last+tr.neighbours(), len(pts)-1)
+	f := slices.Concat([]string{trim(pts[lo], pts[hi])}, normal, tr.filters(),
+		[]string{trim(pts[first]*unit, pts[last]*unit), "setpts=PTS" + minus(pts[0]*unit), "settb=" + fine.String()})
+	if first > 0 {
+		slot := int64(math.Ceil(at(first+1)-exact)) - 1
+		f = append(f, fmt.Sprintf("setpts=if(eq(N\\,0)\\,%d\\,PTS)", media.Rescale(slot, l.rate.Inverse(), fine)))
+	}
+	return append(f, "framerate=fps="+l.rate.String()+":interp_start=0:interp_end=255:flags=0"), lo
+}
+
+// common returns the longest time of which both are whole multiples; the first
+// where that cannot be counted with.
+func common(a, b media.Rational) media.Rational {
+	den := a.Den / gcd(a.Den, b.Den) * b.Den
+	if den <= 0 || den > math.MaxInt32 {
+		return a
+	}
+	return media.R(gcd(a.Num*(den/a.Den), b.Num*(den/b.Den)), den)
+}
