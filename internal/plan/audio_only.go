@@ -30,7 +30,7 @@ func (p *planner) placeAudio(group *GroupSettings, o *OutputSettings, path strin
 	rate := p.followed.grid.rate
 	for _, other := range group.Outputs {
 		if d := other.VideoDescription; d != nil {
-			if own := p.rateOf(d.CodecSettings.H264Settings); own.Known() && own.Float() >= minSteadyRate && own.Float() <= maxRate {
+			if own := p.rateOf(d); own.Known() && own.Float() >= minSteadyRate && own.Float() <= maxRate {
 				rate = own
 			}
 			break
