@@ -248,7 +248,7 @@ func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rati
 		late = float64(s.StartPTS)*s.TimeBase.Float() - f.origin.seconds() - f.skip.Float() + float64(f.offset)/1000
 	}
 	format, broken := p.in.Files[pk.file].Source.Format, !pk.external && tk.src.whole
-	if late < -seekFrom && !broken && audioSeeks(format) {
+	if late < -seekFrom && !broken && f.leaps == "" && audioSeeks(format) {
 		begin := f.origin.seconds() + f.skip.Float() - float64(f.offset)/1000
 		f.seek = max(int64((begin-seekMargin)*1e6), 0)
 	}

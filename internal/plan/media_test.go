@@ -50,6 +50,7 @@ func runFiles(t *testing.T, args, files []string, dir string) {
 				args[i] = "file:" + file
 			}
 		}
+		args[i] = strings.ReplaceAll(args[i], "file="+plan.OutputDir+"/", "file="+dir+"/") // in filters
 		if rest, ok := strings.CutPrefix(a, plan.OutputDir+"/"); ok {
 			args[i] = dir + "/" + rest
 		}
