@@ -291,10 +291,10 @@ func (p *planner) correct(f *feed, pk *pick, s *media.AudioStream) {
 		f.follow = true
 		return
 	}
-	if s.Frames == 0 || !s.TimeBase.Known() || s.SampleRate == 0 {
+	if s.Frames == 0 || s.SampleRate == 0 {
 		return
 	}
-	stretch := float64(s.Duration) * s.TimeBase.Float() * float64(s.SampleRate) / float64(s.Frames*1024)
+	stretch := s.Duration.Seconds() * float64(s.SampleRate) / float64(s.Frames*1024)
 	if stretch > 1.5 { // frames of 2,048 samples
 		stretch /= 2
 	}

@@ -65,7 +65,7 @@ func (a audio) sound() *sound {
 			filters := fmt.Sprintf("[%d:%d]", number, f.stream) + s.filters(f, p, a)
 			if len(p.feeds) == 1 {
 				if p.width != a.channels {
-					filters += ",aresample=rematrix_maxval=1:out_channel_layout=" + layout
+					filters += ",aresample=rematrix_maxval=1:out_chlayout=" + layout
 				}
 				s.chain(filters, label)
 				break
@@ -80,7 +80,7 @@ func (a audio) sound() *sound {
 		case len(p.feeds) > 1:
 			filters := fmt.Sprintf("%samix=inputs=%d:normalize=0", sum, len(p.feeds))
 			if p.width != a.channels {
-				filters += ",aresample=rematrix_maxval=1:out_channel_layout=" + layout
+				filters += ",aresample=rematrix_maxval=1:out_chlayout=" + layout
 			}
 			s.chain(filters, label)
 		}
@@ -128,11 +128,11 @@ func (s *sound) filters(f feed, p part, a audio) string {
 	}
 	resample := fmt.Sprintf("aresample=out_sample_rate=%d:", a.rate)
 	if f.gains == nil {
-		resample += fmt.Sprintf("out_channel_layout=%s:out_sample_fmt=fltp:rematrix_maxval=1:", layouts[p.width])
+		resample += fmt.Sprintf("out_chlayout=%s:out_sample_fmt=fltp:rematrix_maxval=1:", layouts[p.width])
 	} else {
 		resample += "out_sample_fmt=fltp:"
 	}
-	if f.follow {
+	if f.follow || f.stretch > 0 { // how much it is to be stretched is known to a frame or two
 		resample += "async=1000:min_comp=0.001:min_hard_comp=0.1:first_pts=0"
 	} else {
 		resample += "async=1:min_hard_comp=0.015:first_pts=0"
