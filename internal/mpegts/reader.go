@@ -57,6 +57,7 @@ type readStream struct {
 	pes       []byte // the PES packet that is gathered
 	random    bool   // its first packet has the random access indicator
 	begun     bool
+	arrived   int64 // the clock when its last packet was read
 	last      int64 // the last PTS or DTS, unwrapped; noPCR before the first
 }
 
@@ -170,6 +171,7 @@ func (r *Reader) packet(b []byte) error {
 		return r.wrong("PID %d goes on with a PES packet of another segment", id)
 	}
 	s.pes = append(s.pes, payload...)
+	s.arrived = r.pcr
 	return nil
 }
 
@@ -271,8 +273,8 @@ func (r *Reader) flush(s *readStream) error {
 		return r.wrong("PID %d is decoded at %d after %d", s.pid, dts, s.last)
 	case pts < dts:
 		return r.wrong("PID %d: what is decoded at %d is shown before, at %d", s.pid, dts, pts)
-	case r.pcr != noPCR && dts < r.pcr-maxPCRGap:
-		return r.wrong("PID %d is decoded at %d, long before its packets arrive at %d", s.pid, dts, r.pcr)
+	case s.arrived != noPCR && dts < s.arrived-maxPCRGap:
+		return r.wrong("PID %d is decoded at %d, long before its packets arrive at %d", s.pid, dts, s.arrived)
 	}
 	s.last = dts
 	switch s.kind {
