@@ -53,6 +53,8 @@ var (
 	silent = source{name: "silent", rate: media.R(25, 1), seconds: 12}
 	mono44 = source{name: "mono44", rate: media.R(25, 1), seconds: 12, tracks: []track{{440, "eng", 44100, "mono"}}}
 	ntsc   = source{name: "ntsc", rate: media.R(30000, 1001), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
+	slow   = source{name: "slow", rate: media.R(8, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
+	slides = source{name: "slides", rate: media.R(1, 1), seconds: 20, tracks: []track{{440, "eng", 48000, "stereo"}}}
 	fast   = source{name: "fast", rate: media.R(50, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 )
 
@@ -86,6 +88,14 @@ func packagings() []packaging {
 		{
 			name: "hls-10-seconds", source: ntsc, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
 			groups: hls(`"SegmentLength":10`, rung(320, 180, `"NumberBFramesBetweenReferenceFrames":3,`, aac(48000, 2)), rung(192, 108, `"NumberBFramesBetweenReferenceFrames":0,`, aac(48000, 2))),
+		},
+		{
+			name: "hls-8-a-second", source: slow, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4`, rung(320, 180, `"NumberBFramesBetweenReferenceFrames":4,`, aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
+		},
+		{
+			name: "hls-1-a-second", source: slides, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":5`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2))),
 		},
 		{
 			name: "hls-match", source: plain, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},

@@ -11,7 +11,9 @@ async function drive(url, want) {
   window.report = report;
   window.addEventListener('unhandledrejection', (e) => player.errors.push(`rejected: ${e.reason}`));
   try {
-    await player.open(video, url);
+    // A little buffer, so that there is something to load at a switch, yet as many
+    // pictures as a decoder takes before it gives the first.
+    await player.open(video, url, Math.max(4, 12 / want.rate));
     await until('metadata', () => video.readyState >= 1 && Number.isFinite(video.duration));
     report.Duration = video.duration;
     if (want.heights.length) await seeing(video, want, report);
@@ -39,11 +41,11 @@ async function seeing(video, want, report) {
     await seek(video, 1, -1);
     player.choose(i);
     video.playbackRate = 4;
-    await video.play();
+    await play(video);
     await until(`variant ${i} of height ${variants[i].height}`, async () => {
       if (video.ended) { // what was in the buffer played out; now there is something to load
         await seek(video, 1, -1);
-        await video.play();
+        await play(video);
       }
       return video.videoHeight === variants[i].height && !video.seeking && video.readyState >= 3;
     }, async () => { // video.js can believe that it shows what it has not loaded again
@@ -72,7 +74,7 @@ async function playThrough(video, want, report) {
   };
   video.requestVideoFrameCallback(each);
   video.playbackRate = 4;
-  await video.play();
+  await play(video);
   await until('the end', () => video.ended);
   open = false;
   report.Frames = video.getVideoPlaybackQuality().totalVideoFrames;
@@ -98,7 +100,7 @@ async function hearing(video, want, report) {
     await seek(video, 1, -1);
     if (voices.length > 1) player.hear(i);
     video.playbackRate = 1;
-    await video.play();
+    await play(video);
     const v = voices[i] || { name: '', language: '' };
     let heard = 0, times = 0;
     // A tone counts when it has been heard for a while, and, where there is a
@@ -111,7 +113,7 @@ async function hearing(video, want, report) {
     }, async () => {
       if (voices.length > 1) player.hear(i);
       await ear.context.resume();
-      await video.play();
+      await play(video);
     });
     report.Voices.push({ Name: v.name || '', Language: v.language || '', Tone: heard });
   }
@@ -139,7 +141,7 @@ async function reading(video, want, report) {
   for (const [i, t] of player.texts().entries()) {
     await seek(video, 1, -1);
     player.read(i);
-    await video.play();
+    await play(video);
     const cue = () => [...video.textTracks].filter((k) => k.mode !== 'disabled').flatMap((k) => [...(k.activeCues || [])]).map((c) => c.text).join(' ');
     await until(`a cue of text ${i} (${t.name})`, () => cue() !== '');
     report.Texts.push({ Name: t.name || '', Language: t.language || '', Cue: cue() });
@@ -164,6 +166,9 @@ function counter(video) {
 }
 
 const tick = () => new Promise((done) => setTimeout(done, 20));
+
+// play starts it; the browser's promise is kept only when there is something to play.
+const play = (video) => Promise.race([video.play(), new Promise((_, no) => setTimeout(no, limit, new Error('not in time: playing')))]);
 
 // until waits for something to come about; again is what a viewer does who has
 // waited for a while: ask once more.

@@ -2,8 +2,8 @@
 // hls.js behind the interface that drive.js drives.
 const player = {
   errors: [],
-  async open(video, url) {
-    const hls = this.hls = new Hls({ capLevelToPlayerSize: false, maxBufferLength: 4, maxMaxBufferLength: 4, startLevel: 0, renderTextTracksNatively: true });
+  async open(video, url, buffer) {
+    const hls = this.hls = new Hls({ capLevelToPlayerSize: false, maxBufferLength: buffer, maxMaxBufferLength: buffer, startLevel: 0, renderTextTracksNatively: true });
     hls.on(Hls.Events.ERROR, (_, data) => {
       // Requests that it cancels itself, to seek or to switch, are no errors.
       if (data.details === 'aborted' && !data.fatal) return;

@@ -2,7 +2,7 @@
 // Shaka behind the interface that drive.js drives.
 const player = {
   errors: [],
-  async open(video, url) {
+  async open(video, url, buffer) {
     shaka.polyfill.installAll();
     const p = this.shaka = new shaka.Player();
     const tell = (e) => this.errors.push(`code ${e.code}, category ${e.category}, severity ${e.severity}: ${JSON.stringify(e.data).slice(0, 500)}`);
@@ -10,7 +10,7 @@ const player = {
     await p.attach(video);
     // A retried request would hide what it was retried for.
     const once = { maxAttempts: 1 };
-    p.configure({ abr: { enabled: false }, manifest: { retryParameters: once }, streaming: { retryParameters: once, bufferingGoal: 4, failureCallback: tell } });
+    p.configure({ abr: { enabled: false }, manifest: { retryParameters: once }, streaming: { retryParameters: once, bufferingGoal: buffer, failureCallback: tell } });
     await p.load(url);
   },
   tracks() { return this.shaka.getVariantTracks().filter((t) => t.videoId !== null || t.audioId !== null); },

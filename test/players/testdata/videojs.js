@@ -3,9 +3,9 @@
 const player = {
   errors: [],
   log: () => videojs.log.history().map((l) => l.join(' ')).slice(-60).join('\n'),
-  async open(video, url) {
+  async open(video, url, buffer) {
     videojs.log.level('debug');
-    Object.assign(videojs.Vhs, { GOAL_BUFFER_LENGTH: 4, MAX_GOAL_BUFFER_LENGTH: 4 }); // a clip held whole is not loaded anew to switch
+    Object.assign(videojs.Vhs, { GOAL_BUFFER_LENGTH: buffer, MAX_GOAL_BUFFER_LENGTH: buffer }); // a clip held whole is not loaded anew to switch
     const p = this.videojs = videojs(video, { controls: false, html5: { vhs: { overrideNative: true }, nativeAudioTracks: false, nativeVideoTracks: false, nativeTextTracks: false } });
     p.on('error', () => this.errors.push(`code ${p.error().code}: ${p.error().message}`));
     p.src({ src: url, type: { m3u8: 'application/x-mpegURL', mpd: 'application/dash+xml', mp4: 'video/mp4' }[url.split('.').pop()] });
