@@ -3,6 +3,7 @@ package mediaconvert
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ func checkInputs(s *mc.JobSettings, f *Findings) {
 		for name, r := range map[string]*mc.Rectangle{"crop": in.Crop, "position": in.Position} {
 			checkRectangle(at+"/"+name, r, f)
 		}
+		checkImages(at+"/imageInserter", in.ImageInserter, f)
 		for name, a := range in.AudioSelectors {
 			checkSelector(at+"/audioSelectors/"+name, a, f)
 		}
@@ -281,8 +283,11 @@ func checkVideo(at string, v *mc.VideoDescription, container mc.ContainerType, f
 	for name, r := range map[string]*mc.Rectangle{"crop": v.Crop, "position": v.Position} {
 		checkRectangle(at+"/"+name, r, f)
 	}
-	if p := v.VideoPreprocessors; p != nil && p.NoiseReducer != nil && p.NoiseReducer.Filter == "" {
-		f.fault(at+"/videoPreprocessors/noiseReducer", "filter is a required property")
+	if p := v.VideoPreprocessors; p != nil {
+		if p.NoiseReducer != nil && p.NoiseReducer.Filter == "" {
+			f.fault(at+"/videoPreprocessors/noiseReducer", "filter is a required property")
+		}
+		checkImages(at+"/videoPreprocessors/imageInserter", p.ImageInserter, f)
 	}
 	c := v.CodecSettings
 	if c == nil {
@@ -307,6 +312,35 @@ func checkVideo(at string, v *mc.VideoDescription, container mc.ContainerType, f
 		belongs(at, "h264Settings", c.H264Settings != nil, "FRAME_CAPTURE", f)
 		if container != mc.ContainerTypeRaw && container != "" {
 			f.fault(at+"/codec", "FRAME_CAPTURE does not belong to %s (use RAW)", container)
+		}
+	}
+}
+
+// checkImages holds images against what is required of each.
+func checkImages(at string, s *mc.ImageInserter, f *Findings) {
+	if s == nil {
+		return
+	}
+	if len(s.InsertableImages) == 0 {
+		f.fault(at+"/insertableImages", "Should have at least 1 items")
+	}
+	for i, image := range s.InsertableImages {
+		here := fmt.Sprintf("%s/insertableImages/%d", at, i)
+		for _, m := range []struct {
+			name    string
+			missing bool
+		}{{"imageInserterInput", image.ImageInserterInput == nil}, {"imageX", image.ImageX == nil}, {"imageY", image.ImageY == nil}} {
+			if m.missing {
+				f.fault(here, "%s is a required property", m.name)
+			}
+		}
+		if uri := image.ImageInserterInput; uri != nil {
+			name, _, _ := strings.Cut(*uri, "?")
+			if problem := inputProblem(*uri); problem != "" {
+				f.fault(here+"/imageInserterInput", "%s", problem)
+			} else if !strings.HasSuffix(strings.ToLower(name), ".png") {
+				f.fault(here+"/imageInserterInput", "%s is not implemented yet (use a PNG)", strings.ToUpper(strings.TrimPrefix(path.Ext(name), ".")))
+			}
 		}
 	}
 }

@@ -4,8 +4,7 @@ func jobRows() []row {
 	r := &rows{}
 	r.soft("adAvailOffset", number(0), anything(), "has no effect: ad markers are not passed through")
 	r.any("followSource")
-	// The job's timecodes are counted for burn-in and insertion, refused where they are
-	// asked for; clippings count by their input's timecodeSource.
+	// Clippings and images of inputs count by their input's timecodeSource.
 	r.any("timecodeConfig.anchor", "timecodeConfig.source", "timecodeConfig.start", "timecodeConfig.timestampOffset")
 	r.no("availBlanking", "avail blanking needs ad markers, which are not passed through")
 	r.no("colorConversion3DLUTSettings", "")
@@ -28,7 +27,7 @@ func inputRows() []row {
 	r.any("inputClippings[].startTimecode", "inputClippings[].endTimecode")
 	r.any("crop.x", "crop.y", "crop.width", "crop.height")
 	r.any("position.x", "position.y", "position.width", "position.height")
-	r.no("imageInserter", "")
+	imageRows(r, "")
 	r.no("videoOverlays", "")
 	r.no("videoGenerator", "")
 	r.no("decryptionSettings", "decrypt the source before")

@@ -47,11 +47,20 @@ func preprocessorRows(r *rows) {
 	r.soft(c+"sdrReferenceWhiteLevel", values{}, anything(), "has no effect: outputs are SDR")
 	r.soft(c+"maxLuminance", values{}, anything(), "has no effect: outputs are SDR")
 	hdr10Rows(r, c+"hdr10Metadata.", "has no effect: outputs are SDR")
-	r.no(v+"imageInserter", "")
+	imageRows(r, v)
 	r.no(v+"timecodeBurnin", "")
 	r.no(v+"dolbyVision", "outputs are SDR H.264")
 	r.no(v+"hdr10Plus", "outputs are SDR H.264")
 	r.no(v+"partnerWatermarking", "")
+}
+
+// imageRows adds those of an image inserter, of an input or an output.
+func imageRows(r *rows, prefix string) {
+	i := prefix + "imageInserter."
+	for _, name := range []string{"imageInserterInput", "imageX", "imageY", "width", "height", "layer", "opacity", "startTime", "duration", "fadeIn", "fadeOut"} {
+		r.any(i + "insertableImages[]." + name)
+	}
+	r.soft(i+"sdrReferenceWhiteLevel", values{}, anything(), "has no effect: outputs are SDR")
 }
 
 // hdr10Rows adds those of Hdr10Metadata, which are accepted.

@@ -26,10 +26,11 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 		first, last = t.sourceAt(c.From), t.sourceAt(c.To-1)
 		c.SourceFrames = int64(last - first + 1)
 	}
-	c.Files = []int{src.file}
-	args := []string{"-y", "-copyts"}
-	g := &graph{}
+	g := &graph{files: []int{src.file}}
 	begin := g.frames(l, t, *c, first, last)
+	outputs := g.pictures(l, t, *c, captures)
+	c.Files = g.files
+	args := []string{"-y", "-copyts"}
 	if c.SourceFrames > 0 && src.index.Problem == "" {
 		args = append(args, entry(src, begin).seek()...)
 	}
@@ -39,9 +40,12 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 		"-reinit_filter", "0", // a change of size in mid-stream must not restart the counting
 	)
 	args = append(args, media.InputArgs()...)
-	args = append(args, "-i", "file:"+SourcePath(0), "-filter_complex_threads", "1")
+	args = append(args, "-i", "file:"+SourcePath(0))
+	for i := range c.Files[1:] {
+		args = append(append(args, media.ImageArgs()...), "-i", "file:"+SourcePath(i+1))
+	}
+	args = append(args, "-filter_complex_threads", "1")
 
-	outputs := g.pictures(l, src, *c, captures)
 	args = append(args, "-filter_complex", g.String())
 	for i, r := range l.rungs {
 		args = append(args, "-map", outputs.rungs[i], "-fps_mode", "passthrough", "-map_metadata", "-1")

@@ -10,9 +10,10 @@ import (
 // if some whole number of intervals ends in it: i·every ≤ f < i·every+1, with
 // every = den/num frames.
 type capture struct {
-	frames []frame // as of a rung
-	look   look    // of the output
-	after  string  // filters of the scaled picture
+	frames []frame  // as of a rung
+	look   look     // of the output
+	after  string   // filters of the scaled picture
+	images []insert // over the output
 
 	treatments []treatment
 	num, den   int64 // frames between captures are den/num, in lowest terms
@@ -26,6 +27,7 @@ const maxCaptures = 10_000_000
 func (p *planner) newCapture(d *VideoDescription, rate media.Rational, path string) capture {
 	s := d.CodecSettings.FrameCaptureSettings
 	c := capture{frames: framesFor(d, media.Rational{}, true, p, path), look: p.outputLook(d, path), after: d.VideoPreprocessors.after(), max: s.MaxCaptures, quality: s.Quality}
+	c.images = p.inserts(d.VideoPreprocessors.ImageInserter, p.outputStart(rate), rate, path+"/videoPreprocessors")
 	for _, src := range p.sources {
 		c.treatments = append(c.treatments, p.treatmentOf(src, d, path))
 	}

@@ -176,6 +176,15 @@ func (p picture) scale(l look) string {
 	return out
 }
 
+// kept returns a scaler that leaves the samples' colours as they are.
+func (p picture) kept(w, h int, kernel string) string {
+	out := fmt.Sprintf("scale=%d:%d:%s", max(w, 2), max(h, 2), kernel)
+	if full := p.color.full; full != "" && !p.color.rgb {
+		out += fmt.Sprintf(":in_range=%s:out_range=%[1]s", full)
+	}
+	return out
+}
+
 // Tone mapping is relative to HDR's reference white (ITU-R BT.2408), in nits. The
 // curve keeps light up to a knee as it is, so that faces and what is darker look as
 // they were graded, and bends what is above it towards the peak.

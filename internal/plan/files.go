@@ -52,6 +52,24 @@ func Files(s Settings) []File {
 			add(File{URI: s.Inputs[i].DynamicAudioSelectors[name].ExternalAudioFileInput, Kind: FileAudio})
 		}
 	}
+	images := func(s *ImageInserter) {
+		if s == nil {
+			return
+		}
+		for _, image := range s.InsertableImages {
+			add(imageFile(image))
+		}
+	}
+	for i := range s.Inputs {
+		images(s.Inputs[i].ImageInserter)
+	}
+	for _, group := range s.OutputGroups {
+		for _, o := range group.Outputs {
+			if d := o.VideoDescription; d != nil {
+				images(d.VideoPreprocessors.ImageInserter)
+			}
+		}
+	}
 	return list
 }
 

@@ -79,6 +79,23 @@ func (d *dice) settings() string {
 		if h := pick(d, 0, 360, 181, 1080, 32, 8192); h > 0 {
 			v["height"] = h
 		}
+		area := func() map[string]any {
+			return map[string]any{"x": pick(d, 0, 0, 2, 3, 1<<31-1), "y": pick(d, 0, 0, 2, 1<<31-1), "width": pick(d, 32, 64, 2, 1, 1<<31-1), "height": pick(d, 32, 18, 2, 0, 1<<31-1)}
+		}
+		if d.n(6) == 1 {
+			v["crop"] = area()
+		}
+		if d.n(6) == 1 {
+			v["position"] = area()
+		}
+		if d.n(4) == 1 {
+			v["sharpness"] = d.n(101)
+			v["videoPreprocessors"] = pick(d,
+				map[string]any{"deinterlacer": map[string]any{"mode": pick(d, "DEINTERLACE", "ADAPTIVE", "INVERSE_TELECINE", "x"), "algorithm": pick(d, "INTERPOLATE", "BLEND"), "control": pick(d, "NORMAL", "FORCE_ALL_FRAMES")}},
+				map[string]any{"noiseReducer": map[string]any{"filter": pick(d, "TEMPORAL", "SPATIAL", "MEAN", "x"), "filterSettings": map[string]any{"strength": d.n(300)}, "temporalFilterSettings": map[string]any{"speed": d.n(9) - 3, "strength": d.n(300)}}},
+				map[string]any{"colorCorrector": map[string]any{"brightness": d.n(101), "hue": d.n(500) - 250, "colorSpaceConversion": pick(d, "NONE", "FORCE_601", "FORCE_HDR10"), "hdrToSdrToneMapper": pick(d, "", "VIBRANT")}},
+			)
+		}
 		return v
 	}
 	h264 := func() map[string]any {
@@ -86,7 +103,8 @@ func (d *dice) settings() string {
 		h := map[string]any{
 			"rateControlMode": pick(d, "QVBR", "VBR", "CBR", ""), "maxBitrate": pick(d, 1000000, 1000000, 1000000, 1000), "bitrate": pick(d, 500000, 500000, 500),
 			"gopSize": pick(d, 90.0, 0, 1, 0.5, 1e300), "gopSizeUnits": pick(d, "FRAMES", "SECONDS", "AUTO"),
-			"numberReferenceFrames": d.n(8), "slices": d.n(40),
+			"numberReferenceFrames": d.n(8), "slices": d.n(40), "framerateConversionAlgorithm": pick(d, "DUPLICATE_DROP", "INTERPOLATE"),
+			"codecProfile": pick(d, "MAIN", "HIGH_422_10BIT", "BASELINE", "HIGH"), "codecLevel": pick(d, "AUTO", "AUTO", "LEVEL_1", "LEVEL_5_2"), "hrdBufferSize": pick(d, 0, 0, 1, 1152000000),
 		}
 		if d.n(3) == 0 {
 			h["framerateControl"], h["framerateNumerator"], h["framerateDenominator"] = "SPECIFIED", pick(d, 25, 30000, 60, 119, 24000), pick(d, 1, 1001)

@@ -9,7 +9,18 @@ import (
 // graph is a filter graph in ffmpeg's notation.
 type graph struct {
 	parts []string
-	ends  int // labels made by next
+	ends  int   // labels made by next
+	files []int // of the Plan, that are read, in their order
+}
+
+// input returns the label of a file that is an image.
+func (g *graph) input(file int) string {
+	i := slices.Index(g.files[1:], file)
+	if i < 0 {
+		i = len(g.files) - 1
+		g.files = append(g.files, file)
+	}
+	return fmt.Sprintf("[%d:0]", i+1)
 }
 
 // chain adds filters, their input label included, that end in label.
@@ -99,12 +110,17 @@ type scaled struct {
 }
 
 // sink is an end of the graph: what is done to a scaled picture for one output.
-type sink struct{ from, filters, to string }
+type sink struct {
+	from, filters string
+	images        images
+	last, to      string // filters after the images, and where the picture comes out
+}
 
 // pictures adds everything from the chunk's frames, [v], to encoders: turning,
 // cropping, colours, scalers in which small pictures are made from much larger
 // ones, padding, colour tags.
-func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) labels {
+func (g *graph) pictures(l *ladder, t *take, c Chunk, captures []Capture) labels {
+	src := t.src
 	out := labels{rungs: make([]string, len(l.rungs)), captures: make([]string, len(l.captures))}
 	var views []view
 	var nodes [][]scaled // of each view
@@ -132,7 +148,8 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 			tags = "setparams=range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 		}
 		use(r.treatments[src.input], picture, r.look, r.format, from)
-		sinks = append(sinks, sink{from, r.after + picture.finish() + "," + tags, to})
+		over := images{r.images, c.From, c.To - c.From, l.rate, r.look.target.matrix, r.format}
+		sinks = append(sinks, sink{from, r.after + picture.finish(), over, tags, to})
 		out.rungs[i] = to
 	}
 	for i, capture := range l.captures {
@@ -145,7 +162,13 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 		from, to := fmt.Sprintf("[p%d]", i), fmt.Sprintf("[c%d]", i)
 		picture := capture.frames[src.input]
 		use(capture.treatments[src.input], picture, capture.look, "yuv420p", from)
-		sinks = append(sinks, sink{from, "select=" + capture.selects(c, frames[hi-1]) + "," + capture.after + picture.finish() + ",scale=out_range=pc,format=yuvj420p", to})
+		over := images{capture.images, c.From, c.To - c.From, l.rate, capture.look.target.matrix, "yuv420p"}
+		selects, jpeg := "select="+capture.selects(c, frames[hi-1]), "scale=out_range=pc,format=yuvj420p"
+		if len(over.list) == 0 {
+			sinks = append(sinks, sink{from, selects + "," + capture.after + picture.finish(), over, jpeg, to})
+		} else { // images count the frames
+			sinks = append(sinks, sink{from, capture.after + picture.finish(), over, selects + "," + jpeg, to})
+		}
 		out.captures[i] = to
 	}
 
@@ -153,7 +176,8 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 	for i, tr := range l.treatments(src) {
 		base := frameLabel(i)
 		of := func(v view) bool { return v.treatment == tr }
-		if src.pic.turn != 0 || src.pic.mirror || src.pic.alpha || slices.ContainsFunc(views, func(v view) bool { return of(v) && v.crop.Width > 0 }) {
+		if src.pic.turn != 0 || src.pic.mirror || src.pic.alpha || len(src.images) > 0 ||
+			slices.ContainsFunc(views, func(v view) bool { return of(v) && v.crop.Width > 0 }) {
 			to := g.next("t")
 			g.chain(base+src.pic.upright(), to)
 			base = to
@@ -172,28 +196,49 @@ func (g *graph) pictures(l *ladder, src *source, c Chunk, captures []Capture) la
 		g.fan(base, names)
 	}
 	for i, v := range views {
-		g.view(v, starts[i], nodes[i], src.pic)
+		over := images{src.images, t.slot(c.From), c.To - c.From, l.rate, v.look.target.matrix, finest(nodes[i])}
+		g.view(v, starts[i], nodes[i], src.pic, over)
 	}
 	for _, s := range sinks {
-		g.chain(s.from+s.filters, s.to)
+		if len(s.images.list) == 0 {
+			g.chain(s.from+s.filters+","+s.last, s.to)
+			continue
+		}
+		under := g.next("b")
+		g.chain(s.from+s.filters, under)
+		g.chain(g.over(s.images, under)+s.last, s.to)
 	}
 	return out
 }
 
-// view adds what a view is made into, from its label on.
-func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
+// view adds what a view is made into, from its label on, with the input's images
+// over it.
+func (g *graph) view(v view, from string, nodes []scaled, pic picture, over images) {
+	step := func(filters string) {
+		to := g.next("w")
+		g.chain(from+filters, to)
+		from = to
+	}
+	done := false // the samples are those of the output
+	lit := pic.color.needsLight(v.look.target)
+	if len(over.list) > 0 {
+		// Images have the colours of the output, and their places in the whole picture.
+		if lit {
+			step(pic.kept(pic.width&^1, pic.height&^1, kernel(nil)) + "," + pic.light(v.look, over.format))
+		} else {
+			step(fmt.Sprintf("scale=%d:%d%s,format=%s", pic.width&^1, pic.height&^1, pic.scale(v.look), over.format))
+		}
+		from, done = g.over(over, from), true
+	}
 	if v.crop.Width > 0 {
 		pic.width, pic.height = int(v.crop.Width), int(v.crop.Height)
-		to := g.next("w")
-		g.chain(fmt.Sprintf("%scrop=%d:%d:%d:%d", from, v.crop.Width, v.crop.Height, v.crop.X, v.crop.Y), to)
-		from = to
+		step(fmt.Sprintf("crop=%d:%d:%d:%d", v.crop.Width, v.crop.Height, v.crop.X, v.crop.Y))
 	}
 	slices.SortStableFunc(nodes, func(a, b scaled) int { return b.w*b.h - a.w*a.h })
 	for i := range nodes {
 		nodes[i].parent = parentOf(nodes, i)
 	}
-	lit := pic.color.needsLight(v.look.target)
-	if lit {
+	if lit && !done {
 		// It counts in floating point: after the picture has been made as small as
 		// the largest output, and even.
 		w, h := 0, 0
@@ -203,13 +248,8 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 		if w*h > pic.width*pic.height {
 			w, h = max(pic.width&^1, 2), max(pic.height&^1, 2)
 		}
-		scale := fmt.Sprintf("scale=%d:%d:%s", w, h, nodes[0].kernel)
-		if full := pic.color.full; full != "" && !pic.color.rgb {
-			scale += fmt.Sprintf(":in_range=%s:out_range=%[1]s", full)
-		}
-		to := g.next("w")
-		g.chain(from+scale+","+pic.light(v.look, finest(nodes)), to)
-		from = to
+		step(pic.kept(w, h, nodes[0].kernel) + "," + pic.light(v.look, finest(nodes)))
+		done = true
 	}
 	consumers := func(of int) (names []string) {
 		for i, n := range nodes {
@@ -225,7 +265,7 @@ func (g *graph) view(v view, from string, nodes []scaled, pic picture) {
 	g.fan(from, consumers(-1))
 	for i, n := range nodes {
 		filters := fmt.Sprintf("%sscale=%d:%d:%s", nodeLabel(from, i), n.w, n.h, n.kernel)
-		if n.parent < 0 && !lit {
+		if n.parent < 0 && !done {
 			filters += pic.scale(v.look)
 		}
 		scaled := g.next("m")

@@ -129,6 +129,9 @@ func (p *planner) look() error {
 			var clips []clip
 			clips, err = p.clippings(src)
 			p.clips = append(p.clips, clips...)
+			if in.ImageInserter != nil {
+				src.images = p.inserts(in.ImageInserter, p.inputStart(src), src.grid.rate, fmt.Sprintf("/inputs/%d", i))
+			}
 		}
 		if err != nil {
 			return inInput(err, i, several)

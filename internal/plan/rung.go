@@ -11,9 +11,10 @@ import (
 type rung struct {
 	width  int // of the output
 	height int
-	frames []frame // how the picture of each input becomes the output's
-	look   look    // of the output
-	after  string  // filters of the scaled picture
+	frames []frame  // how the picture of each input becomes the output's
+	look   look     // of the output
+	after  string   // filters of the scaled picture
+	images []insert // over the output
 
 	treatments []treatment // of the frames of each input
 	rate       rateControl
@@ -55,6 +56,7 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 	refuse("slowPal", h.SlowPal, "DISABLED")
 	refuse("telecine", h.Telecine, "NONE")
 	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP", "INTERPOLATE")
+	r.images = pl.inserts(d.VideoPreprocessors.ImageInserter, pl.outputStart(rate), rate, video+"/videoPreprocessors")
 	for _, src := range pl.sources {
 		r.treatments = append(r.treatments, pl.treatmentOf(src, d, video))
 	}

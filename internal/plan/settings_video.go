@@ -5,11 +5,13 @@ type InputVideo struct {
 	Crop     *Rectangle `json:"crop"`     // of the picture turned upright; nil is the output's
 	Position *Rectangle `json:"position"` // in the output; nil is the output's
 
-	FilterEnable   string `json:"filterEnable"`   // AUTO (default), DISABLE, FORCE: whether the next two act
-	DenoiseFilter  string `json:"denoiseFilter"`  // ENABLED or DISABLED (default)
-	DeblockFilter  string `json:"deblockFilter"`  // as DenoiseFilter
-	FilterStrength int64  `json:"filterStrength"` // of both, -5 to 5
-	InputScanType  string `json:"inputScanType"`  // AUTO (default) or PSF: frames are progressive whatever they say
+	FilterEnable   string         `json:"filterEnable"`   // AUTO (default), DISABLE, FORCE: whether the next two act
+	DenoiseFilter  string         `json:"denoiseFilter"`  // ENABLED or DISABLED (default)
+	DeblockFilter  string         `json:"deblockFilter"`  // as DenoiseFilter
+	FilterStrength int64          `json:"filterStrength"` // of both, -5 to 5
+	ImageInserter  *ImageInserter `json:"imageInserter"`  // over the picture of the input, upright, before it is cropped and scaled
+
+	InputScanType string `json:"inputScanType"` // AUTO (default) or PSF: frames are progressive whatever they say
 }
 
 // VideoSelector says how the video of the source is read.
@@ -109,6 +111,7 @@ type FrameCaptureSettings struct {
 // VideoPreprocessors is VideoPreprocessor of the API: what is done to the picture
 // of one output.
 type VideoPreprocessors struct {
+	ImageInserter  *ImageInserter  `json:"imageInserter"`
 	Deinterlacer   *Deinterlacer   `json:"deinterlacer"`
 	NoiseReducer   *NoiseReducer   `json:"noiseReducer"`
 	ColorCorrector *ColorCorrector `json:"colorCorrector"`
@@ -158,4 +161,24 @@ type ColorCorrector struct {
 type ClipLimits struct {
 	MinimumYUV *int64 `json:"minimumYUV"` // nil is 64
 	MaximumYUV *int64 `json:"maximumYUV"` // nil is 940
+}
+
+// ImageInserter is ImageInserter of the API.
+type ImageInserter struct {
+	InsertableImages []InsertableImage `json:"insertableImages"`
+}
+
+// InsertableImage is InsertableImage of the API. Times are milliseconds.
+type InsertableImage struct {
+	ImageInserterInput string `json:"imageInserterInput"` // of a PNG
+	ImageX             int64  `json:"imageX"`             // pixels from the left
+	ImageY             int64  `json:"imageY"`             // pixels from above
+	Width              int64  `json:"width"`              // pixels; 0 is the image's own
+	Height             int64  `json:"height"`
+	Layer              int64  `json:"layer"`     // higher ones are laid over lower ones
+	Opacity            *int64 `json:"opacity"`   // percent; nil is 50
+	StartTime          string `json:"startTime"` // HH:MM:SS:FF; "" is the start
+	Duration           int64  `json:"duration"`  // with FadeIn, without FadeOut; 0 is to the end
+	FadeIn             int64  `json:"fadeIn"`
+	FadeOut            int64  `json:"fadeOut"`
 }

@@ -19,9 +19,10 @@ type source struct {
 	video  media.VideoStream
 	index  media.FrameIndex
 	pic    picture
-	grid   *grid   // at the source's own rate
-	origin instant // when its first frame is shown
-	whole  bool    // it cannot be entered in the middle
+	images []insert // over its picture
+	grid   *grid    // at the source's own rate
+	origin instant  // when its first frame is shown
+	whole  bool     // it cannot be entered in the middle
 }
 
 // take is a run of frames of one input that the output shows: a clipping, or all
@@ -76,6 +77,23 @@ func takesAt(clips []clip, rate media.Rational) []take {
 	return out
 }
 
+// inputStart is the timecode of the first frame of an input.
+func (p *planner) inputStart(src *source) int64 {
+	in, base := &p.settings.Inputs[src.input], frameCount(src.grid.rate)
+	switch in.TimecodeSource {
+	case "ZEROBASED":
+		return 0
+	case "SPECIFIEDSTART":
+		at, ok := parseTimecode(in.TimecodeStart, base)
+		if !ok {
+			p.problems.add(fmt.Sprintf("/inputs/%d/timecodeStart", src.input), "timecodeSource SPECIFIEDSTART needs a timecode HH:MM:SS:FF, not %q", in.TimecodeStart)
+		}
+		return at
+	}
+	at, _ := parseTimecode(src.facts.Timecode, base) // EMBEDDED, with zero where nothing is embedded
+	return at
+}
+
 // clippings reads the InputClippings of an input: what it shows, in the order given.
 func (p *planner) clippings(src *source) ([]clip, error) {
 	in := &p.settings.Inputs[src.input]
@@ -85,18 +103,7 @@ func (p *planner) clippings(src *source) ([]clip, error) {
 	}
 	path := fmt.Sprintf("/inputs/%d", src.input)
 	base := frameCount(g.rate) // frames that timecodes count in a second
-	start := int64(0)
-	switch in.TimecodeSource {
-	case "ZEROBASED":
-	case "SPECIFIEDSTART":
-		at, ok := parseTimecode(in.TimecodeStart, base)
-		if !ok {
-			p.problems.add(path+"/timecodeStart", "timecodeSource SPECIFIEDSTART needs a timecode HH:MM:SS:FF, not %q", in.TimecodeStart)
-		}
-		start = at
-	default: // EMBEDDED, with zero where nothing is embedded
-		start, _ = parseTimecode(src.facts.Timecode, base)
-	}
+	start := p.inputStart(src)
 	var out []clip
 	for i, c := range in.InputClippings {
 		here := fmt.Sprintf("%s/inputClippings/%d", path, i)

@@ -117,6 +117,10 @@ func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, obj
 		return plan.Footage{}, err
 	}
 	var f plan.Footage
+	if file.Kind == plan.FileImage {
+		f.Source, err = w.cfg.Probe.Image(ctx, path)
+		return f, err
+	}
 	if f.Source, err = w.cfg.Probe.Probe(ctx, path); err != nil || file.Kind != plan.FileInput {
 		return f, err
 	}
