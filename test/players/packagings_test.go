@@ -55,6 +55,7 @@ var (
 	ntsc   = source{name: "ntsc", rate: media.R(30000, 1001), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 	slow   = source{name: "slow", rate: media.R(8, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 	slides = source{name: "slides", rate: media.R(1, 1), seconds: 20, tracks: []track{{440, "eng", 48000, "stereo"}}}
+	voiced = source{name: "voiced", rate: media.R(25, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}, {700, "fra", 48000, "stereo"}}}
 	fast   = source{name: "fast", rate: media.R(50, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 )
 
@@ -139,6 +140,22 @@ func packagings() []packaging {
 				rung(320, 180, "", ""), rung(192, 108, "", "")),
 		},
 		{
+			name: "hls-renditions", source: voiced, open: "v.m3u8", heights: []int{180, 108}, only: []string{"hls.js", "shaka"}, voices: []voice{{"English", "eng", 440}, {"French", "fra", 700}},
+			groups: hls(`"SegmentLength":4`, with(rung(320, 180, "", ""), `"AudioRenditionSets":"voices"`), with(rung(192, 108, "", ""), `"AudioRenditionSets":"voices"`),
+				sound("_en", 1, "", `"AudioGroupId":"voices","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`),
+				sound("_fr", 2, "French", `"AudioGroupId":"voices","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT"`)),
+		},
+		{
+			name: "hls-renditions-ts", source: voiced, open: "v.m3u8", heights: []int{180}, only: []string{"hls.js", "shaka"}, voices: []voice{{"English", "eng", 440}, {"French", "fra", 700}},
+			groups: hls(`"SegmentLength":3`, with(rung(320, 180, "", ""), `"AudioRenditionSets":"voices"`),
+				sound("_en", 1, "", `"AudioGroupId":"voices","AudioOnlyContainer":"M2TS","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`),
+				sound("_fr", 2, "French", `"AudioGroupId":"voices","AudioOnlyContainer":"M2TS","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT"`)),
+		},
+		{
+			name: "hls-sound-alone", source: voiced, open: "v.m3u8", voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4`, sound("_en", 1, "", "")),
+		},
+		{
 			name: "mp4", source: ntsc, open: "v.mp4", heights: []int{180}, voices: []voice{{tone: 440}},
 			groups: fileGroup(container("MP4", `"Mp4Settings":{"MoovPlacement":"PROGRESSIVE_DOWNLOAD"}`, rung(320, 180, "", aac(48000, 2)))),
 		},
@@ -169,6 +186,13 @@ func rung(width, height int, h264, audio string) string {
 // with adds members of HlsSettings to a rung.
 func with(rung, settings string) string {
 	return strings.TrimSuffix(rung, "}") + fmt.Sprintf(`,"OutputSettings":{"HlsSettings":{%s}}}`, settings)
+}
+
+// sound is an output of an HLS group without video, of one track of the source, with
+// members of HlsSettings.
+func sound(modifier string, track int, name, settings string) string {
+	audio := strings.Replace(aac(48000, 2), "{", fmt.Sprintf(`{"AudioSourceName":"Audio Selector %d","StreamName":%q,`, track, name), 1)
+	return with(fmt.Sprintf(`{"NameModifier":%q,"ContainerSettings":{"Container":"M3U8"},"AudioDescriptions":[%s]}`, modifier, strings.Replace(audio, `"StreamName":"",`, "", 1)), settings)
 }
 
 // fixedRate are members of H264Settings that name the rate of plain.

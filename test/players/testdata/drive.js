@@ -16,7 +16,7 @@ async function drive(url, want) {
     await player.open(video, url, Math.max(4, 12 / want.rate));
     await until('metadata', () => video.readyState >= 1 && Number.isFinite(video.duration));
     report.Duration = video.duration;
-    if (want.heights.length) await seeing(video, want, report);
+    if ((want.heights || []).length) await seeing(video, want, report);
     await hearing(video, want, report);
     report.Sound = video.webkitAudioDecodedByteCount;
     if (want.texts) await reading(video, want, report);

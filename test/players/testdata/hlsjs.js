@@ -10,6 +10,8 @@ const player = {
       // A busy machine stands still with enough in the buffer, or with nothing until
       // long after; a hole that the stream has is a short one.
       if (/^bufferStalled|^bufferNudge/.test(data.details) && !this.hole(video)) return;
+      // What it loads again, to go back to a voice, may be in the buffer already.
+      if (data.details === 'bufferAppendNoProgress' && data.appendsWithoutProgress < 2) return;
       this.errors.push(`${data.type} ${data.details}${data.fatal ? ' (fatal)' : ''}: ${data.reason || (data.error && data.error.message) || ''} ${(data.frag && data.frag.url) || data.url || ''}`);
     });
     hls.attachMedia(video);
