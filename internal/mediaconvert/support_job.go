@@ -59,8 +59,10 @@ func inputRows() []row {
 	r.some("selectorType", only("AUTO"), "")
 	r.some("programNumber", between(0, 1), "the first program is used")
 	r.any("maxLuminance", "hdr10Metadata.maxContentLightLevel", "hdr10Metadata.maxLuminance") // where tone mapping ends
-	for _, name := range []string{"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
-		"whitePointX", "whitePointY", "maxFrameAverageLightLevel", "minLuminance"} {
+	for _, name := range []string{
+		"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
+		"whitePointX", "whitePointY", "maxFrameAverageLightLevel", "minLuminance",
+	} {
 		r.soft("hdr10Metadata."+name, values{}, anything(), "has no effect: the output is SDR, made from the samples")
 	}
 	r.no("streams", "")

@@ -31,10 +31,12 @@ func videoRows() []row {
 func preprocessorRows(r *rows) {
 	v := "videoPreprocessors."
 	r.any(v+"deinterlacer.mode", v+"deinterlacer.algorithm", v+"deinterlacer.control")
-	for _, name := range []string{"filter", "filterSettings.strength",
+	for _, name := range []string{
+		"filter", "filterSettings.strength",
 		"spatialFilterSettings.postFilterSharpenStrength", "spatialFilterSettings.speed", "spatialFilterSettings.strength",
 		"temporalFilterSettings.aggressiveMode", "temporalFilterSettings.speed", "temporalFilterSettings.strength",
-		"temporalFilterSettings.postTemporalSharpening", "temporalFilterSettings.postTemporalSharpeningStrength"} {
+		"temporalFilterSettings.postTemporalSharpening", "temporalFilterSettings.postTemporalSharpeningStrength",
+	} {
 		r.any(v + "noiseReducer." + name)
 	}
 	c := v + "colorCorrector."
@@ -65,8 +67,10 @@ func imageRows(r *rows, prefix string) {
 
 // hdr10Rows adds those of Hdr10Metadata, which are accepted.
 func hdr10Rows(r *rows, prefix, instead string) {
-	for _, name := range []string{"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
-		"whitePointX", "whitePointY", "maxContentLightLevel", "maxFrameAverageLightLevel", "maxLuminance", "minLuminance"} {
+	for _, name := range []string{
+		"bluePrimaryX", "bluePrimaryY", "greenPrimaryX", "greenPrimaryY", "redPrimaryX", "redPrimaryY",
+		"whitePointX", "whitePointY", "maxContentLightLevel", "maxFrameAverageLightLevel", "maxLuminance", "minLuminance",
+	} {
 		r.soft(prefix+name, values{}, anything(), instead)
 	}
 }

@@ -59,23 +59,32 @@ func TestTakesAreJoinedExactly(t *testing.T) {
 		beeps  []float64
 	}{
 		{
-			"clipped", []string{`{"fileInput": "a", "audioSelectors": {"Audio Selector 1": {}}, "timecodeSource": "ZEROBASED", "inputClippings": [{"startTimecode": "00:00:01:07", "endTimecode": "00:00:10:06"}]}`},
-			[]string{a}, framesA[32:257], []float64{0.72, 1.72, 2.72, 3.72, 4.72, 5.72, 6.72, 7.72, 8.72},
+			"clipped",
+			[]string{`{"fileInput": "a", "audioSelectors": {"Audio Selector 1": {}}, "timecodeSource": "ZEROBASED", "inputClippings": [{"startTimecode": "00:00:01:07", "endTimecode": "00:00:10:06"}]}`},
+			[]string{a},
+			framesA[32:257],
+			[]float64{0.72, 1.72, 2.72, 3.72, 4.72, 5.72, 6.72, 7.72, 8.72},
 		},
 		{
-			"two clippings out of order, one open at the end, then another file", []string{
+			"two clippings out of order, one open at the end, then another file",
+			[]string{
 				`{"fileInput": "a", "audioSelectors": {"Audio Selector 1": {}}, "timecodeSource": "SPECIFIEDSTART", "timecodeStart": "01:00:00:00", "inputClippings": [{"startTimecode": "01:00:10:00"}, {"endTimecode": "01:00:00:24"}]}`,
 				`{"fileInput": "b", "audioSelectors": {"Audio Selector 1": {}}}`,
 			},
-			[]string{a, b}, slices.Concat(framesA[250:], framesA[:25], framesB), []float64{0, 1, 2, 3, 4, 5, 6, 7},
+			[]string{a, b},
+			slices.Concat(framesA[250:], framesA[:25], framesB),
+			[]float64{0, 1, 2, 3, 4, 5, 6, 7},
 		},
 		{
-			"one frame between others", []string{
+			"one frame between others",
+			[]string{
 				`{"fileInput": "b", "audioSelectors": {"Audio Selector 1": {}}, "timecodeSource": "ZEROBASED", "inputClippings": [{"endTimecode": "00:00:01:24"}]}`,
 				`{"fileInput": "a", "audioSelectors": {"Audio Selector 1": {}}, "timecodeSource": "ZEROBASED", "inputClippings": [{"startTimecode": "00:00:03:03", "endTimecode": "00:00:03:03"}]}`,
 				`{"fileInput": "b", "audioSelectors": {"Audio Selector 1": {}}, "timecodeSource": "ZEROBASED", "inputClippings": [{"startTimecode": "00:00:03:00"}]}`,
 			},
-			[]string{b, a}, slices.Concat(framesB[:50], framesA[78:79], framesB[75:]), []float64{0, 1, 2.04, 3.04},
+			[]string{b, a},
+			slices.Concat(framesB[:50], framesA[78:79], framesB[75:]),
+			[]float64{0, 1, 2.04, 3.04},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

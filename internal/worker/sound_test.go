@@ -238,3 +238,28 @@ b_only.m3u8
 		})
 	}
 }
+
+// TestSoundWithNothingBeforeTheClip enters a long source where it has been silent for
+// a while, without any packets: that is no reason to lose what comes after. The sound
+// is of a file of its own.
+func TestSoundWithNothingBeforeTheClip(t *testing.T) {
+	dir := t.TempDir()
+	clip, dub := filepath.Join(dir, "clip.mkv"), filepath.Join(dir, "dub.mkv")
+	tool(t, "ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:duration=85:rate=5", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", clip)
+	tool(t, "ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", "aevalsrc=0.4*sin(2*PI*700*t)|0.4*sin(2*PI*700*t):s=48000:d=85", "-af", `aselect=not(between(t\,60\,81))`, "-c:a", "pcm_s16le", dub)
+	root := soundJob(t, map[string]string{"clip.mkv": clip, "dub.mkv": dub}, `{"inputs":[{"fileInput":"s3://in/clip.mkv","timecodeSource":"ZEROBASED",
+  "inputClippings":[{"startTimecode":"00:01:20:00","endTimecode":"00:01:22:04"}],
+  "audioSelectors":{"Audio Selector 1":{"externalAudioFileInput":"s3://in/dub.mkv"}}}],"outputGroups":[
+ {"outputGroupSettings":{"type":"FILE_GROUP_SETTINGS","fileGroupSettings":{"destination":"s3://out/sound"}},
+  "outputs":[{"containerSettings":{"container":"RAW"},"audioDescriptions":[`+fmt.Sprintf(aacOf, "Audio Selector 1", "", 96000, "2_0")+`]}]}]}`)
+	file := filepath.Join(root, "sound.aac")
+	for _, tt := range []struct {
+		from, to string
+		hz       float64
+	}{{"0.1", "0.9", 0}, {"1.1", "2.9", 700}} {
+		got, _ := hertz(t, "-i", file, "-ss", tt.from, "-to", tt.to)
+		if got < tt.hz-5 || got > tt.hz+5 {
+			t.Errorf("from %s to %s s it has %.1f Hz, wanted %.0f", tt.from, tt.to, got, tt.hz)
+		}
+	}
+}

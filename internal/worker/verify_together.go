@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"fmt"
+
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
+	"vodwright.dev/vodwright/internal/plan"
+)
+
+// together holds the streams of a group against each other: their segments begin
+// together, and what is said of the bit rate counts the renditions that are played
+// with a variant.
+func (v *verifier) together(group plan.OutputGroup, streams []*streamCheck) error {
+	first := streams[0]
+	for _, s := range streams {
+		if first.reel == nil && s.reel != nil {
+			first = s
+		}
+	}
+	type rates struct{ peak, average int64 } // bits a second
+	heaviest := map[string]rates{}           // of each group of renditions
+	for i, s := range streams {
+		same := len(s.starts) == len(first.starts)
+		for k := 0; same && k < len(s.starts); k++ {
+			off := s.starts[k] - first.starts[k]
+			if s.reel == nil { // it holds the frames that begin in it
+				off = max(off, -off) - media.Rescale(mp4.FrameSamples, media.R(1, int64(s.main.rate)), s.main.tick)
+			}
+			same = off == 0 || s.reel == nil && off < 0
+		}
+		if !same {
+			return v.wrong(s.name, "segments that begin when those of the first variant do", "others")
+		}
+		if r := group.Outputs[i].Rendition; r != nil && !r.Variant {
+			have := heaviest[r.Group]
+			heaviest[r.Group] = rates{max(have.peak, s.peak), max(have.average, s.average)}
+		}
+	}
+	for _, s := range streams {
+		for _, variant := range s.variants {
+			sound := heaviest[variant.Audio]
+			for _, rate := range []struct {
+				name           string
+				said, measured int64
+			}{{"BANDWIDTH", variant.Bandwidth, s.peak + sound.peak}, {"AVERAGE-BANDWIDTH", variant.AverageBandwidth, s.average + sound.average}} {
+				// Durations are known to a tick, so a short segment's rate only to a part of it;
+				// segments of sound alone are as long as their frames.
+				above := rate.measured / 10
+				if s.reel == nil {
+					above = rate.measured / 2
+				}
+				below := rate.measured/1000 + 1
+				if s.reel == nil || variant.Audio != "" {
+					below = rate.measured/20 + 1
+				}
+				if rate.said > 0 && (rate.said < rate.measured-below || rate.said > rate.measured+above) {
+					return v.wrong(s.name, fmt.Sprintf("%s %d", rate.name, rate.measured), "%d", rate.said)
+				}
+			}
+		}
+	}
+	return nil
+}
