@@ -145,3 +145,17 @@ func TestChooseSections(t *testing.T) {
 		t.Errorf("an unknown section: %v", err)
 	}
 }
+
+func TestQVBRChartHoldsEveryLevel(t *testing.T) {
+	curve := qvbrCurve{name: "film, 540p"}
+	for i := range qvbrLevels {
+		curve.points = append(curve.points, qvbrPoint{kbps: 100 * math.Pow(1.3, float64(i)), ssim: 0.9 + 0.009*float64(i)})
+	}
+	chart, table := qvbrChart([]qvbrCurve{curve}), qvbrTable([]qvbrCurve{curve})
+	if n := strings.Count(chart, "<circle"); n != qvbrLevels || !strings.Contains(chart, "level 7: 483 kbit/s, SSIM 0.9540") {
+		t.Errorf("%d dots:\n%s", n, chart)
+	}
+	if !strings.Contains(table, "| 7 | 23 | 483 | 0.9540 | 13.4 |") {
+		t.Errorf("table:\n%s", table)
+	}
+}

@@ -42,6 +42,7 @@ type section struct {
 
 var sections = []section{
 	{"ladder", "Encoding a ladder", aboutLadder, 5, benchLadder},
+	{"qvbr", "Quality of the QVBR levels", aboutQVBR, 1, benchQVBR},
 	{"job", "Overhead of a short job", aboutJob, 9, benchJob},
 	{"start", "Start to ready", aboutStart, 11, benchStart},
 	{"memory", "Memory when idle", aboutMemory, 3, benchMemory},
@@ -57,6 +58,7 @@ type bench struct {
 	clip    string  // -clip
 	bigGiB  float64 // -big
 	runs    int     // of the section that runs
+	qvbrDir string  // -qvbr
 	log     io.Writer
 }
 
@@ -89,6 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.StringVar(&b.clip, "clip", os.Getenv("BENCH_CLIP"), "video of section ladder: 720p or larger, with sound, about 50 seconds; also BENCH_CLIP")
 	flags.StringVar(&b.program, "program", "bin/vodwright", "the program to measure")
 	flags.Float64Var(&b.bigGiB, "big", 10, "size of section big's object in GiB")
+	flags.StringVar(&b.qvbrDir, "qvbr", "", "section qvbr also writes QVBR.md and qvbr.svg into this folder")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
