@@ -57,3 +57,36 @@ func TestCaptures(t *testing.T) {
 		})
 	}
 }
+
+// TestCapturedPictures: a JPEG has the colours of the film, the size that was asked
+// for, and more bytes the better it is to be.
+func TestCapturedPictures(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a.mp4")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=0.4,drawbox=0:0:96:108:0xc04040:fill,scale=out_color_matrix=bt709,format=yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-c:v", "libx264", "-qp", "2", file)
+	capture := func(video, set string) string {
+		p := newPlan(t, `{"inputs": [{"fileInput": "s3://in/clip"}], "outputGroups": [{"outputGroupSettings": {"type": "FILE_GROUP_SETTINGS", "fileGroupSettings": {"destination": "s3://out/t/"}},
+			"outputs": [{"containerSettings": {"container": "RAW"}, "videoDescription": {`+video+`"codecSettings": {"codec": "FRAME_CAPTURE", "frameCaptureSettings": {`+set+`}}}}]}]}`, file)
+		return filepath.Join(encode(t, p.Ladders[0], file)[0], fmt.Sprintf(p.Ladders[0].Captures[0].FilePattern, 0))
+	}
+	last := int64(0)
+	for _, quality := range []int{5, 40, 80, 100} {
+		name := capture("", fmt.Sprintf(`"quality": %d`, quality))
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() <= last {
+			t.Errorf("quality %d has %d bytes, a lower one %d", quality, info.Size(), last)
+		}
+		if last = info.Size(); quality >= 80 {
+			if got := decode(t, name, 0, 192).at(30, 50); !near(got, [3]int{0xc0, 0x40, 0x40}, 6) {
+				t.Errorf("quality %d shows %x", quality, got)
+			}
+		}
+	}
+	name := capture(`"width": 64, "height": 64, "scalingBehavior": "FILL", `, `"quality": 90`)
+	if got := entries(t, name, "width,height"); got != "64,64" {
+		t.Errorf("size %s", got)
+	}
+}

@@ -78,7 +78,7 @@ func frameLabel(i int) string {
 func (g *graph) frames(l *ladder, t *take, c Chunk, first, last int) int {
 	in := fmt.Sprintf("[0:%d]", t.src.video.Index)
 	list := l.treatments(t.src)
-	traced := []string{"crop=2:2:0:0", "format=gray"}
+	traced := []string{"crop=2:2:0:0:exact=1", "format=gray"}
 	switch known := len(t.grid.slots); {
 	case !t.src.counted():
 		traced = append([]string{trim(t.grid.pts[first], t.grid.pts[last])}, traced...)
@@ -163,7 +163,8 @@ func (g *graph) pictures(l *ladder, t *take, c Chunk, captures []Capture) labels
 		picture := capture.frames[src.input]
 		use(capture.treatments[src.input], picture, capture.look, "yuv420p", from)
 		over := images{capture.images, c.From, c.To - c.From, l.rate, capture.look.target.matrix, "yuv420p"}
-		selects, jpeg := "select="+capture.selects(c, frames[hi-1]), "scale=out_range=pc,format=yuvj420p"
+		selects := "select=" + capture.selects(c, frames[hi-1])
+		jpeg := "scale=in_color_matrix=" + capture.look.target.matrix + ":out_color_matrix=smpte170m:out_range=pc,format=yuvj420p" // JFIF's colours
 		if len(over.list) == 0 {
 			sinks = append(sinks, sink{from, selects + "," + capture.after + picture.finish(), over, jpeg, to})
 		} else { // images count the frames
