@@ -135,7 +135,7 @@ func (b *browser) play(t *testing.T, player, address string, p packaging) report
 	defer stop()
 	wanted := map[string]any{
 		"rate": p.source.rate.Float(), "frames": p.source.frames(), "start": p.start,
-		"heights": p.heights, "voices": len(p.voices), "texts": len(p.texts), "tones": tones(p.voices),
+		"heights": append([]int{}, p.heights...), "voices": len(p.voices), "texts": len(p.texts), "tones": tones(p.voices),
 	}
 	question, err := json.Marshal(wanted)
 	if err != nil {
@@ -161,4 +161,41 @@ func tones(voices []voice) []float64 {
 		out[i] = v.tone
 	}
 	return out
+}
+
+// console opens a stream in the product's own player page and chooses each voice
+// there as a viewer does.
+func (b *browser) console(t *testing.T, page string, p packaging) {
+	t.Helper()
+	tab, closeTab := chromedp.NewContext(b.ctx)
+	defer closeTab()
+	ctx, stop := context.WithTimeout(tab, 2*time.Minute)
+	defer stop()
+	if err := chromedp.Do(ctx, chromedp.Navigate(page)); err != nil {
+		t.Fatal(err)
+	}
+	is := func(what, expression string) {
+		t.Helper()
+		eventually(t, time.Minute, what, func() bool {
+			ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			return ok
+		})
+	}
+	const list, video = `document.getElementById('audio')`, `document.getElementById('video')`
+	is("the page offers the voices", fmt.Sprintf(`!!%[1]s && %[1]s.options.length === %[2]d && !document.getElementById('audio-field').hidden`, list, len(p.voices)))
+	for i := len(p.voices) - 1; i >= 0; i-- {
+		is("a voice is chosen", fmt.Sprintf(`(() => { %[1]s.value = '%[3]d'; %[1]s.dispatchEvent(new Event('change')); %[2]s.currentTime = 0.5; %[2]s.play(); return %[1]s.options[%[3]d].textContent.includes(%[4]q) })()`,
+			list, video, i, p.voices[i].name))
+		is("it is heard", fmt.Sprintf(`vodwright.hls.audioTrack === %d && (vodwright.events.filter((e) => e.name === 'AUDIO_TRACK_SWITCHED').pop() || {}).id === %d && !%[3]s.seeking && %[3]s.currentTime > 1`, i, i, video))
+	}
+	errors, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(vodwright.errors.filter((e) => !/^bufferStalled|^bufferNudge/.test(e.details)))`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if errors != "[]" {
+		t.Errorf("the page met errors: %s", errors)
+	}
 }

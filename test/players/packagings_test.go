@@ -21,8 +21,8 @@ type packaging struct {
 	only    []string // players that play it; nil: all that play its kind
 }
 
-// voice is an audio rendition: its NAME, or its language where a player shows no
-// name, and the tone that is heard.
+// voice is an audio rendition: its NAME, its language as players shorten it, and
+// the tone that is heard.
 type voice struct {
 	name, language string
 	tone           float64
@@ -55,7 +55,7 @@ var (
 	ntsc   = source{name: "ntsc", rate: media.R(30000, 1001), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 	slow   = source{name: "slow", rate: media.R(8, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 	slides = source{name: "slides", rate: media.R(1, 1), seconds: 20, tracks: []track{{440, "eng", 48000, "stereo"}}}
-	voiced = source{name: "voiced", rate: media.R(25, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}, {700, "fra", 48000, "stereo"}}}
+	two    = source{name: "two", rate: media.R(25, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}, {880, "deu", 44100, "mono"}}}
 	fast   = source{name: "fast", rate: media.R(50, 1), seconds: 12, tracks: []track{{440, "eng", 48000, "stereo"}}}
 )
 
@@ -140,20 +140,36 @@ func packagings() []packaging {
 				rung(320, 180, "", ""), rung(192, 108, "", "")),
 		},
 		{
-			name: "hls-renditions", source: voiced, open: "v.m3u8", heights: []int{180, 108}, only: []string{"hls.js", "shaka"}, voices: []voice{{"English", "eng", 440}, {"French", "fra", 700}},
-			groups: hls(`"SegmentLength":4`, with(rung(320, 180, "", ""), `"AudioRenditionSets":"voices"`), with(rung(192, 108, "", ""), `"AudioRenditionSets":"voices"`),
-				sound("_en", 1, "", `"AudioGroupId":"voices","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`),
-				sound("_fr", 2, "French", `"AudioGroupId":"voices","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT"`)),
+			name: "hls-renditions", source: two, open: "v.m3u8", heights: []int{180, 108}, voices: bothVoices,
+			groups: hls(`"SegmentLength":3`, rung(320, 180, "", ""), rung(192, 108, "", ""), english(`"AudioOnlyContainer":"AUTOMATIC"`), german(`"AudioOnlyContainer":"AUTOMATIC"`)),
 		},
 		{
-			name: "hls-renditions-ts", source: voiced, open: "v.m3u8", heights: []int{180}, only: []string{"hls.js", "shaka"}, voices: []voice{{"English", "eng", 440}, {"French", "fra", 700}},
-			groups: hls(`"SegmentLength":3`, with(rung(320, 180, "", ""), `"AudioRenditionSets":"voices"`),
-				sound("_en", 1, "", `"AudioGroupId":"voices","AudioOnlyContainer":"M2TS","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`),
-				sound("_fr", 2, "French", `"AudioGroupId":"voices","AudioOnlyContainer":"M2TS","AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT"`)),
+			name: "hls-renditions-ts", source: two, open: "v.m3u8", heights: []int{180, 108}, voices: bothVoices,
+			groups: hls(`"SegmentLength":4`, english(`"AudioOnlyContainer":"M2TS","AudioGroupId":"voices"`), german(`"AudioOnlyContainer":"M2TS","AudioGroupId":"voices"`),
+				with(rung(320, 180, "", ""), `"AudioRenditionSets":"voices"`), with(rung(192, 108, "", ""), `"AudioRenditionSets":"voices"`)),
 		},
 		{
-			name: "hls-sound-alone", source: voiced, open: "v.m3u8", voices: []voice{{tone: 440}},
-			groups: hls(`"SegmentLength":4`, sound("_en", 1, "", "")),
+			name: "hls-renditions-single-file", source: two, open: "v.m3u8", heights: []int{180, 108}, voices: bothVoices,
+			groups: hls(`"SegmentLength":4,"SegmentControl":"SINGLE_FILE","ProgramDateTime":"INCLUDE","ManifestDurationFormat":"INTEGER"`,
+				rung(320, 180, "", ""), rung(192, 108, "", ""), english(`"AudioOnlyContainer":"M2TS"`), german(`"AudioOnlyContainer":"M2TS"`)),
+		},
+		{
+			name: "hls-renditions-encrypted", source: two, open: "v.m3u8", heights: []int{180, 108}, voices: bothVoices,
+			groups: hls(`"SegmentLength":4,"ManifestCompression":"GZIP","Encryption":{"Type":"STATIC_KEY","EncryptionMethod":"AES128","InitializationVectorInManifest":"INCLUDE","StaticKeyProvider":{"StaticKeyValue":"`+key+`","Url":"EDGE/keys/one.key"}}`,
+				rung(320, 180, "", ""), rung(192, 108, "", ""), english(`"AudioOnlyContainer":"AUTOMATIC"`), german(`"AudioOnlyContainer":"AUTOMATIC"`)),
+		},
+		{
+			name: "hls-audio-only-variant", source: two, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", aac(48000, 2)),
+				sound("_a", 1, "", `"AudioGroupId":"low","AudioTrackType":"AUDIO_ONLY_VARIANT_STREAM"`)),
+		},
+		{
+			name: "hls-sound-alone", source: two, open: "v.m3u8", voices: []voice{{tone: 880}},
+			groups: hls(`"SegmentLength":4`, sound("_a", 2, "", `"AudioOnlyContainer":"AUTOMATIC"`)),
+		},
+		{
+			name: "hls-sound-alone-ts", source: two, open: "v.m3u8", voices: []voice{{tone: 440}},
+			groups: hls(`"SegmentLength":4`, sound("_a", 1, "", `"AudioOnlyContainer":"M2TS"`)),
 		},
 		{
 			name: "mp4", source: ntsc, open: "v.mp4", heights: []int{180}, voices: []voice{{tone: 440}},
@@ -188,18 +204,32 @@ func with(rung, settings string) string {
 	return strings.TrimSuffix(rung, "}") + fmt.Sprintf(`,"OutputSettings":{"HlsSettings":{%s}}}`, settings)
 }
 
-// sound is an output of an HLS group without video, of one track of the source, with
-// members of HlsSettings.
-func sound(modifier string, track int, name, settings string) string {
-	audio := strings.Replace(aac(48000, 2), "{", fmt.Sprintf(`{"AudioSourceName":"Audio Selector %d","StreamName":%q,`, track, name), 1)
-	return with(fmt.Sprintf(`{"NameModifier":%q,"ContainerSettings":{"Container":"M3U8"},"AudioDescriptions":[%s]}`, modifier, strings.Replace(audio, `"StreamName":"",`, "", 1)), settings)
-}
-
 // fixedRate are members of H264Settings that name the rate of plain.
 const fixedRate = `"FramerateControl":"SPECIFIED","FramerateNumerator":25,"FramerateDenominator":1,`
 
 // key is the key of encrypted packagings, 16 bytes; EDGE/keys/one.key serves it.
 const key = "00112233445566778899aabbccddeeff"
+
+// bothVoices are the renditions that english and german make of the source two.
+var bothVoices = []voice{{"English", "en", 440}, {"Deutsch", "de", 880}}
+
+func english(settings string) string {
+	return sound("_en", 1, "English", settings+`,"AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`)
+}
+
+func german(settings string) string {
+	return sound("_de", 2, "Deutsch", settings+`,"AudioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT"`)
+}
+
+// sound is an output of an HLS group without video: one track of the source, with
+// members of HlsSettings.
+func sound(modifier string, track int, name, settings string) string {
+	if name != "" {
+		name = fmt.Sprintf(`"StreamName":%q,`, name)
+	}
+	return fmt.Sprintf(`{"NameModifier":%q,"ContainerSettings":{"Container":"M3U8","M3u8Settings":{}},"OutputSettings":{"HlsSettings":{%s}},
+		"AudioDescriptions":[{%s"AudioSourceName":"Audio Selector %d",%s]}`, modifier, settings, name, track, strings.TrimPrefix(aac(48000, 2), "{"))
+}
 
 // container turns a rung into an output of a file group, without a NameModifier.
 func container(kind, settings, rung string) string {

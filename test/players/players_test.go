@@ -3,6 +3,7 @@ package players
 import (
 	"flag"
 	"math"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -46,6 +47,12 @@ func TestPackagings(t *testing.T) {
 				t.Parallel()
 				p.checkFiles(t, s.fetch(t, p.name+"/"), installed)
 			})
+			if path.Ext(p.open) == ".m3u8" && len(p.voices) > 1 {
+				t.Run("console", func(t *testing.T) {
+					t.Parallel()
+					b.console(t, s.page+"?src="+url.QueryEscape(s.edge+"/"+p.name+"/"+p.open), p)
+				})
+			}
 			for _, player := range p.players() {
 				t.Run(player, func(t *testing.T) {
 					t.Parallel()
@@ -66,8 +73,15 @@ func (p packaging) checkFiles(t *testing.T, dir, modules string) {
 		checkPlaylists(t, dir, modules)
 		m := readMultivariant(t, filepath.Join(dir, p.open))
 		checkMultivariant(t, p, m)
+		uris := map[string]bool{}
 		for _, v := range m.variants {
-			if list := readMedia(t, filepath.Join(filepath.Dir(m.file), unescape(t, v.uri))); filepath.Ext(list.segments[0].file) == ".ts" {
+			uris[v.uri] = true
+		}
+		for _, g := range m.media {
+			uris[g.attributes["URI"]] = true
+		}
+		for uri := range uris {
+			if list := readMedia(t, filepath.Join(filepath.Dir(m.file), unescape(t, uri))); filepath.Ext(list.segments[0].file) == ".ts" {
 				checkMPEGTS(t, list)
 			}
 		}
@@ -96,6 +110,9 @@ func checkReport(t *testing.T, p packaging, player string, r report) {
 	for _, e := range r.Errors {
 		t.Errorf("%s met an error: %s", player, e)
 	}
+	if len(r.Errors) > 0 {
+		t.Logf("%s", r.Log[max(0, len(r.Log)-3000):])
+	}
 	if t.Failed() {
 		return
 	}
@@ -116,7 +133,7 @@ func checkReport(t *testing.T, p packaging, player string, r report) {
 	}
 	for _, v := range r.Voices {
 		if len(p.voices) > 1 && !slices.ContainsFunc(p.voices, func(w voice) bool {
-			return w.tone == v.Tone && (w.name == v.Name || v.Name == "") && strings.HasPrefix(w.language, v.Language)
+			return w.tone == v.Tone && (w.name == v.Name || v.Name == "") && strings.HasPrefix(v.Language, w.language)
 		}) {
 			t.Errorf("voice %q (%s) has the tone %g Hz, want one of %+v", v.Name, v.Language, v.Tone, p.voices)
 		}

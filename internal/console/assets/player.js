@@ -141,6 +141,12 @@
         note('aborted', { url: data.url || (data.frag && data.frag.url) || null });
         return;
       }
+      // Of a voice apart from its pictures it says once that nothing came of an append,
+      // with all of it in the buffer.
+      if (data.details === 'bufferAppendNoProgress' && data.appendsWithoutProgress === 1) {
+        note('bufferAppendNoProgress', { url: (data.frag && data.frag.url) || null });
+        return;
+      }
       const status = data.response ? data.response.code : null;
       const seen = {
         type: data.type, details: data.details, fatal: data.fatal, code: status,

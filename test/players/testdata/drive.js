@@ -24,6 +24,7 @@ async function drive(url, want) {
     if (player.log) report.Log = player.log();
     report.Failure = `${e.message || e} at ${video.currentTime.toFixed(2)} s, state ${video.readyState}, ${video.videoWidth}x${video.videoHeight}, buffered ${ranges(video)}`;
   }
+  if (player.errors.length && player.log) report.Log = player.log();
   return JSON.stringify(report);
 }
 

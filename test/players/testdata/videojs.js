@@ -20,6 +20,7 @@ const player = {
   variants() {
     const levels = this.videojs.qualityLevels();
     this.order = [...Array(levels.length).keys()].map((i) => levels[i]).sort((a, b) => a.height - b.height);
+    this.order = this.order.filter((l) => l.height);
     return this.order.map((l) => ({ height: l.height }));
   },
   choose(i) { // it switches when one is enabled that was not
