@@ -95,11 +95,10 @@ func h264Rows() []row {
 	r.some("framerateConversionAlgorithm", only("DUPLICATE_DROP", "INTERPOLATE"), "motion is not estimated: use INTERPOLATE, which mixes neighbours, or DUPLICATE_DROP")
 	r.some("parControl", only("INITIALIZE_FROM_SOURCE", "SPECIFIED"), "")
 	r.any("parNumerator", "parDenominator")
-	r.some("interlaceMode", only("PROGRESSIVE"), "")
-	r.any("fieldEncoding")          // of interlaced outputs, which are refused
-	r.any("scanTypeConversionMode") // of interlaced outputs, which are refused
+	r.any("interlaceMode", "scanTypeConversionMode")
+	r.any("fieldEncoding") // frames are coded as MBAFF, which decoders of all three read and viewers cannot tell
 	r.some("slowPal", only("DISABLED"), "")
-	r.some("telecine", only("NONE"), "")
+	r.some("telecine", only("NONE", "HARD"), "players are not told to repeat fields: use HARD")
 	r.soft("syntax", only("DEFAULT"), only("RP2027"), "has no effect: streams have the default syntax")
 	r.any("softness")
 	r.soft("repeatPps", only("DISABLED"), only("ENABLED"), "has no effect: parameter sets are repeated at every keyframe")

@@ -27,9 +27,11 @@ const maxCaptures = 10_000_000
 func (p *planner) newCapture(d *VideoDescription, rate media.Rational, path string) capture {
 	s := d.CodecSettings.FrameCaptureSettings
 	c := capture{frames: framesFor(d, media.Rational{}, true, p, path), look: p.outputLook(d, path), after: d.VideoPreprocessors.after(), max: s.MaxCaptures, quality: s.Quality}
-	c.images = p.inserts(d.VideoPreprocessors.ImageInserter, p.outputStart(rate), rate, path+"/videoPreprocessors")
+	if i := d.VideoPreprocessors.ImageInserter; i != nil {
+		c.images = p.inserts(i, p.outputStart(rate), rate, path+"/videoPreprocessors")
+	}
 	for _, src := range p.sources {
-		c.treatments = append(c.treatments, p.treatmentOf(src, d, path))
+		c.treatments = append(c.treatments, p.treatmentOf(src, d, scan{}, path))
 	}
 	if c.max <= 0 {
 		c.max = maxCaptures

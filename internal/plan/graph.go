@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
 )
 
 // graph is a filter graph in ffmpeg's notation.
@@ -148,8 +150,10 @@ func (g *graph) pictures(l *ladder, t *take, c Chunk, captures []Capture) labels
 			tags = "setparams=range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 		}
 		use(r.treatments[src.input], picture, r.look, r.format, from)
-		over := images{r.images, c.From, c.To - c.From, l.rate, r.look.target.matrix, r.format}
-		sinks = append(sinks, sink{from, r.after + picture.finish(), over, tags, to})
+		tr := r.treatments[src.input]
+		sp := tr.span(l, t, c)
+		over := images{r.images, sp.from - media.Rescale(t.skip-t.first, l.rate.Inverse(), sp.rate.Inverse()), sp.count, sp.rate, r.look.target.matrix, r.format}
+		sinks = append(sinks, sink{from, r.after + picture.finish(), over, tags + tr.closing(l, t, c), to})
 		out.rungs[i] = to
 	}
 	for i, capture := range l.captures {
@@ -197,7 +201,8 @@ func (g *graph) pictures(l *ladder, t *take, c Chunk, captures []Capture) labels
 		g.fan(base, names)
 	}
 	for i, v := range views {
-		over := images{src.images, t.slot(c.From), c.To - c.From, l.rate, v.look.target.matrix, finest(nodes[i])}
+		sp := v.treatment.span(l, t, c)
+		over := images{src.images, sp.from, sp.count, sp.rate, v.look.target.matrix, finest(nodes[i])}
 		g.view(v, starts[i], nodes[i], src.pic, over)
 	}
 	for _, s := range sinks {

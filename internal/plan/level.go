@@ -57,6 +57,7 @@ type coded struct {
 	references    int64 // frames of the decoded picture buffer
 	profile       string
 	rate, buffer  int64 // bits a second and bits; 0 is not known
+	interlaced    bool
 }
 
 // beyond says what of a stream a level does not hold, "" if it holds all.
@@ -64,6 +65,8 @@ func (l level) beyond(c coded) string {
 	w, h := int64(c.width+15)/16, int64(c.height+15)/16
 	factor := profileFactor(c.profile)
 	switch {
+	case c.interlaced && (l.name < "2.1" || l.name > "4.1"): // frame_mbs_only_flag, table A-4
+		return "interlaced pictures"
 	case w*h > l.frame || w*w > 8*l.frame || h*h > 8*l.frame:
 		return fmt.Sprintf("a picture of %d×%d", c.width, c.height)
 	case float64(w*h)*c.fps > float64(l.macroblocks)+0.5:

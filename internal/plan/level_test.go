@@ -30,11 +30,11 @@ func TestLevels(t *testing.T) {
 		if tt.high {
 			profile = "high"
 		}
-		if got := lowest(coded{tt.width, tt.height, tt.rate.Float(), 4, profile, tt.max, tt.buffer}); got != tt.want {
+		if got := lowest(coded{tt.width, tt.height, tt.rate.Float(), 4, profile, tt.max, tt.buffer, false}); got != tt.want {
 			t.Errorf("%dx%d at %s, %d and %d bits: level %s, want %s", tt.width, tt.height, tt.rate, tt.max, tt.buffer, got, tt.want)
 		}
 	}
-	if got := lowest(coded{1920, 1080, 25, 5, "high", 0, 0}); got != "5" {
+	if got := lowest(coded{1920, 1080, 25, 5, "high", 0, 0, false}); got != "5" {
 		t.Errorf("five pictures of 1080p kept: level %s", got)
 	}
 }

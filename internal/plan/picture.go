@@ -64,9 +64,6 @@ func sourcePicture(v media.VideoStream, in *InputSettings, w *warnings) picture 
 	if in.InputScanType == "PSF" {
 		p.interlaced = false
 	}
-	if p.interlaced {
-		w.add(WarnDeinterlaced, "the source is interlaced; the output is progressive")
-	}
 	p.alpha = in.VideoSelector.AlphaBehavior == "REMAP_TO_LUMA" && transparent(v.PixelFormat)
 	p.color = sourceColor(v, in.VideoSelector)
 	if p.alpha {

@@ -12,6 +12,7 @@ type rung struct {
 	width  int // of the output
 	height int
 	frames []frame  // how the picture of each input becomes the output's
+	first  string   // field that is shown first; "" is progressive
 	look   look     // of the output
 	after  string   // filters of the scaled picture
 	images []insert // over the output
@@ -52,14 +53,16 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 		}
 		p.add(path+"/"+member, "%s is not supported", value)
 	}
-	refuse("interlaceMode", h.InterlaceMode, "PROGRESSIVE")
 	refuse("slowPal", h.SlowPal, "DISABLED")
-	refuse("telecine", h.Telecine, "NONE")
+	refuse("telecine", h.Telecine, "NONE", "HARD")
 	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP", "INTERPOLATE")
-	r.images = pl.inserts(d.VideoPreprocessors.ImageInserter, pl.outputStart(rate), rate, video+"/videoPreprocessors")
-	for _, src := range pl.sources {
-		r.treatments = append(r.treatments, pl.treatmentOf(src, d, video))
+	if i := d.VideoPreprocessors.ImageInserter; i != nil {
+		r.images = pl.inserts(i, pl.outputStart(rate), rate, video+"/videoPreprocessors")
 	}
+	for _, src := range pl.sources {
+		r.treatments = append(r.treatments, pl.treatmentOf(src, d, pl.scanOf(src, d, rate, path), video))
+	}
+	r.first = r.treatments[follow.input].scan.first
 
 	r.rate = newRateControl(h, r.height, rate, path, p)
 	r.profile, r.format = profileOf(h.CodecProfile)

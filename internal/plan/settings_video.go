@@ -92,6 +92,7 @@ type H264Settings struct {
 	Softness                            int64   `json:"softness"` // 0 flat, 1 and 16 the standard's matrices, to 128 softer ones
 	Slices                              int64   `json:"slices"`
 	InterlaceMode                       string  `json:"interlaceMode"`
+	ScanTypeConversionMode              string  `json:"scanTypeConversionMode"` // INTERLACED (default) or INTERLACED_OPTIMIZE
 	SlowPal                             string  `json:"slowPal"`
 	Telecine                            string  `json:"telecine"`
 	ParControl                          string  `json:"parControl"`

@@ -119,6 +119,15 @@ func (r *rung) encoder(h H264Settings, rate media.Rational, path string, p *prob
 		options.set("cqm4", softer(4, s))
 		options.set("cqm8", softer(8, s))
 	}
+	if r.first != "" {
+		if r.profile == "baseline" {
+			p.add(path+"/codecProfile", "BASELINE is progressive: interlaced outputs need MAIN or HIGH")
+		}
+		if r.height%4 != 0 {
+			p.add(path+"/interlaceMode", "an interlaced output has a multiple of four lines, not %d", r.height)
+		}
+		options.set(map[string]string{"top": "tff", "bottom": "bff"}[r.first], 1)
+	}
 	r.references(h, &options, bframes, rate, quality, path, p)
 	return strings.Join(options, ":")
 }
@@ -180,7 +189,7 @@ func (r *rung) references(h H264Settings, options *x264, bframes int64, rate med
 		}
 		return max(refs, 4)
 	}
-	c := coded{width: r.width, height: r.height, fps: rate.Float(), profile: r.profile, rate: r.rate.cap(), buffer: r.rate.buffer}
+	c := coded{width: r.width, height: r.height, fps: rate.Float(), profile: r.profile, rate: r.rate.cap(), buffer: r.rate.buffer, interlaced: r.first != ""}
 	if h.HrdBufferSize == 0 { // ours: as large as the level has it
 		c.buffer = 0
 	}
@@ -240,10 +249,11 @@ func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 	// none: with the smallest GOP beyond reach x264 never makes it a keyframe.
 	// stitchable keeps content out of the parameter sets, so that all chunks share them.
 	params += ":keyint=infinite:min-keyint=536870912:open-gop=0:stitchable=1"
-	return append(args,
-		"-x264-params", params, "-forced-idr", "1", "-force_key_frames", "expr:"+keyframes(l.timeline, c, r.gop),
-		"-a53cc", "0", "-bsf:v", "filter_units=remove_types=6", // x264's settings and captions: no part of a segment
-	)
+	args = append(args, "-x264-params", params, "-forced-idr", "1", "-force_key_frames", "expr:"+keyframes(l.timeline, c, r.gop), "-a53cc", "0")
+	if r.first == "" { // else they tell of fields
+		args = append(args, "-bsf:v", "filter_units=remove_types=6") // x264's settings: no part of a segment
+	}
+	return args
 }
 
 // keyframes returns the expression that is 1 for frames of the chunk, n counting
