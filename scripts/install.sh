@@ -16,6 +16,8 @@ missing=""
 for pair in $want; do
 	command -v "${pair%%:*}" >/dev/null 2>&1 || case " $missing " in *" ${pair#*:} "*) ;; *) missing="$missing ${pair#*:}" ;; esac
 done
+# The font of burnt-in timecodes; ffmpeg brings it, or another one.
+[ -r /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf ] || missing="$missing fonts-dejavu-core"
 if [ "${1:-run}" = test ]; then
 	python3 -c 'import boto3' 2>/dev/null || missing="$missing python3-boto3"
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"

@@ -9,7 +9,7 @@ func videoRows() []row {
 	r.any("crop.x", "crop.y", "crop.width", "crop.height")
 	r.any("position.x", "position.y", "position.width", "position.height")
 	r.soft("timecodeInsertion", only("DISABLED"), only("PIC_TIMING_SEI"), "has no effect: no timecode is written into the stream")
-	r.any("dropFrameTimecode") // of a timecode that is not written
+	r.any("dropFrameTimecode") // of a timecode that is burnt in
 	r.soft("afdSignaling", only("NONE"), anything(), "has no effect: no active format description is written")
 	r.soft("fixedAfd", values{}, anything(), "has no effect: no active format description is written")
 	r.some("respondToAfd", only("NONE"), "")
@@ -50,7 +50,7 @@ func preprocessorRows(r *rows) {
 	r.soft(c+"maxLuminance", values{}, anything(), "has no effect: outputs are SDR")
 	hdr10Rows(r, c+"hdr10Metadata.", "has no effect: outputs are SDR")
 	imageRows(r, v)
-	r.no(v+"timecodeBurnin", "")
+	r.any(v+"timecodeBurnin.fontSize", v+"timecodeBurnin.position", v+"timecodeBurnin.prefix")
 	r.no(v+"dolbyVision", "outputs are SDR H.264")
 	r.no(v+"hdr10Plus", "outputs are SDR H.264")
 	r.no(v+"partnerWatermarking", "")

@@ -30,6 +30,9 @@ func (p *planner) newCapture(d *VideoDescription, rate media.Rational, path stri
 	if i := d.VideoPreprocessors.ImageInserter; i != nil {
 		c.images = p.inserts(i, p.outputStart(rate), rate, path+"/videoPreprocessors")
 	}
+	if d.VideoPreprocessors.TimecodeBurnin != nil {
+		p.problems.add(path+"/videoPreprocessors/timecodeBurnin", "a frame capture has no timecode: set it in an output with H_264")
+	}
 	for _, src := range p.sources {
 		c.treatments = append(c.treatments, p.treatmentOf(src, d, scan{}, path))
 	}

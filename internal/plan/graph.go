@@ -153,7 +153,7 @@ func (g *graph) pictures(l *ladder, t *take, c Chunk, captures []Capture) labels
 		tr := r.treatments[src.input]
 		sp := tr.span(l, t, c)
 		over := images{r.images, sp.from - media.Rescale(t.skip-t.first, l.rate.Inverse(), sp.rate.Inverse()), sp.count, sp.rate, r.look.target.matrix, r.format}
-		sinks = append(sinks, sink{from, r.after + picture.finish(), over, tags + tr.closing(l, t, c), to})
+		sinks = append(sinks, sink{from, r.after + picture.finish(), over, tags + tr.closing(l, t, c) + r.clock.filter(c.From), to})
 		out.rungs[i] = to
 	}
 	for i, capture := range l.captures {

@@ -16,6 +16,7 @@ type rung struct {
 	look   look     // of the output
 	after  string   // filters of the scaled picture
 	images []insert // over the output
+	clock  burnin
 
 	treatments []treatment // of the frames of each input
 	rate       rateControl
@@ -59,6 +60,7 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 	if i := d.VideoPreprocessors.ImageInserter; i != nil {
 		r.images = pl.inserts(i, pl.outputStart(rate), rate, video+"/videoPreprocessors")
 	}
+	r.clock = pl.timecodeBurnin(d, rate, video)
 	for _, src := range pl.sources {
 		r.treatments = append(r.treatments, pl.treatmentOf(src, d, pl.scanOf(src, d, rate, path), video))
 	}

@@ -51,6 +51,7 @@ type VideoDescription struct {
 	Position        *Rectangle `json:"position"`        // of the output that it is shown in; nil is by ScalingBehavior
 
 	VideoPreprocessors VideoPreprocessors `json:"videoPreprocessors"`
+	DropFrameTimecode  string             `json:"dropFrameTimecode"` // ENABLED (default) or DISABLED, at 29.97 frames a second
 
 	CodecSettings struct {
 		Codec                string               `json:"codec"` // H_264 or FRAME_CAPTURE
@@ -116,6 +117,14 @@ type VideoPreprocessors struct {
 	Deinterlacer   *Deinterlacer   `json:"deinterlacer"`
 	NoiseReducer   *NoiseReducer   `json:"noiseReducer"`
 	ColorCorrector *ColorCorrector `json:"colorCorrector"`
+	TimecodeBurnin *TimecodeBurnin `json:"timecodeBurnin"`
+}
+
+// TimecodeBurnin is TimecodeBurnin of the API.
+type TimecodeBurnin struct {
+	FontSize int64  `json:"fontSize"` // pixels, 10 to 48; 0 is 16
+	Position string `json:"position"` // TOP_CENTER (default) …
+	Prefix   string `json:"prefix"`   // before the timecode
 }
 
 // Deinterlacer is Deinterlacer of the API.
