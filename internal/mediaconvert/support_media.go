@@ -97,7 +97,7 @@ func h264Rows() []row {
 	r.any("parNumerator", "parDenominator")
 	r.any("interlaceMode", "scanTypeConversionMode")
 	r.any("fieldEncoding") // frames are coded as MBAFF, which decoders of all three read and viewers cannot tell
-	r.some("slowPal", only("DISABLED"), "")
+	r.any("slowPal")
 	r.some("telecine", only("NONE", "HARD"), "players are not told to repeat fields: use HARD")
 	r.soft("syntax", only("DEFAULT"), only("RP2027"), "has no effect: streams have the default syntax")
 	r.any("softness")

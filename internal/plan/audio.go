@@ -42,6 +42,7 @@ type feed struct {
 	offset  int64          // milliseconds later
 	seek    int64          // microseconds of the file's clock at which decoding begins; 0 is its start
 	stretch float64        // how much longer its samples last than they say; 0 is not at all
+	faster  media.Rational // how many times as fast it is played, higher with it (slow PAL); unknown is once
 	follow  bool           // small differences from its timestamps are corrected by its speed
 	leaps   string         // filter that takes the leaps of its clock out, "" if there are none
 	gains   matrix         // of its channels in the sum; nil converts its layout
@@ -93,7 +94,7 @@ func (p *planner) newAudio(d described, l *ladder, path string) (audio, error) {
 		if end = a.samples; i < len(l.takes)-1 {
 			end = media.Rescale(tk.first+tk.frames, t.FrameRate.Inverse(), perSecond)
 		}
-		a.parts = append(a.parts, p.part(picks[tk.src.input], remix, tk, l.rate, end-begin, &a))
+		a.parts = append(a.parts, p.part(picks[tk.src.input], remix, tk, l, end-begin, &a))
 	}
 	a.language = languageFor(d.AudioDescription, picks)
 	a.kind = audioType(d.AudioDescription, picks)
@@ -196,7 +197,7 @@ func (p *planner) aac(a *audio, s AacSettings, from int, remix matrix, path stri
 }
 
 // part decides the sound of a take: samples of what is chosen in its input.
-func (p *planner) part(picks []pick, remix matrix, tk *take, rate media.Rational, samples int64, a *audio) part {
+func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples int64, a *audio) part {
 	silent := part{samples: samples}
 	if len(picks) == 0 {
 		p.warnings.add(WarnNoAudio, "the source has no audio for this output; it is silent")
@@ -206,7 +207,10 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, rate media.Rational
 	out := part{width: sum, samples: samples}
 	late := 0.0 // of the first stream that is heard
 	for i, m := range streams {
-		f, after := p.feed(&picks[m.of], picks[m.of].streams[m.at], tk, rate)
+		f, after := p.feed(&picks[m.of], picks[m.of].streams[m.at], tk, l.slots())
+		if l.film.Known() {
+			f.faster = media.R(l.rate.Num*l.film.Den, l.rate.Den*l.film.Num)
+		}
 		f.gains = m.gains
 		if i == 0 || after < late {
 			late = after

@@ -126,6 +126,9 @@ func (s *sound) filters(f feed, p part, a audio) string {
 		list = append(list, `ametadata=mode=add:key=before:value=1:enable=lt(t\,0)`,
 			`ametadata=mode=print:key=before:file=`+OutputDir+"/"+entry+`:enable=lt(t\,0)`)
 	}
+	if f.faster.Known() { // 48,000 samples are a whole number of hertz then
+		list = append(list, "aresample=48000", fmt.Sprintf("asetrate=%d", 48_000*f.faster.Num/f.faster.Den))
+	}
 	resample := fmt.Sprintf("aresample=out_sample_rate=%d:", a.rate)
 	if f.gains == nil {
 		resample += fmt.Sprintf("out_chlayout=%s:out_sample_fmt=fltp:rematrix_maxval=1:", layouts[p.width])

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
 )
 
 // placeAudio puts an output without video on a ladder: that of the group's first
@@ -25,18 +27,18 @@ func (p *planner) placeAudio(group *GroupSettings, o *OutputSettings, path strin
 		wrong("MP4 or RAW")
 	}
 	if !hls {
-		return p.joined(p.followed.grid.rate)
+		return p.joined(p.followed.grid.rate, media.Rational{})
 	}
-	rate := p.followed.grid.rate
+	rate, film := p.followed.grid.rate, media.Rational{}
 	for _, other := range group.Outputs {
 		if d := other.VideoDescription; d != nil {
 			if own := p.rateOf(d); own.Known() && own.Float() >= minSteadyRate && own.Float() <= maxRate {
-				rate = own
+				rate, film = own, p.filmOf(d)
 			}
 			break
 		}
 	}
-	return p.segmented(rate, p.segmentation(group, rate, path+"/videoDescription"))
+	return p.segmented(rate, film, p.segmentation(group, rate, path+"/videoDescription"))
 }
 
 // defaultAudioGroup is the group of renditions where the job names none; the

@@ -152,7 +152,7 @@ func (g *graph) pictures(l *ladder, t *take, c Chunk, captures []Capture) labels
 		use(r.treatments[src.input], picture, r.look, r.format, from)
 		tr := r.treatments[src.input]
 		sp := tr.span(l, t, c)
-		over := images{r.images, sp.from - media.Rescale(t.skip-t.first, l.rate.Inverse(), sp.rate.Inverse()), sp.count, sp.rate, r.look.target.matrix, r.format}
+		over := images{r.images, sp.from - media.Rescale(t.skip-t.first, l.slots().Inverse(), sp.rate.Inverse()), sp.count, l.shown(sp), r.look.target.matrix, r.format}
 		sinks = append(sinks, sink{from, r.after + picture.finish(), over, tags + tr.closing(l, t, c) + r.clock.filter(c.From), to})
 		out.rungs[i] = to
 	}

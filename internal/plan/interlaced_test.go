@@ -93,3 +93,52 @@ func TestInterlacedOutputs(t *testing.T) {
 		})
 	}
 }
+
+// TestSlowPAL shows a film of 23.976 frames a second at 25: each of its frames once,
+// its beeps with their frames, in chunks and in a clipping.
+func TestSlowPAL(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "film.mp4")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=96x54:duration=13:rate=24000/1001", "-f", "lavfi", "-i", "aevalsrc=exprs=0.7*sin(2*PI*1000*t)*lt(mod(t\\,1.001)\\,0.05):d=13:s=44100",
+		"-c:v", "libx264", "-preset", "ultrafast", "-g", "48", "-pix_fmt", "yuv420p", "-c:a", "aac", file)
+	const slow = `"slowPal": "ENABLED", "framerateControl": "SPECIFIED", "framerateNumerator": 25, "framerateDenominator": 1, `
+	want := onePass(t, file)
+	for _, test := range []struct {
+		name, input string
+		from, to    int
+		first       float64 // beep
+	}{
+		{"whole", "", 0, len(want), 0},
+		{"clipped", `"timecodeSource": "ZEROBASED", "inputClippings": [{"startTimecode": "00:00:02:12"}],`, 60, len(want), 12.0 / 25},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			job := strings.Replace(withSound, `"maxBitrate"`, slow+`"maxBitrate"`, 1)
+			job = strings.Replace(job, `{"fileInput"`, `{`+test.input+`"fileInput"`, 1)
+			p := newPlan(t, job, file)
+			line := p.Ladders[0].Timeline
+			if line.FrameRate != rational("25") || line.Frames != int64(test.to-test.from) || len(p.Ladders[0].Chunks) < 2 {
+				t.Fatalf("%v, %d frames, %d chunks; want 25, %d", line.FrameRate, line.Frames, len(p.Ladders[0].Chunks), test.to-test.from)
+			}
+			differ(t, inChunks(t, p, file), want[test.from:test.to])
+			dir := t.TempDir()
+			runPlanned(t, p.Audios[0].Args, file, dir)
+			if want := line.Frames * 48000 / 25; p.Audios[0].Samples != want {
+				t.Errorf("%d samples, want %d", p.Audios[0].Samples, want)
+			}
+			found := beeps(samplesOf(t, filepath.Join(dir, p.Audios[0].File)), 48000)
+			if len(found) < 9 {
+				t.Fatalf("beeps at %.3f", found)
+			}
+			for i, at := range found {
+				if want := test.first + float64(i)*24/25; at < want-0.004 || at > want+0.004 {
+					t.Errorf("beep %d at %.3f, want %.3f", i, at, want)
+				}
+			}
+		})
+	}
+	src, ix := look(t, file)
+	_, err := plan.New(plan.Input{Settings: parse(t, strings.Replace(withSound, `"maxBitrate"`, `"slowPal": "ENABLED", "maxBitrate"`, 1)), Files: []plan.Footage{{Source: src, Index: ix}}, JobStart: jobStart})
+	if f := fault.Of(err); !strings.Contains(f.Error(), "slowPal needs framerateControl SPECIFIED with 25") {
+		t.Errorf("%v", err)
+	}
+}

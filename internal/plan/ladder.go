@@ -10,6 +10,7 @@ import (
 // ladder is a Ladder while it is being planned.
 type ladder struct {
 	rate     media.Rational
+	film     media.Rational // rate of what is shown at rate as it is, only faster (slow PAL); unknown is rate itself
 	takes    []take
 	cut      segmentation
 	rungs    []rung
@@ -34,26 +35,36 @@ func (l *ladder) takeOf(c Chunk) *take {
 	panic("chunk behind the last take")
 }
 
-// segmented returns the ladder with this rate and segmentation, made if need be.
-func (p *planner) segmented(rate media.Rational, cut segmentation) int {
+// slots is the rate at which the ladder's frames are chosen from a source.
+func (l *ladder) slots() media.Rational {
+	if l.film.Known() {
+		return l.film
+	}
+	return l.rate
+}
+
+// segmented returns the ladder with these rates and this segmentation, made if need be.
+func (p *planner) segmented(rate, film media.Rational, cut segmentation) int {
 	for i, l := range p.ladders {
-		if l.rate == rate && l.cut == cut {
+		if l.rate == rate && l.film == film && l.cut == cut {
 			return i
 		}
 	}
-	p.ladders = append(p.ladders, &ladder{rate: rate, takes: takesAt(p.clips, rate), cut: cut})
+	l := &ladder{rate: rate, film: film, cut: cut}
+	l.takes = takesAt(p.clips, l.slots())
+	p.ladders = append(p.ladders, l)
 	return len(p.ladders) - 1
 }
 
 // joined returns a ladder for an output that has no segments of its own: any with
 // its rate, made if there is none.
-func (p *planner) joined(rate media.Rational) int {
+func (p *planner) joined(rate, film media.Rational) int {
 	for i, l := range p.ladders {
-		if l.rate == rate {
+		if l.rate == rate && l.film == film {
 			return i
 		}
 	}
-	return p.segmented(rate, segmentation{})
+	return p.segmented(rate, film, segmentation{})
 }
 
 // rung returns the number of an equal rung, added if there is none.

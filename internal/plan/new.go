@@ -303,7 +303,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		if container != "RAW" && container != "" {
 			wrong("RAW")
 		}
-		out.ladder = p.joined(p.followed.grid.rate)
+		out.ladder = p.joined(p.followed.grid.rate, media.Rational{})
 		l := p.ladders[out.ladder]
 		c := p.newCapture(d, l.rate, path)
 		for _, f := range c.frames {
@@ -339,14 +339,18 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	default:
 		p.problems.add(path+"/codecSettings/h264Settings/framerateControl", "%s is not supported", h.FramerateControl)
 	}
+	film := p.filmOf(d)
+	if film.Known() && rate != palRate {
+		p.problems.add(path+"/codecSettings/h264Settings/slowPal", "slowPal needs framerateControl SPECIFIED with 25 frames a second")
+	}
 	r := p.newRung(d, rate, path)
 	for _, f := range r.frames {
 		p.checkSize(f, path)
 	}
 	if !hls {
-		out.ladder = p.joined(rate)
+		out.ladder = p.joined(rate, film)
 	} else {
-		out.ladder = p.segmented(rate, p.segmentation(group, rate, path))
+		out.ladder = p.segmented(rate, film, p.segmentation(group, rate, path))
 	}
 	out.rung = p.ladders[out.ladder].rung(r)
 	return out
@@ -369,6 +373,19 @@ func (p *planner) followRate(d *VideoDescription) media.Rational {
 		rate = media.R(rate.Num*(cycle-1), rate.Den*cycle)
 	}
 	return rate
+}
+
+// palRate is that of slow PAL.
+var palRate = media.R(25, 1)
+
+// filmOf returns the rate of the film that an output shows at 25 frames a second by
+// showing it faster, unknown if it does not. The service ignores SlowPal for sources
+// that are no films.
+func (p *planner) filmOf(d *VideoDescription) media.Rational {
+	if film := p.followRate(d); d.CodecSettings.H264Settings.SlowPal == "ENABLED" && (film == media.R(24, 1) || film == media.R(24000, 1001)) {
+		return film
+	}
+	return media.Rational{}
 }
 
 // rateOf returns the rate that an output asks for.

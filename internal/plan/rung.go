@@ -54,7 +54,7 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 		}
 		p.add(path+"/"+member, "%s is not supported", value)
 	}
-	refuse("slowPal", h.SlowPal, "DISABLED")
+	refuse("slowPal", h.SlowPal, "DISABLED", "ENABLED")
 	refuse("telecine", h.Telecine, "NONE", "HARD")
 	refuse("framerateConversionAlgorithm", h.FramerateConversionAlgorithm, "DUPLICATE_DROP", "INTERPOLATE")
 	if i := d.VideoPreprocessors.ImageInserter; i != nil {
@@ -62,6 +62,9 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 	}
 	r.clock = pl.timecodeBurnin(d, rate, video)
 	for _, src := range pl.sources {
+		if len(src.images) > 0 && pl.filmOf(d).Known() {
+			p.add(path+"/slowPal", "slowPal with images over inputs is not supported (lay them over the output)")
+		}
 		r.treatments = append(r.treatments, pl.treatmentOf(src, d, pl.scanOf(src, d, rate, path), video))
 	}
 	r.first = r.treatments[follow.input].scan.first

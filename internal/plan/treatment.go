@@ -103,7 +103,7 @@ type span struct {
 // span returns what the branch of a treatment delivers for a chunk: its frames, or
 // what they are made of in the end.
 func (tr treatment) span(l *ladder, t *take, c Chunk) span {
-	s := span{l.rate, t.slot(c.From), c.To - c.From}
+	s := span{l.slots(), t.slot(c.From), c.To - c.From}
 	switch {
 	case tr.scan.fields:
 		return span{media.R(s.rate.Num*2, s.rate.Den), s.from * 2, s.count * 2}
@@ -292,7 +292,25 @@ func (l *ladder) branch(t *take, c Chunk, tr treatment, first, last int) (filter
 	return append(f,
 		"fps=fps="+sp.rate.String()+":start_time=0:round=near",
 		"tpad=stop=-1:stop_mode=clone",
-		"trim=end_frame="+strconv.FormatInt(sp.count, 10)), lo
+		"trim=end_frame="+strconv.FormatInt(sp.count, 10)+l.faster(sp)), lo
+}
+
+// faster returns the filters that show a film's frames at the ladder's rate, after a
+// comma, if that is another.
+func (l *ladder) faster(sp span) string {
+	if !l.film.Known() {
+		return ""
+	}
+	return ",settb=" + l.shown(sp).Inverse().String() + ",setpts=N"
+}
+
+// shown returns the rate at which the frames of a branch are shown.
+func (l *ladder) shown(sp span) media.Rational {
+	if !l.film.Known() {
+		return sp.rate
+	}
+	times := media.R(sp.rate.Num*l.film.Den, sp.rate.Den*l.film.Num)
+	return media.R(l.rate.Num*times.Num, l.rate.Den*times.Den)
 }
 
 // A telecine makes five frames of four; its cycles, and with them the frames that
@@ -307,7 +325,7 @@ const (
 func (l *ladder) untelecined(t *take, c Chunk, tr treatment) ([]string, int) {
 	g := t.src.grid // at the source's own rate, where cycles are counted
 	own := g.rate
-	at := func(k int64) int64 { return media.Rescale(t.slot(k), l.rate.Inverse(), own.Inverse()) }
+	at := func(k int64) int64 { return media.Rescale(t.slot(k), l.slots().Inverse(), own.Inverse()) }
 	from := max(at(c.From)/cycle-cyclesAhead, 0) * cycle
 	to := min(at(c.To)+(cyclesAhead+1)*cycle, max(g.frames-1, 0))
 	lo, hi := g.sourceAt(from), g.sourceAt(to)
