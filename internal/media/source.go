@@ -31,13 +31,14 @@ type VideoStream struct {
 	Height       int           `json:"height"`          // coded pixels
 	PixelFormat  string        `json:"pixelFormat,omitempty"`
 	BitDepth     int           `json:"bitDepth,omitempty"`
-	SampleAspect Rational      `json:"sampleAspect"`       // unknown (0/0) counts as square
-	FrameRate    Rational      `json:"frameRate"`          // ffprobe r_frame_rate: a guess at the grid
-	AverageRate  Rational      `json:"averageRate"`        // ffprobe avg_frame_rate
-	TimeBase     Rational      `json:"timeBase"`           // seconds a tick
-	Rotation     int           `json:"rotation"`           // degrees clockwise to show it upright: 0, 90, 180, 270
-	Mirrored     bool          `json:"mirrored,omitempty"` // to be mirrored left to right before it is turned
-	Interlaced   string        `json:"interlaced"`         // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
+	SampleAspect Rational      `json:"sampleAspect"`        // unknown (0/0) counts as square
+	FrameRate    Rational      `json:"frameRate"`           // ffprobe r_frame_rate: a guess at the grid
+	AverageRate  Rational      `json:"averageRate"`         // ffprobe avg_frame_rate
+	TimeBase     Rational      `json:"timeBase"`            // seconds a tick
+	Rotation     int           `json:"rotation"`            // degrees clockwise to show it upright: 0, 90, 180, 270
+	DolbyOnly    bool          `json:"dolbyOnly,omitempty"` // Dolby Vision whose samples mean nothing without its metadata
+	Mirrored     bool          `json:"mirrored,omitempty"`  // to be mirrored left to right before it is turned
+	Interlaced   string        `json:"interlaced"`          // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
 	BitrateBPS   int64         `json:"bitrateBPS,omitempty"`
 	Duration     time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 	Color        Color         `json:"color"`

@@ -179,6 +179,10 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 	if int64(v.Width) > int64(p.in.Limits.Pixels)/int64(v.Height) {
 		return nil, limit.Exceeded(limit.Pixels, CodeUnsupported, "the picture of %d×%d has more than the %d pixels that are allowed", v.Width, v.Height, p.in.Limits.Pixels)
 	}
+	if v.DolbyOnly {
+		return nil, fault.New(fault.Invalid, CodeUnsupported, "the video of the input is Dolby Vision that other displays cannot show (profile 5)").
+			WithHint("export it as HDR10, HLG or Dolby Vision of profile 8, whose base layer is one of them")
+	}
 	src := &source{input: number, file: file, facts: footage.Source, video: v, index: footage.Index}
 	src.pic = sourcePicture(v, in, &p.warnings)
 	ix := &src.index

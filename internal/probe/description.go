@@ -72,8 +72,10 @@ type streamDescription struct {
 		Timecode string `json:"timecode"`
 	} `json:"tags"`
 	SideData []struct {
-		Rotation float64 `json:"rotation"`
-		Matrix   string  `json:"displaymatrix"`
+		Rotation           *float64 `json:"rotation"`
+		Matrix             string   `json:"displaymatrix"`
+		DolbyProfile       int      `json:"dv_profile"`
+		DolbyCompatibility *int     `json:"dv_bl_signal_compatibility_id"`
 	} `json:"side_data_list"`
 }
 
@@ -177,9 +179,11 @@ func (s *streamDescription) video(format string) media.VideoStream {
 	for _, side := range s.SideData {
 		// ffprobe tells how far the display matrix turns the picture counterclockwise;
 		// a degenerate matrix gives a number far outside of a turn.
-		if math.Abs(side.Rotation) <= 360 {
-			v.Rotation = quarter(-side.Rotation)
+		if r := side.Rotation; r != nil && math.Abs(*r) <= 360 {
+			v.Rotation = quarter(-*r)
 		}
+		// 0: the base layer is for Dolby Vision displays alone (profile 5).
+		v.DolbyOnly = v.DolbyOnly || side.DolbyCompatibility != nil && *side.DolbyCompatibility == 0 && side.DolbyProfile > 0
 		if a, b, ok := mirroring(side.Matrix); ok {
 			v.Mirrored, v.Rotation = true, quarter(math.Atan2(-b, -a)*180/math.Pi)
 		}

@@ -155,3 +155,23 @@ func FuzzDescription(f *testing.F) {
 		}
 	})
 }
+
+func TestDolbyVision(t *testing.T) {
+	for _, c := range []struct {
+		side     string
+		only     bool
+		rotation int
+	}{
+		{`{"rotation":-90},{"dv_profile":8,"dv_bl_signal_compatibility_id":4}`, false, 90},
+		{`{"dv_profile":5,"dv_bl_signal_compatibility_id":0}`, true, 0},
+		{`{"dv_profile":8,"dv_bl_signal_compatibility_id":1},{"rotation":180}`, false, 180},
+	} {
+		got, err := parseDescription([]byte(`{"format":{"format_name":"mov,mp4"},"streams":[{"index":0,"codec_name":"hevc","codec_type":"video","width":320,"height":180,"side_data_list":[`+c.side+`]}]}`), limit.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := got.Video[0]; v.DolbyOnly != c.only || v.Rotation != c.rotation {
+			t.Errorf("%s: %+v", c.side, v)
+		}
+	}
+}
