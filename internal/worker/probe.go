@@ -97,8 +97,11 @@ func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, obje
 				}
 				report(job.Progress{Done: sum, Total: 1000 * int64(len(files))})
 			}
-			footage[i], errs[i] = w.look(pctx, id, i, file, objects, part)
-			return errs[i]
+			var err error
+			if footage[i], err = w.look(pctx, id, i, file, objects, part); err != nil && pctx.Err() == nil {
+				errs[i] = err // of its own, not of the file that ended the others
+			}
+			return err
 		})
 	}
 	err := pool.Wait()

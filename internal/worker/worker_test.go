@@ -35,10 +35,11 @@ type folder struct {
 }
 
 func (f *folder) Snapshot(_ context.Context, _, key, dst string) (string, error) {
-	if key != filepath.Base(f.source) {
+	err := os.Link(filepath.Join(filepath.Dir(f.source), filepath.Base(key)), dst)
+	if errors.Is(err, os.ErrNotExist) {
 		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
 	}
-	return "1", os.Link(f.source, dst)
+	return "1", err
 }
 
 func (f *folder) Writable(_ context.Context, bucket, _ string) error {
