@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"vodwright.dev/vodwright/internal/plan"
 )
 
 // overWindow returns how many bits more than rate and buffer allow the worst window
@@ -81,5 +79,4 @@ func TestMaxBitrateHoldsInAnyWindow(t *testing.T) {
 			t.Logf("%d chunks, %d frames, %.0f bit/s of %d, buffer %d", len(ladder.Chunks), len(all), total/float64(len(all))*fps, rung.MaxBitrate, rung.BufferBits)
 		})
 	}
-	_ = plan.OutputDir
 }

@@ -60,35 +60,43 @@ func TestInsertedImages(t *testing.T) {
 		want               []at
 	}{
 		{
-			"opaque, all the time", "", output(image("red", `"imageX": 40, "imageY": 20, "opacity": 100`)), film, []string{red},
+			"opaque, all the time", "", output(image("red", `"imageX": 40, "imageY": 20, "opacity": 100`)), film,
+			[]string{red},
 			[]at{{0, 44, 24, isRed}, {0, 56, 24, blue}, {100, 44, 30, isRed}, {324, 44, 30, isRed}, {324, 36, 30, blue}, {200, 44, 44, blue}},
 		},
 		{
-			"half transparent by itself", "", output(image("green", `"imageX": 0, "imageY": 0`)), film, []string{green},
+			"half transparent by itself", "", output(image("green", `"imageX": 0, "imageY": 0`)), film,
+			[]string{green},
 			[]at{{130, 10, 4, half(blue, isGreen)}, {130, 40, 4, blue}},
 		},
 		{
-			"scaled, above another", "", output(image("red", `"imageX": 0, "imageY": 0, "opacity": 100, "layer": 5`), image("green", `"imageX": 0, "imageY": 0, "width": 100, "height": 60, "opacity": 100, "layer": 2`)), film, []string{red, green},
+			"scaled, above another", "", output(image("red", `"imageX": 0, "imageY": 0, "opacity": 100, "layer": 5`), image("green", `"imageX": 0, "imageY": 0, "width": 100, "height": 60, "opacity": 100, "layer": 2`)), film,
+			[]string{red, green},
 			[]at{{60, 4, 4, isRed}, {60, 60, 50, isGreen}, {60, 110, 50, blue}},
 		},
 		{
-			"for a time, at once", "", output(image("green", `"imageX": 10, "imageY": 10, "opacity": 100, "startTime": "00:00:02:05", "duration": 4000`)), film, []string{green},
+			"for a time, at once", "", output(image("green", `"imageX": 10, "imageY": 10, "opacity": 100, "startTime": "00:00:02:05", "duration": 4000`)), film,
+			[]string{green},
 			[]at{{54, 15, 14, blue}, {55, 15, 14, isGreen}, {154, 15, 14, isGreen}, {155, 15, 14, blue}},
 		},
 		{
-			"faded in and out", "", output(image("green", `"imageX": 10, "imageY": 10, "opacity": 100, "startTime": "00:00:02:00", "duration": 4000, "fadeIn": 2000, "fadeOut": 2000`)), film, []string{green},
+			"faded in and out", "", output(image("green", `"imageX": 10, "imageY": 10, "opacity": 100, "startTime": "00:00:02:00", "duration": 4000, "fadeIn": 2000, "fadeOut": 2000`)), film,
+			[]string{green},
 			[]at{{49, 15, 14, blue}, {75, 15, 14, half(blue, isGreen)}, {101, 15, 14, isGreen}, {149, 15, 14, isGreen}, {175, 15, 14, half(blue, isGreen)}, {201, 15, 14, blue}},
 		},
 		{
-			"over the input, before it is scaled", inserter(image("green", `"imageX": 40, "imageY": 40, "opacity": 100, "startTime": "00:00:01:00"`)), `"width": 256, "height": 192,`, film, []string{green},
+			"over the input, before it is scaled", inserter(image("green", `"imageX": 40, "imageY": 40, "opacity": 100, "startTime": "00:00:01:00"`)), `"width": 256, "height": 192,`, film,
+			[]string{green},
 			[]at{{24, 90, 90, blue}, {25, 90, 90, isGreen}, {300, 120, 90, isGreen}, {300, 146, 96, blue}},
 		},
 		{
-			"over the input, cropped", inserter(image("green", `"imageX": 40, "imageY": 40, "opacity": 100`)), `"crop": {"x": 32, "y": 32, "width": 64, "height": 48},`, film, []string{green},
+			"over the input, cropped", inserter(image("green", `"imageX": 40, "imageY": 40, "opacity": 100`)), `"crop": {"x": 32, "y": 32, "width": 64, "height": 48},`, film,
+			[]string{green},
 			[]at{{0, 12, 12, isGreen}, {0, 4, 12, blue}, {200, 36, 16, isGreen}},
 		},
 		{
-			"over an HDR input", inserter(image("green", `"imageX": 40, "imageY": 40, "opacity": 100`)), ``, hdr, []string{green},
+			"over an HDR input", inserter(image("green", `"imageX": 40, "imageY": 40, "opacity": 100`)), ``, hdr,
+			[]string{green},
 			[]at{{0, 50, 44, isGreen}, {0, 4, 12, [3]int{}}},
 		},
 	} {
