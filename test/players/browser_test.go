@@ -58,10 +58,22 @@ func modules(t *testing.T) string {
 	return cache
 }
 
-// browser is a headless Chromium and the pages of the players.
+// browser is a headless Chromium and the pages of the players. Its tabs are used
+// again: opening one costs more than what is played in it.
 type browser struct {
-	ctx   context.Context
+	tabs  chan context.Context
 	pages string
+}
+
+// tab lends a tab; the function given back returns it.
+func (b *browser) tab(t *testing.T) (ctx context.Context, done func()) {
+	t.Helper()
+	tab := <-b.tabs
+	ctx, stop := context.WithTimeout(tab, 3*time.Minute)
+	return ctx, func() {
+		stop()
+		b.tabs <- tab
+	}
 }
 
 func newBrowser(t *testing.T, modules string) *browser {
@@ -98,7 +110,16 @@ func newBrowser(t *testing.T, modules string) *browser {
 		pages.Close()
 		_ = os.RemoveAll(profile)
 	})
-	return &browser{ctx: ctx, pages: pages.URL}
+	b := &browser{tabs: make(chan context.Context, sideBySide), pages: pages.URL}
+	for range sideBySide {
+		tab, closeTab := chromedp.NewContext(ctx)
+		if err := chromedp.Do(tab); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(closeTab)
+		b.tabs <- tab
+	}
+	return b
 }
 
 // report is what drive.js says of one stream in one player.
@@ -129,10 +150,8 @@ type shown struct {
 // play opens an address in a player, in a tab of its own, and does all that a viewer can do.
 func (b *browser) play(t *testing.T, player, address string, p packaging) report {
 	t.Helper()
-	tab, closeTab := chromedp.NewContext(b.ctx)
-	defer closeTab()
-	ctx, stop := context.WithTimeout(tab, 2*time.Minute)
-	defer stop()
+	ctx, done := b.tab(t)
+	defer done()
 	wanted := map[string]any{
 		"rate": p.source.rate.Float(), "frames": p.source.frames(), "start": p.start,
 		"heights": append([]int{}, p.heights...), "voices": len(p.voices), "texts": len(p.texts), "tones": tones(p.voices),
@@ -167,10 +186,8 @@ func tones(voices []voice) []float64 {
 // there as a viewer does.
 func (b *browser) console(t *testing.T, page string, p packaging) {
 	t.Helper()
-	tab, closeTab := chromedp.NewContext(b.ctx)
-	defer closeTab()
-	ctx, stop := context.WithTimeout(tab, 2*time.Minute)
-	defer stop()
+	ctx, done := b.tab(t)
+	defer done()
 	if err := chromedp.Do(ctx, chromedp.Navigate(page)); err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,8 @@ async function seeing(video, want, report) {
         await play(video);
       }
       return video.videoHeight === variants[i].height && !video.seeking && video.readyState >= 3;
-    }, async () => { // video.js can believe that it shows what it has not loaded again
+    }, async () => { // video.js can believe that it shows what it has not loaded again, or be asked at the very end
+      video.currentTime = 1;
       player.choose((i + 1) % variants.length);
       await new Promise((done) => setTimeout(done, 500));
       player.choose(i);
@@ -85,7 +86,7 @@ async function playThrough(video, want, report) {
 async function seek(video, at, wanted) {
   video.pause();
   video.currentTime = at;
-  await until(`seek to ${at.toFixed(2)}`, () => !video.seeking && video.readyState >= 2);
+  await until(`seek to ${at.toFixed(2)}`, () => !video.seeking && video.readyState >= 2, () => { video.currentTime = at; });
   if (wanted < 0) return -1;
   const late = performance.now() + 3000; // the picture comes a little after the event
   while (counter(video) !== wanted && performance.now() < late) await tick();
@@ -175,11 +176,11 @@ const play = (video) => Promise.race([video.play(), new Promise((_, no) => setTi
 // waited for a while: ask once more.
 async function until(what, ok, again) {
   const late = performance.now() + limit;
-  let patience = performance.now() + limit / 8;
+  let patience = performance.now() + limit / 12;
   while (!await ok()) {
     if (performance.now() > late) throw new Error(`not in time: ${what}`);
     if (again && performance.now() > patience) {
-      patience += limit / 8;
+      patience += limit / 12;
       await again();
     }
     await tick();
