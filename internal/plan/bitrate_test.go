@@ -26,8 +26,8 @@ func TestMaxBitrateHoldsInAnyWindow(t *testing.T) {
 	dir := t.TempDir()
 	noise, quiet := filepath.Join(dir, "noise.mp4"), filepath.Join(dir, "quiet.mp4")
 	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p"}
-	ffmpeg(t, append([]string{"-f", "lavfi", "-i", "testsrc2=size=160x90:duration=14:rate=25,noise=alls=80:allf=t", "-qp", "8"}, append(x264, noise)...)...)
-	ffmpeg(t, append([]string{"-f", "lavfi", "-i", "testsrc2=size=160x90:duration=4:rate=25", "-qp", "8"}, append(x264, quiet)...)...)
+	ffmpeg(t, append([]string{"-f", "lavfi", "-i", "testsrc2=size=160x96:duration=14:rate=25,noise=alls=80:allf=t", "-qp", "8"}, append(x264, noise)...)...)
+	ffmpeg(t, append([]string{"-f", "lavfi", "-i", "testsrc2=size=160x96:duration=4:rate=25", "-qp", "8"}, append(x264, quiet)...)...)
 	clip := func(file string, from, frames int) string {
 		tc := func(f int) string { return fmt.Sprintf("00:00:%02d:%02d", f/25, f%25) }
 		return fmt.Sprintf(`{"fileInput": "%s", "timecodeSource": "ZEROBASED", "inputClippings": [{"startTimecode": "%s", "endTimecode": "%s"}]}`, file, tc(from), tc(from+frames-1))
@@ -46,6 +46,11 @@ func TestMaxBitrateHoldsInAnyWindow(t *testing.T) {
 		{"noise in chunks", `"rateControlMode": "QVBR", "maxBitrate": 500000`, []string{`{"fileInput": "n"}`}, []string{noise}},
 		{"quality tuned", `"rateControlMode": "QVBR", "maxBitrate": 500000, "qualityTuningLevel": "SINGLE_PASS"`, []string{`{"fileInput": "n"}`}, []string{noise}},
 		{"a small buffer", `"rateControlMode": "CBR", "bitrate": 500000, "hrdBufferSize": 250000`, []string{`{"fileInput": "n"}`}, []string{noise}},
+		{"a tiny buffer", `"rateControlMode": "CBR", "bitrate": 500000, "hrdBufferSize": 60000`, []string{`{"fileInput": "n"}`}, []string{noise}},
+		{"a tiny buffer in fields", `"rateControlMode": "CBR", "bitrate": 500000, "hrdBufferSize": 100000, "interlaceMode": "TOP_FIELD", "height": 0`, []string{`{"fileInput": "n"}`}, []string{noise}},
+		{"with a large GOP and many B", `"rateControlMode": "QVBR", "maxBitrate": 400000, "numberBFramesBetweenReferenceFrames": 7, "qualityTuningLevel": "MULTI_PASS_HQ", "numberReferenceFrames": 6, "codecProfile": "HIGH"`, []string{`{"fileInput": "n"}`}, []string{noise}},
+		{"GOPs of one frame", `"rateControlMode": "QVBR", "maxBitrate": 700000, "gopSize": 1, "gopSizeUnits": "FRAMES"`, []string{`{"fileInput": "n"}`}, []string{noise}},
+		{"a low cap", `"rateControlMode": "QVBR", "maxBitrate": 150000`, []string{`{"fileInput": "n"}`}, []string{noise}},
 		{"a large buffer", `"rateControlMode": "VBR", "bitrate": 400000, "maxBitrate": 500000, "hrdBufferSize": 5000000`, []string{`{"fileInput": "n"}`}, []string{noise}},
 		{"no target but a bitrate", `"rateControlMode": "VBR", "bitrate": 400000`, []string{`{"fileInput": "n"}`}, []string{noise}},
 		{"takes of a frame", `"rateControlMode": "QVBR", "maxBitrate": 700000`, singles, []string{noise}},

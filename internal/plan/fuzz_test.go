@@ -106,6 +106,10 @@ func (d *dice) settings() string {
 			"numberReferenceFrames": d.n(8), "slices": d.n(40), "framerateConversionAlgorithm": pick(d, "DUPLICATE_DROP", "INTERPOLATE"),
 			"codecProfile": pick(d, "MAIN", "HIGH_422_10BIT", "BASELINE", "HIGH"), "codecLevel": pick(d, "AUTO", "AUTO", "LEVEL_1", "LEVEL_5_2"), "hrdBufferSize": pick(d, 0, 0, 1, 1152000000),
 		}
+		if d.n(4) == 1 {
+			h["interlaceMode"], h["telecine"] = pick(d, "PROGRESSIVE", "TOP_FIELD", "FOLLOW_BOTTOM_FIELD"), pick(d, "NONE", "HARD")
+			h["scanTypeConversionMode"], h["slowPal"] = pick(d, "INTERLACED", "INTERLACED_OPTIMIZE"), pick(d, "DISABLED", "ENABLED")
+		}
 		if d.n(3) == 0 {
 			h["framerateControl"], h["framerateNumerator"], h["framerateDenominator"] = "SPECIFIED", pick(d, 25, 30000, 60, 119, 24000), pick(d, 1, 1001)
 		}
