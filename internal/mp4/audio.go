@@ -2,6 +2,7 @@ package mp4
 
 import (
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/media"
 )
 
 // FrameSamples is how many samples of each channel an AAC-LC frame codes.
@@ -41,6 +42,20 @@ func NewAudio(t *Track, priming, samples int64) (*Audio, error) {
 
 // Start returns the first sample of frame i; negative while it is priming.
 func (a *Audio) Start(i int) int64 { return int64(i)*FrameSamples - a.Priming }
+
+// FrameAt returns the first frame that begins when video frame k, of rate a second,
+// is shown or later; for the first picture the one that begins nearest to it.
+func (a *Audio) FrameAt(k int64, rate media.Rational) int {
+	end := min(ceilDiv(a.Samples+a.Priming, FrameSamples), int64(a.Frames()))
+	if k == 0 {
+		return int(min((a.Priming+FrameSamples/2-1)/FrameSamples, end))
+	}
+	i := ceilDiv(k*rate.Den*int64(a.Track.SampleRate)+a.Priming*rate.Num, FrameSamples*rate.Num)
+	return int(min(i, end))
+}
+
+// ceilDiv returns a/b rounded up, for a ≥ 0 and b > 0.
+func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
 // Frames returns the number of frames.
 func (a *Audio) Frames() int { return len(a.Track.Samples) }

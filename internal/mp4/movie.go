@@ -91,6 +91,7 @@ type movieTrack struct {
 	tag        string // of RFC 5646, where language does not say it
 	name       string
 	alternate  bool     // not the audio that is played where nothing else is asked for
+	fragmented bool     // samples are in fragments
 	chunks     []uint64 // offsets in the file
 	bytes      int64
 	largest    int64

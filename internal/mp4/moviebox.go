@@ -54,8 +54,11 @@ func (t *movieTrack) trak(id uint32, length uint64, wide bool, base uint64) *box
 		tkhd.Width = box.Fixed32(min(uint64(t.video.Width)*uint64(h)*65536/uint64(v), math.MaxUint32))
 		tkhd.Height = box.Fixed32(uint32(t.video.Height) << 16)
 	}
+	if t.fragmented {
+		tkhd.Duration, tkhd.Version = 0, 0
+	}
 	trak.AddChild(tkhd)
-	if t.editList {
+	if t.editList && !t.fragmented {
 		elst := &box.ElstBox{Version: versionFor(length), Entries: []box.ElstEntry{{
 			SegmentDuration: length, MediaTime: t.mediaStart, MediaRateInteger: 1,
 		}}}
@@ -65,6 +68,9 @@ func (t *movieTrack) trak(id uint32, length uint64, wide bool, base uint64) *box
 	}
 
 	mdhd := &box.MdhdBox{Timescale: uint32(t.timescale), Duration: uint64(t.length())}
+	if t.fragmented {
+		mdhd.Duration = 0
+	}
 	mdhd.Version = versionFor(mdhd.Duration)
 	mdhd.SetLanguage(t.language)
 	hdlr := &box.HdlrBox{HandlerType: "vide", Name: "VideoHandler"}
@@ -102,6 +108,13 @@ func (t *movieTrack) stbl(wide bool, base uint64) *box.StblBox {
 		stsd.AddChild(t.visualEntry())
 	}
 	stbl.AddChild(stsd)
+	if t.fragmented { // no sample is in the movie box
+		stbl.AddChild(&box.SttsBox{})
+		stbl.AddChild(&box.StscBox{})
+		stbl.AddChild(&box.StszBox{})
+		stbl.AddChild(&box.StcoBox{})
+		return stbl
+	}
 	stts := &box.SttsBox{SampleCount: []uint32{uint32(t.count)}, SampleTimeDelta: []uint32{uint32(t.duration)}}
 	if t.last != t.duration {
 		stts.SampleCount = []uint32{uint32(t.count - 1), 1}
