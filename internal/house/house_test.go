@@ -29,7 +29,7 @@ var floor = map[string]int{
 	"internal/probe": 3, "internal/fetch": 3,
 	"internal/ffmpeg": 2, "internal/awsapi/apiserver": 2,
 
-	"internal/clip": 1, "internal/limit": 1, "internal/policy": 1, "internal/media": 1, "internal/hls": 1, "internal/mpegts": 1, "internal/mp4": 1,
+	"internal/clip": 1, "internal/limit": 1, "internal/policy": 1, "internal/media": 1, "internal/hls": 1, "internal/dash": 1, "internal/mpegts": 1, "internal/mp4": 1,
 	"internal/awsapi": 1, "internal/awsapi/sigv4": 1, "internal/awsapi/mediaconvert": 1, "internal/awsapi/cloudfront": 1, "internal/awsapi/wafv2": 1,
 	"internal/awsapi/iam": 1, "internal/awsapi/sts": 1, "internal/awsapi/lambda": 1, "internal/awsapi/logs": 1, "internal/awsapi/events": 1,
 
@@ -45,6 +45,7 @@ var sameFloor = map[string][]string{
 	"internal/object/disk":         {"internal/event"}, // an object's creation is an event
 	"internal/clip":                {"internal/media"}, // rationals
 	"internal/hls":                 {"internal/media"},
+	"internal/dash":                {"internal/media"},
 	"internal/mp4":                 {"internal/media"},
 	"internal/mpegts":              {"internal/media", "internal/mp4"}, // access units come from MP4 tracks
 	"internal/awsapi/mediaconvert": {"internal/awsapi"},
@@ -59,7 +60,7 @@ var sameFloor = map[string][]string{
 
 // pure rooms take arguments and give results: no files, network, clock, context or log.
 var pure = []string{
-	"internal/policy", "internal/plan", "internal/media", "internal/hls", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip", "internal/limit",
+	"internal/policy", "internal/plan", "internal/media", "internal/hls", "internal/dash", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip", "internal/limit",
 	"internal/edge/viewersign", "internal/event/pattern",
 	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront", "internal/awsapi/wafv2",
 	"internal/awsapi/iam", "internal/awsapi/sts", "internal/awsapi/lambda", "internal/awsapi/logs", "internal/awsapi/events",
