@@ -71,6 +71,19 @@ type AudioReceipt struct {
 	Frames     int64  `json:"frames"` // of 1,024 samples
 }
 
+// measured takes a receipt over: what the API tells of outputs is what was measured.
+func (d *Details) measured(r *Receipt) {
+	d.Receipt = r
+	for _, o := range r.Outputs {
+		if o.Video == nil || o.OutputGroup >= len(d.OutputGroupDetails) || o.Output >= len(d.OutputGroupDetails[o.OutputGroup].OutputDetails) {
+			continue
+		}
+		if v := d.OutputGroupDetails[o.OutputGroup].OutputDetails[o.Output].VideoDetails; v != nil {
+			v.AverageBitrate = o.AverageBPS
+		}
+	}
+}
+
 // warnOverCap is the code of a warning that an encoder did not keep to its cap.
 const warnOverCap = 900051
 

@@ -73,7 +73,8 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report 
 		receipt, err := v.all(ctx)
 		if err == nil {
 			receipt.Tries = try
-			details.Receipt = receipt
+			details.measured(receipt)
+			w.cfg.Logger.InfoContext(ctx, "outputs read back", "job", task.Job, "depth", receipt.Depth, "try", try, "objects", receipt.Objects, "bytes", receipt.Bytes)
 			doc, err := json.Marshal(details)
 			if err != nil {
 				return job.Result{}, fmt.Errorf("encode details: %w", err)

@@ -73,6 +73,9 @@ func (d *decoder) end(why error) (int64, error) {
 	}
 	_ = d.in.Close()
 	err := <-d.done
+	if err == nil {
+		err = why
+	}
 	return d.frames.Load(), err
 }
 

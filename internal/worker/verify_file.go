@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/mpegts"
@@ -96,7 +97,7 @@ func (v *verifier) movie(ctx context.Context, group, output int, name objectName
 		_, err := file.Read(io.TeeReader(r, d))
 		return err
 	})
-	if undecodable(err) && !isMismatch(err) {
+	if fault.Is(err, fault.Invalid) {
 		err = v.wrong(name, "an MP4 file", "%v", err)
 	}
 	frames, err = d.end(err)
