@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/hls"
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mp4"
@@ -280,7 +281,7 @@ func (s *streamCheck) read(ctx context.Context, group plan.OutputGroup, o plan.O
 		} else {
 			got, err = stream.Segment(io.TeeReader(r, d))
 		}
-		if wrongBytes := undecodable(err); wrongBytes && !isMismatch(err) {
+		if fault.Is(err, fault.Invalid) {
 			return s.wrong(name, kind, "%v", err)
 		}
 		if err != nil {
