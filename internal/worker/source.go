@@ -84,6 +84,9 @@ func (w *Worker) objects(ctx context.Context, id, role string) (Objects, error) 
 
 // sourceFault gives a bucket's error the service's job error code.
 func sourceFault(err error, input string) error {
+	if isFull(err) {
+		return diskFault(err)
+	}
 	f := fault.Of(err)
 	switch f.Kind {
 	case fault.NotFound:
@@ -98,6 +101,9 @@ func sourceFault(err error, input string) error {
 
 // destinationFault does the same for a bucket that outputs cannot go to.
 func destinationFault(err error, bucket string) error {
+	if isFull(err) {
+		return diskFault(err)
+	}
 	switch fault.KindOf(err) {
 	case fault.NotFound:
 		return fault.New(fault.Invalid, "1404", "the destination bucket %q does not exist: %w", bucket, err).

@@ -213,6 +213,9 @@ func (w *Worker) attempt(id, task string) (string, error) {
 	if err := os.MkdirAll(w.folder(id), 0o700); err != nil {
 		return "", diskFault(err)
 	}
+	if err := withinQuota(w.folder(id), w.cfg.FFmpeg.Limits().WorkBytes); err != nil {
+		return "", err
+	}
 	dir, err := os.MkdirTemp(w.folder(id), "try-"+strings.ReplaceAll(task, "/", "-")+"-")
 	if err != nil {
 		return "", diskFault(err)
