@@ -122,3 +122,23 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+func FuzzNumbers(f *testing.F) {
+	for _, s := range []string{"8GiB", "1.5MiB", "8192x4352", "2e13", "-1", "0x10", "1e309", "x", "9223372036854775807"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var b limit.Bytes
+		var c limit.Count
+		if err := b.UnmarshalText([]byte(s)); err == nil && b < 1 {
+			t.Errorf("size %q is %d", s, int64(b))
+		}
+		if err := c.UnmarshalText([]byte(s)); err == nil && c < 1 {
+			t.Errorf("count %q is %d", s, int64(c))
+		}
+		var again limit.Bytes
+		if b > 0 && (again.UnmarshalText([]byte(b.String())) != nil || again != b) && b < 1<<53 {
+			t.Errorf("%d is written %s", int64(b), b)
+		}
+	})
+}

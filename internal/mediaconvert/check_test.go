@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 	"vodwright.dev/vodwright/internal/plan"
 )
@@ -274,8 +277,13 @@ func FuzzParseDocument(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plan.ParseSettings(request); err != nil {
+		settings, err := plan.ParseSettings(request)
+		if err != nil {
 			t.Fatalf("accepted settings that the plan cannot read: %v", err)
+		}
+		// Whatever was accepted is planned, or refused for what the source is.
+		if _, err := plan.New(plan.Input{Settings: settings, Files: anyFootage(settings), JobStart: time.Unix(1700000000, 0)}); fault.Is(err, fault.Internal) {
+			t.Fatalf("accepted settings that cannot be planned: %v", err)
 		}
 		again, err := mediaconvert.ParseDocument(request)
 		if err != nil {
@@ -285,4 +293,27 @@ func FuzzParseDocument(f *testing.F) {
 			t.Fatalf("accepted settings are refused when read back: %v", err)
 		}
 	})
+}
+
+// anyFootage is four seconds of film for every file of a job.
+func anyFootage(s plan.Settings) []plan.Footage {
+	film := plan.Footage{
+		Source: media.Source{
+			Format: "mov,mp4,m4a,3gp,3g2,mj2", Size: 1 << 20, Duration: 4 * time.Second,
+			Video: []media.VideoStream{{Codec: "h264", Width: 640, Height: 360, PixelFormat: "yuv420p", BitDepth: 8, FrameRate: media.R(25, 1), AverageRate: media.R(25, 1), TimeBase: media.R(1, 12800)}},
+			Audio: []media.AudioStream{{Index: 1, Codec: "aac", SampleRate: 48000, Channels: 2, Layout: "stereo", TimeBase: media.R(1, 48000), Default: true}},
+		},
+		Index: media.FrameIndex{TimeBase: media.R(1, 12800)},
+	}
+	for i := range int64(100) {
+		film.Index.PTS = append(film.Index.PTS, i*512)
+		if i%25 == 0 {
+			film.Index.Keys = append(film.Index.Keys, int(i))
+		}
+	}
+	out := make([]plan.Footage, len(plan.Files(s)))
+	for i := range out {
+		out[i] = film
+	}
+	return out
 }
