@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/versity/versitygw/s3err"
 
@@ -34,6 +35,9 @@ func asS3(ctx context.Context, log *slog.Logger, err error) error {
 	var known s3err.S3Error
 	if errors.As(err, &known) {
 		return known
+	}
+	if strings.HasPrefix(err.Error(), "calculated negative file content-length") { // versitygw has no type for a form that ends too early
+		return s3err.GetAPIError(s3err.ErrMalformedPOSTRequest)
 	}
 	e := fault.Of(err)
 	if e.Kind == fault.Internal {
