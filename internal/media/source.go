@@ -62,7 +62,8 @@ type AudioStream struct {
 	Layout     string        `json:"layout,omitempty"`   // ffmpeg's channel layout name
 	Language   string        `json:"language,omitempty"` // ISO 639-2 as in the file
 	TimeBase   Rational      `json:"timeBase"`
-	StartPTS   int64         `json:"startPTS"` // ticks of TimeBase
+	StartPTS   int64         `json:"startPTS"`         // ticks of TimeBase
+	EndPTS     int64         `json:"endPTS,omitempty"` // of a file without video: when the last packet ends, ticks of TimeBase; 0 is unknown
 	BitrateBPS int64         `json:"bitrateBPS,omitempty"`
 	BitDepth   int           `json:"bitDepth,omitempty"` // of a sample that has one; 0 is unknown, and of lossy codecs
 	Duration   time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown

@@ -169,6 +169,9 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 		return nil, p.problems.err()
 	}
 	footage := p.in.Files[file]
+	if len(footage.Source.Video) == 0 && !p.seen() {
+		return p.heardSource(number, file)
+	}
 	v, err := SelectVideo(p.files[file], footage.Source)
 	if err != nil {
 		return nil, err

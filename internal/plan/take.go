@@ -79,7 +79,8 @@ func takesAt(clips []clip, rate media.Rational) []take {
 
 // inputStart is the timecode of the first frame of an input.
 func (p *planner) inputStart(src *source) int64 {
-	in, base := &p.settings.Inputs[src.input], frameCount(src.grid.rate)
+	in := &p.settings.Inputs[src.input]
+	base, _ := src.timecodes()
 	switch in.TimecodeSource {
 	case "ZEROBASED":
 		return 0
@@ -102,7 +103,7 @@ func (p *planner) clippings(src *source) ([]clip, error) {
 		return []clip{{src, 0, g.frames}}, nil
 	}
 	path := fmt.Sprintf("/inputs/%d", src.input)
-	base := frameCount(g.rate) // frames that timecodes count in a second
+	base, each := src.timecodes()
 	start := p.inputStart(src)
 	var out []clip
 	for i, c := range in.InputClippings {
@@ -125,26 +126,35 @@ func (p *planner) clippings(src *source) ([]clip, error) {
 				p.problems.add(here+"/"+end.name, "%q is not a timecode HH:MM:SS:FF at %.6g frames a second", end.text, g.rate.Float())
 				continue
 			}
-			*end.at = at - start + end.after
+			*end.at = (at - start + end.after) * each
 		}
 		switch {
 		case c.StartTimecode != "" && c.EndTimecode != "" && cut.from >= cut.to:
 			return nil, fault.New(fault.Invalid, CodeClipping, "%s: the clip ends at %s, before it starts at %s", here, c.EndTimecode, c.StartTimecode)
 		case cut.from < 0, cut.from >= g.frames:
 			return nil, fault.New(fault.Invalid, CodeClipping, "%s/startTimecode: %s is outside of the input, whose timecodes run from %s to %s",
-				here, c.StartTimecode, timecode(start, base), timecode(start+g.frames-1, base)).
+				here, c.StartTimecode, timecode(start, base), timecode(start+(g.frames-1)/each, base)).
 				WithHint("timecodes are counted from the one embedded in the input; for a count from zero set timecodeSource to ZEROBASED")
 		case cut.to <= 0:
 			return nil, fault.New(fault.Invalid, CodeClipping, "%s/endTimecode: %s is before the input, whose timecodes run from %s to %s",
-				here, c.EndTimecode, timecode(start, base), timecode(start+g.frames-1, base))
+				here, c.EndTimecode, timecode(start, base), timecode(start+(g.frames-1)/each, base))
 		}
 		if cut.to > g.frames {
-			p.warnings.add(WarnClipping, "%s: the clip ends at %s and the input at %s; it was taken to its end", here, c.EndTimecode, timecode(start+g.frames-1, base))
+			p.warnings.add(WarnClipping, "%s: the clip ends at %s and the input at %s; it was taken to its end", here, c.EndTimecode, timecode(start+(g.frames-1)/each, base))
 			cut.to = g.frames
 		}
 		out = append(out, cut)
 	}
 	return out, nil
+}
+
+// timecodes is how many frames timecodes of a source count in a second, and how many
+// slots of its grid each of them is.
+func (s *source) timecodes() (base, each int64) {
+	if len(s.facts.Video) == 0 {
+		return soundTimecode, max(int64(s.grid.rate.Float()/soundTimecode), 1)
+	}
+	return frameCount(s.grid.rate), 1
 }
 
 // frameCount is how many frames timecodes of a rate count in a second.

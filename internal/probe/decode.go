@@ -23,6 +23,7 @@ func (p *Prober) decodeHead(ctx context.Context, path string, stream media.Video
 				"-select_streams", strconv.Itoa(stream.Index), "-read_intervals", "%+#" + strconv.Itoa(n),
 				"-show_entries", "frame=best_effort_timestamp", "-of", "compact=p=0",
 				"-skip_loop_filter", "all", // what the frames look like does not matter
+				"-threads", threads(stream),
 			},
 			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
@@ -47,7 +48,7 @@ func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoS
 	frames := decodedFrames{most: frameLimit(p.limits.Frames)}
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
 		Args: slices.Concat(
-			[]string{"-copyts", "-skip_loop_filter", "all"},
+			[]string{"-copyts", "-skip_loop_filter", "all", "-threads", threads(stream)},
 			media.InputArgs(), []string{
 				"-i", "file:" + ffmpeg.SourcePath(0), "-map", "0:" + strconv.Itoa(stream.Index),
 				// A muxer would not let times go back: they are read before it. A change of
@@ -67,6 +68,15 @@ func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoS
 	}
 	leaps := makeIncreasing(frames.pts, stream, leapsAhead(format))
 	return frames.pts, leaps, nil
+}
+
+// threads is how many a decoder has here: as many as it likes, where that gives the
+// frames that one gives, as in an encode.
+func threads(stream media.VideoStream) string {
+	if stream.Codec == "theora" { // does not get beyond the headers of a chained film
+		return "1"
+	}
+	return "0"
 }
 
 // decodedFrames reads what ffmpeg's filter metadata prints.

@@ -90,13 +90,8 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 			return media.FrameIndex{}, err
 		}
 		index.LastDuration = 0
-		if list.format == "avi" && list.firstDTS != noPTS {
-			// The first frame is shown at once, whatever a decoder holds back.
-			if late := index.PTS[0] - list.firstDTS; late > 0 && stream.TimeBase.Duration(late) < time.Second {
-				for i := range index.PTS {
-					index.PTS[i] -= late
-				}
-			}
+		if list.format == "avi" && index.Problem == problemMissing {
+			list.evenly(index.PTS, stream)
 		}
 	}
 	index.Keys = positions(keys, index.PTS)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/limit"
@@ -120,6 +121,29 @@ func (l *packets) add(line []byte) error {
 
 // leaps says whether the clock goes farAhead somewhere.
 func (l *packets) leaps(base media.Rational) bool { return base.Duration(l.ahead) > farAhead }
+
+// evenly gives the decoded frames of an AVI file, which has one packet for each
+// frame and no presentation times, the times of its clock: the first frame is shown
+// at once, whatever a decoder holds back, and each of the others a frame later,
+// unless frames are missing.
+func (l *packets) evenly(pts []int64, stream media.VideoStream) {
+	if l.firstDTS == noPTS || len(pts) == 0 {
+		return
+	}
+	if late := pts[0] - l.firstDTS; late > 0 && stream.TimeBase.Duration(late) < time.Second {
+		for i := range pts {
+			pts[i] -= late
+		}
+	}
+	const few = 3 // what a codec holds back, and packets that hold no frame of their own
+	rate := stream.FrameRate
+	if lost := len(l.pts) - len(pts); lost < -few || lost > few || !rate.Known() {
+		return
+	}
+	for i := range pts {
+		pts[i] = pts[0] + media.Rescale(int64(i), rate.Inverse(), stream.TimeBase)
+	}
+}
 
 // timestamp reads a number of ticks. "N/A", and what no honest file holds, is noPTS.
 func timestamp(b []byte) int64 {

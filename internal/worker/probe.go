@@ -132,6 +132,9 @@ func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, obj
 			return f, err
 		}
 	}
+	if len(f.Source.Video) == 0 {
+		return f, w.cfg.Probe.Sound(ctx, path, &f.Source)
+	}
 	return f, nil
 }
 
