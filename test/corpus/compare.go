@@ -138,7 +138,7 @@ func compareFrames(shown, frames []picture, rate float64) error {
 				best, like = d, j
 			}
 		}
-		if here > best+0.5 && here > best*1.3 || here > 16 {
+		if here > best+0.8 && here > best*1.3 || here > 16 {
 			if bad++; first < 0 {
 				first, firstLike = k, like
 			}
