@@ -129,7 +129,7 @@ func LocalRequest(document []byte, input, base string) (json.RawMessage, []job.W
 	}
 	s := d.Request.Settings
 	if len(s.Inputs) == 0 {
-		s.Inputs = []*mc.Input{{}}
+		s.Inputs = []*mc.Input{{AudioSelectors: map[string]*mc.AudioSelector{"Audio Selector 1": {DefaultSelection: mc.AudioDefaultSelectionDefault}}}}
 	}
 	s.Inputs[0].FileInput = &input
 	for i, g := range s.OutputGroups {

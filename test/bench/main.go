@@ -43,6 +43,7 @@ type section struct {
 var sections = []section{
 	{"ladder", "Encoding a ladder", aboutLadder, 5, benchLadder},
 	{"qvbr", "Quality of the QVBR levels", aboutQVBR, 1, benchQVBR},
+	{"clips", "Clips right or rightly refused", aboutClips, 1, benchClips},
 	{"job", "Overhead of a short job", aboutJob, 9, benchJob},
 	{"start", "Start to ready", aboutStart, 11, benchStart},
 	{"memory", "Memory when idle", aboutMemory, 3, benchMemory},
