@@ -19,7 +19,10 @@ var changes = []any{
 	nil, true, 0, -1, 1, 2, 7, 29.97, 1e300, 1 << 31, 1<<31 - 1, 1 << 53, "", "AUTO", "ENABLED", "DISABLED", "NONE", "SPECIFIED", "INITIALIZE_FROM_SOURCE", "CBR", "VBR", "QVBR",
 	"FOLLOW_INPUT", "s3://b/k", "s3://", "https://h/f.mp4", "$dt$", "$w$", "_1", "../x", "00:00:01:00", "99:99:99:99", "eng", "MULTI_PASS_HQ", "GOP_MULTIPLE", "SECONDS", "FRAMES",
 	"DEGREES_90", "M3U8", "MP4", "RAW", "M2TS", "CMFC", "MPD", "AAC", "H_264", "H_265", "FRAME_CAPTURE", "HLS_GROUP_SETTINGS", "FILE_GROUP_SETTINGS", "CMAF_GROUP_SETTINGS", "DASH_ISO_GROUP_SETTINGS",
-	[]any{}, map[string]any{}, []any{1}, []any{"s3://b/k"},
+	[]any{},
+	map[string]any{},
+	[]any{1},
+	[]any{"s3://b/k"},
 }
 
 // copied returns a value that shares nothing with v.

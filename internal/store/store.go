@@ -69,7 +69,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	name, err := cfg.Path, error(nil)
+	var name string // for messages
+	var err error
 	switch {
 	case cfg.URL != "":
 		if name, err = s.openPostgres(cfg.URL); err != nil {

@@ -53,7 +53,6 @@ func (w Want) rated(r string, flash int) Want {
 	w.Rate, w.Flash, w.Seconds = r, flash, 0
 	return w
 }
-func (w Want) near(n int) Want { w.Near = n; return w }
 
 // refused is what is wanted of a clip that is to be refused.
 func refused(codes string) Want { return Want{Code: codes} }
