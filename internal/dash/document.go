@@ -152,8 +152,11 @@ func (r *Representation) wire() representation {
 		out.Base.Initialization.Range = byteRange(f.InitFrom, f.InitTo)
 	}
 	if t := r.Template; t != nil {
-		number := t.StartNumber
-		out.Template = &segmentTemplate{Timescale: t.Timescale, Media: t.Media, Initialization: t.Initialization, StartNumber: &number, Duration: t.Duration}
+		out.Template = &segmentTemplate{Timescale: t.Timescale, Media: t.Media, Initialization: t.Initialization, Duration: t.Duration}
+		if strings.Contains(t.Media, "$Number") { // FFmpeg 5.1 skips segments by it even where it stands for nothing
+			number := t.StartNumber
+			out.Template.StartNumber = &number
+		}
 		if len(t.Timeline) > 0 {
 			out.Template.Timeline = &segmentTimeline{}
 			for i, s := range t.Timeline {

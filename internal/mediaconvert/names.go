@@ -14,26 +14,28 @@ import (
 func checkNames(s *mc.JobSettings, f *Findings) {
 	writers := map[string]string{} // object → path of who writes it
 	for i, g := range s.OutputGroups {
-		base, hls := groupBase(g, s)
+		kind, base := groupBase(g)
 		if base == "" {
 			continue
 		}
 		at := fmt.Sprintf("/outputGroups/%d", i)
 		if _, key, ok := strings.Cut(strings.TrimPrefix(base, "s3://"), "/"); ok {
-			member := "fileGroupSettings"
-			if hls {
-				member = "hlsGroupSettings"
-			}
-			identifiers(at+"/outputGroupSettings/"+member+"/destination", key, true, f)
+			identifiers(at+"/outputGroupSettings/"+kind.name+"/destination", key, true, f)
 		}
-		if hls {
+		hls := kind.kind == mc.OutputGroupTypeHls_Group_Settings
+		cmaf := kind.kind == mc.OutputGroupTypeCmaf_Group_Settings
+		dash := kind.kind == mc.OutputGroupTypeDash_Iso_Group_Settings
+		if hls || cmaf {
 			claim(writers, base+".m3u8", at, f)
+		}
+		if dash || cmaf {
+			claim(writers, base+".mpd", at, f)
 		}
 		for j, o := range g.Outputs {
 			here := fmt.Sprintf("%s/outputs/%d", at, j)
-			if o.NameModifier == nil && (hls || len(g.Outputs) > 1) {
+			if o.NameModifier == nil && (hls || cmaf || len(g.Outputs) > 1) {
 				why := "the group has several outputs"
-				if hls {
+				if hls || cmaf {
 					why = "the output's playlist would overwrite the group's"
 				}
 				f.fault(here, "nameModifier is a required property (%s)", why)
@@ -42,7 +44,13 @@ func checkNames(s *mc.JobSettings, f *Findings) {
 			modifier := ""
 			if o.NameModifier != nil {
 				modifier = *o.NameModifier
-				identifiers(here+"/nameModifier", modifier, false, f)
+				if dash {
+					if _, err := plan.CheckDASHName(modifier); err != nil {
+						f.fault(here+"/nameModifier", "%v", err)
+					}
+				} else {
+					identifiers(here+"/nameModifier", modifier, false, f)
+				}
 			}
 			if hs := o.OutputSettings; hls && hs != nil && hs.HlsSettings != nil && hs.HlsSettings.SegmentModifier != nil {
 				at, segment := here+"/outputSettings/hlsSettings/segmentModifier", *hs.HlsSettings.SegmentModifier
@@ -57,7 +65,7 @@ func checkNames(s *mc.JobSettings, f *Findings) {
 			if e := o.Extension; e != nil && (*e == "" || strings.ContainsAny(*e, "/\\\x00\n\r") || strings.Contains(*e, "..")) {
 				f.fault(here+"/extension", "%q is not the end of a file name", *e)
 			}
-			claim(writers, base+modifier+"."+extension(o, hls), here, f)
+			claim(writers, base+modifier+"."+extension(o, kind.kind), here, f)
 		}
 	}
 }
@@ -79,37 +87,36 @@ func claim(writers map[string]string, object, at string, f *Findings) {
 	writers[object] = at
 }
 
-// groupBase returns a group's destination with the base name at its end, before
-// identifiers are resolved, and whether the group is HLS; "" when there is no
-// usable destination.
-func groupBase(g *mc.OutputGroup, s *mc.JobSettings) (base string, hls bool) {
+// groupBase returns which settings a group has, and its destination with the base
+// name at its end, before identifiers are resolved; "" when there is no usable one.
+func groupBase(g *mc.OutputGroup) (kind groupMember, base string) {
 	gs := g.OutputGroupSettings
 	if gs == nil {
-		return "", false
+		return kind, ""
 	}
-	var destination *string
+	for _, m := range groupMembers(gs) {
+		if m.kind == gs.Type {
+			kind = m
+		}
+	}
+	destination := kind.destination
 	switch {
-	case gs.Type == mc.OutputGroupTypeHls_Group_Settings && gs.HlsGroupSettings != nil:
-		destination, hls = gs.HlsGroupSettings.Destination, true
-	case gs.Type == mc.OutputGroupTypeFile_Group_Settings && gs.FileGroupSettings != nil:
-		destination = gs.FileGroupSettings.Destination
+	case destination == nil:
+		return kind, ""
+	case strings.HasSuffix(*destination, "/"):
+		return kind, *destination + "$fn$"
+	case strings.Count(*destination, "/") == 2: // a bucket alone
+		return kind, *destination + "/$fn$"
 	}
-	if destination == nil {
-		return "", hls
-	}
-	if strings.HasSuffix(*destination, "/") {
-		return *destination + "$fn$", hls
-	}
-	if strings.Count(*destination, "/") == 2 { // a bucket alone
-		return *destination + "/$fn$", hls
-	}
-	return *destination, hls
+	return kind, *destination
 }
 
-func extension(o *mc.Output, hls bool) string {
+func extension(o *mc.Output, group mc.OutputGroupType) string {
 	switch {
-	case hls:
+	case group == mc.OutputGroupTypeHls_Group_Settings:
 		return "m3u8"
+	case group != mc.OutputGroupTypeFile_Group_Settings:
+		return "000000001.mp4" // of its first segment, as good as any
 	case o.ContainerSettings != nil && o.ContainerSettings.Container == mc.ContainerTypeRaw:
 		return "0000000.jpg"
 	case o.Extension != nil:

@@ -136,29 +136,33 @@ func checkGroup(at string, g *mc.OutputGroup, s *mc.JobSettings, f *Findings) {
 		return
 	}
 	at2 := at + "/outputGroupSettings"
-	switch gs.Type {
-	case "":
-		f.fault(at2, "type is a required property")
-	case mc.OutputGroupTypeHls_Group_Settings:
-		belongs(at2, "fileGroupSettings", gs.FileGroupSettings != nil, string(gs.Type), f)
-		if gs.HlsGroupSettings == nil {
-			f.fault(at2, "hlsGroupSettings is a required property")
-			break
+	own := ""
+	for _, m := range groupMembers(gs) {
+		if m.kind == gs.Type {
+			own = m.name
+			if !m.given {
+				f.fault(at2, "%s is a required property", m.name)
+			} else {
+				checkDestination(at2+"/"+m.name, m.destination, f)
+			}
+			continue
 		}
+		belongs(at2, m.name, m.given && gs.Type != "", string(gs.Type), f)
+	}
+	switch {
+	case gs.Type == "":
+		f.fault(at2, "type is a required property")
+	case own == "":
+		return // refused by the table; its outputs follow other rules
+	case gs.HlsGroupSettings != nil:
 		if gs.HlsGroupSettings.MinSegmentLength == nil {
 			f.fault(at2+"/hlsGroupSettings", "minSegmentLength is a required property")
 		}
-		checkDestination(at2+"/hlsGroupSettings", gs.HlsGroupSettings.Destination, f)
 		checkHLS(at, g, f)
-	case mc.OutputGroupTypeFile_Group_Settings:
-		belongs(at2, "hlsGroupSettings", gs.HlsGroupSettings != nil, string(gs.Type), f)
-		if gs.FileGroupSettings == nil {
-			f.fault(at2, "fileGroupSettings is a required property")
-			break
-		}
-		checkDestination(at2+"/fileGroupSettings", gs.FileGroupSettings.Destination, f)
-	default:
-		return // refused by the table; its outputs follow other rules
+	case gs.CmafGroupSettings != nil:
+		checkCMAF(at, g, f)
+	case gs.DashIsoGroupSettings != nil:
+		checkDASH(at, g, f)
 	}
 	for i, o := range g.Outputs {
 		checkOutput(at+"/outputs/"+strconv.Itoa(i), o, gs.Type, s, f)
@@ -225,18 +229,24 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 		if c.M3u8Settings != nil {
 			checkPIDs(containerAt+"/m3u8Settings", c.M3u8Settings, len(o.AudioDescriptions), f)
 		}
+	case mc.ContainerTypeCmfc, mc.ContainerTypeMpd:
+		if group == mc.OutputGroupTypeFile_Group_Settings || hls || c.Container == mc.ContainerTypeMpd && group == mc.OutputGroupTypeCmaf_Group_Settings {
+			f.fault(containerAt+"/container", "%s does not belong to %s", c.Container, group)
+		}
 	case mc.ContainerTypeMp4:
-		if hls {
+		if group != mc.OutputGroupTypeFile_Group_Settings {
 			f.fault(containerAt+"/container", "MP4 does not belong to %s", group)
 		}
 		belongs(containerAt, "m3u8Settings", c.M3u8Settings != nil, "MP4", f)
 	case mc.ContainerTypeRaw:
-		if hls {
-			f.fault(containerAt+"/container", "RAW in an HLS group is not implemented yet")
+		if group != mc.OutputGroupTypeFile_Group_Settings {
+			f.fault(containerAt+"/container", "RAW in %s is not implemented yet", group)
 		}
 		belongs(containerAt, "m3u8Settings", c.M3u8Settings != nil, "RAW", f)
 		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, "RAW", f)
 	}
+	belongs(containerAt, "cmfcSettings", c.CmfcSettings != nil && c.Container != mc.ContainerTypeCmfc, string(c.Container), f)
+	belongs(containerAt, "mpdSettings", c.MpdSettings != nil && c.Container != mc.ContainerTypeMpd, string(c.Container), f)
 	if !hls && o.OutputSettings != nil && o.OutputSettings.HlsSettings != nil {
 		belongs(at+"/outputSettings", "hlsSettings", true, string(group), f)
 	}

@@ -7,7 +7,95 @@ import (
 	"strings"
 
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/plan"
 )
+
+// groupMember is the settings of one type of output group.
+type groupMember struct {
+	kind        mc.OutputGroupType
+	name        string
+	given       bool
+	destination *string
+}
+
+// groupMembers lists the settings of the types of output groups that are made here.
+func groupMembers(gs *mc.OutputGroupSettings) []groupMember {
+	out := []groupMember{
+		{mc.OutputGroupTypeHls_Group_Settings, "hlsGroupSettings", gs.HlsGroupSettings != nil, nil},
+		{mc.OutputGroupTypeCmaf_Group_Settings, "cmafGroupSettings", gs.CmafGroupSettings != nil, nil},
+		{mc.OutputGroupTypeDash_Iso_Group_Settings, "dashIsoGroupSettings", gs.DashIsoGroupSettings != nil, nil},
+		{mc.OutputGroupTypeFile_Group_Settings, "fileGroupSettings", gs.FileGroupSettings != nil, nil},
+	}
+	if s := gs.HlsGroupSettings; s != nil {
+		out[0].destination = s.Destination
+	}
+	if s := gs.CmafGroupSettings; s != nil {
+		out[1].destination = s.Destination
+	}
+	if s := gs.DashIsoGroupSettings; s != nil {
+		out[2].destination = s.Destination
+	}
+	if s := gs.FileGroupSettings; s != nil {
+		out[3].destination = s.Destination
+	}
+	return out
+}
+
+// checkCMAF checks what the members of a CMAF group have to do with each other.
+func checkCMAF(at string, g *mc.OutputGroup, f *Findings) {
+	s := g.OutputGroupSettings.CmafGroupSettings
+	at2 := at + "/outputGroupSettings/cmafGroupSettings"
+	for i, m := range s.AdditionalManifests {
+		checkAdditionalManifest(fmt.Sprintf("%s/additionalManifests/%d", at2, i), m.ManifestNameModifier, m.SelectedOutputs, g, f)
+	}
+	if s.MpdProfile == mc.CmafMpdProfileOn_Demand_Profile && s.SegmentControl != mc.CmafSegmentControlSingle_File {
+		f.fault(at2+"/mpdProfile", "ON_DEMAND_PROFILE needs segmentControl SINGLE_FILE")
+	}
+	noHLS := s.WriteHlsManifest == mc.CmafWriteHLSManifestDisabled
+	if noHLS && s.WriteDashManifest == mc.CmafWriteDASHManifestDisabled {
+		f.fault(at2, "writeHlsManifest and writeDashManifest are both DISABLED: nothing would tell players of the segments")
+	}
+	if s.SegmentLengthControl == mc.CmafSegmentLengthControlMatch {
+		checkMatch(at2+"/segmentLengthControl", g, f)
+	}
+	for i, o := range g.Outputs {
+		if c := o.ContainerSettings; noHLS && c != nil && c.CmfcSettings != nil && c.CmfcSettings.IFrameOnlyManifest == mc.CmfcIFrameOnlyManifestInclude {
+			f.fault(fmt.Sprintf("%s/outputs/%d/containerSettings/cmfcSettings/iFrameOnlyManifest", at, i), "INCLUDE does not belong to writeHlsManifest DISABLED")
+		}
+	}
+}
+
+// checkDASH checks what the members of a DASH group have to do with each other.
+func checkDASH(at string, g *mc.OutputGroup, f *Findings) {
+	s := g.OutputGroupSettings.DashIsoGroupSettings
+	at2 := at + "/outputGroupSettings/dashIsoGroupSettings"
+	for i, m := range s.AdditionalManifests {
+		checkAdditionalManifest(fmt.Sprintf("%s/additionalManifests/%d", at2, i), m.ManifestNameModifier, m.SelectedOutputs, g, f)
+	}
+	single := s.SegmentControl == mc.DashIsoSegmentControlSingle_File
+	if s.MpdProfile == mc.DashIsoMpdProfileOn_Demand_Profile && !single {
+		f.fault(at2+"/mpdProfile", "ON_DEMAND_PROFILE needs segmentControl SINGLE_FILE")
+	}
+	if s.SegmentLengthControl == mc.DashIsoSegmentLengthControlMatch {
+		checkMatch(at2+"/segmentLengthControl", g, f)
+	}
+	numbered := 0
+	for i, o := range g.Outputs {
+		if o.NameModifier == nil {
+			continue
+		}
+		yes, _ := plan.CheckDASHName(*o.NameModifier) // what is wrong with it is told by checkNames
+		if yes {
+			numbered++
+		}
+		here := fmt.Sprintf("%s/outputs/%d/nameModifier", at, i)
+		if yes && single {
+			f.fault(here, "$Number$ and $Time$ tell segments apart and do not belong to segmentControl SINGLE_FILE")
+		} else if yes && numbered != i+1 || !yes && numbered > 0 {
+			f.fault(here, "$Number$ and $Time$ Should be in the nameModifier of all outputs of the group, or of none")
+		}
+	}
+}
 
 // checkHLS checks what the members of an HLS group have to do with each other.
 func checkHLS(at string, g *mc.OutputGroup, f *Findings) {

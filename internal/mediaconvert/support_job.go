@@ -1,5 +1,7 @@
 package mediaconvert
 
+import "slices"
+
 func jobRows() []row {
 	r := &rows{}
 	r.soft("adAvailOffset", number(0), anything(), "has no effect: ad markers are not passed through")
@@ -75,13 +77,11 @@ func groupRows() []row {
 	r.no("automatedEncodingSettings", "name the outputs of the ladder")
 
 	r.prefix = "outputGroups[].outputGroupSettings."
-	r.some("type", only("HLS_GROUP_SETTINGS", "FILE_GROUP_SETTINGS"), "use HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS")
-	r.no("cmafGroupSettings", "use hlsGroupSettings")
-	r.no("dashIsoGroupSettings", "use hlsGroupSettings")
-	r.no("msSmoothGroupSettings", "use hlsGroupSettings")
+	r.some("type", only("HLS_GROUP_SETTINGS", "CMAF_GROUP_SETTINGS", "DASH_ISO_GROUP_SETTINGS", "FILE_GROUP_SETTINGS"), "use HLS_GROUP_SETTINGS, CMAF_GROUP_SETTINGS or DASH_ISO_GROUP_SETTINGS")
+	r.no("msSmoothGroupSettings", "use cmafGroupSettings, or dashIsoGroupSettings")
 	r.no("perFrameMetrics", "")
 
-	for _, group := range []string{"fileGroupSettings.", "hlsGroupSettings."} {
+	for _, group := range []string{"fileGroupSettings.", "hlsGroupSettings.", "cmafGroupSettings.", "dashIsoGroupSettings."} {
 		r.prefix = "outputGroups[].outputGroupSettings." + group
 		r.any("destination")
 		s3 := "destinationSettings.s3Settings."
@@ -111,6 +111,47 @@ func groupRows() []row {
 	r.some("imageBasedTrickPlay", only("NONE"), "")
 	r.no("imageBasedTrickPlaySettings", "")
 	r.no("captionLanguageMappings", "captions come in a later version")
+	return slices.Concat(r.list, fragmentRows())
+}
+
+// fragmentRows are of the groups whose outputs are in fragmented MP4.
+func fragmentRows() []row {
+	r := &rows{}
+	for _, group := range []string{"cmafGroupSettings.", "dashIsoGroupSettings."} {
+		r.prefix = "outputGroups[].outputGroupSettings." + group
+		r.any("segmentLength", "segmentLengthControl", "minFinalSegmentLength", "fragmentLength", "segmentControl", "baseUrl")
+		r.any("additionalManifests[].manifestNameModifier", "additionalManifests[].selectedOutputs")
+		r.any("mpdProfile", "mpdManifestBandwidthType", "minBufferTime", "videoCompositionOffsets", "writeSegmentTimelineInRepresentation")
+		r.soft("dashManifestStyle", only("BASIC"), anything(), "has no effect: each Representation tells of its segments")
+		r.soft("ptsOffsetHandlingForBFrames", only("ZERO_BASED"), only("MATCH_INITIAL_PTS"), "is the same here: the first picture is shown at 0")
+		r.some("imageBasedTrickPlay", only("NONE"), "")
+		r.no("imageBasedTrickPlaySettings", "")
+		r.no("dashIFrameTrickPlayNameModifier", "")
+		r.no("encryption", "an HLS group can be encrypted with a static key")
+	}
+	r.prefix = "outputGroups[].outputGroupSettings.cmafGroupSettings."
+	r.any("manifestDurationFormat", "targetDurationCompatibilityMode", "manifestCompression", "streamInfResolution", "clientCache")
+	r.any("codecSpecification") // the two agree on the codecs that are made here
+	r.any("writeDashManifest", "writeHlsManifest")
+	r.prefix = "outputGroups[].outputGroupSettings.dashIsoGroupSettings."
+	r.soft("audioChannelConfigSchemeIdUri", only("MPEG_CHANNEL_CONFIGURATION"), only("DOLBY_CHANNEL_CONFIGURATION"), "has no effect: it is of Dolby's codecs, and the sound is AAC")
+	r.some("hbbtvCompliance", only("NONE"), "")
+
+	r.prefix = "outputGroups[].outputs[].containerSettings.cmfcSettings."
+	r.any("audioGroupId", "audioRenditionSets", "audioTrackType", "descriptiveVideoServiceFlag")
+	r.some("iFrameOnlyManifest", only("EXCLUDE", "INCLUDE"), "use INCLUDE")
+	for _, container := range []string{"cmfcSettings.", "mpdSettings."} {
+		r.prefix = "outputGroups[].outputs[].containerSettings." + container
+		r.any("audioDuration") // audio is as long as the video either way, to the frame
+		r.some("c2paManifest", only("EXCLUDE"), "")
+		r.some("klvMetadata", only("NONE"), "metadata is not passed through")
+		r.some("scte35Esam", only("NONE"), "ad markers are not passed through")
+		r.some("scte35Source", only("NONE"), "ad markers are not passed through")
+		r.some("timedMetadata", only("NONE"), "metadata is not passed through")
+		r.soft("manifestMetadataSignaling", only("DISABLED"), only("ENABLED"), "has no effect: there are no event messages to tell of")
+	}
+	r.any("captionContainerType") // of captions, which are refused
+	r.soft("accessibilityCaptionHints", only("EXCLUDE"), only("INCLUDE"), "has no effect: outputs have no embedded captions in this version")
 	return r.list
 }
 
@@ -125,7 +166,7 @@ func containerRows() []row {
 	r.any("audioGroupId", "audioRenditionSets", "audioOnlyContainer", "audioTrackType", "descriptiveVideoServiceFlag")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings."
-	r.some("container", only("M3U8", "MP4", "RAW"), "use M3U8 in HLS groups, MP4 or RAW in file groups")
+	r.some("container", only("M3U8", "CMFC", "MPD", "MP4", "RAW"), "use M3U8 in HLS groups, CMFC in CMAF, MPD in DASH ISO, MP4 or RAW in file groups")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings.mp4Settings."
 	r.soft("moovPlacement", only("PROGRESSIVE_DOWNLOAD"), only("NORMAL"), "has no effect: the index is always at the front, where players want it")

@@ -46,12 +46,16 @@ func (a *Audio) Start(i int) int64 { return int64(i)*FrameSamples - a.Priming }
 // FrameAt returns the first frame that begins when video frame k, of rate a second,
 // is shown or later; for the first picture the one that begins nearest to it.
 func (a *Audio) FrameAt(k int64, rate media.Rational) int {
-	end := min(ceilDiv(a.Samples+a.Priming, FrameSamples), int64(a.Frames()))
+	return int(min(FrameAt(k, rate, int64(a.Track.SampleRate), a.Priming, a.Samples), int64(a.Frames())))
+}
+
+// FrameAt is Audio.FrameAt of audio that need not be there yet, hz samples a second.
+func FrameAt(k int64, rate media.Rational, hz, priming, samples int64) int64 {
+	end := ceilDiv(samples+priming, FrameSamples)
 	if k == 0 {
-		return int(min((a.Priming+FrameSamples/2-1)/FrameSamples, end))
+		return min((priming+FrameSamples/2-1)/FrameSamples, end)
 	}
-	i := ceilDiv(k*rate.Den*int64(a.Track.SampleRate)+a.Priming*rate.Num, FrameSamples*rate.Num)
-	return int(min(i, end))
+	return min(ceilDiv(k*rate.Den*hz+priming*rate.Num, FrameSamples*rate.Num), end)
 }
 
 // ceilDiv returns a/b rounded up, for a ≥ 0 and b > 0.

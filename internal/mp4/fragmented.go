@@ -24,6 +24,9 @@ type Fragmented struct {
 	// offset is negative, which some demuxers (FFmpeg 5.1) shift what is shown by.
 	Signed bool
 
+	// KeyAlone makes a fragment of every key picture, which can be read alone.
+	KeyAlone bool
+
 	track  *movieTrack
 	starts []int64 // first sample of each segment, and the end of the last one
 	skip   int64   // audio: frames before the one with sample 0
@@ -120,9 +123,9 @@ func (f *Fragmented) head() ([]byte, error) {
 	return out, nil
 }
 
-// KeySample is where a key picture lies in a segment: the first one of a fragment,
-// from the fragment's header to the picture's end, which is what a playlist of
-// I-frames names.
+// KeySample is where a key picture lies in a segment that is the first one of a
+// fragment, from the fragment's header to the picture's end: a whole fragment with
+// KeyAlone.
 type KeySample struct {
 	Time         int64 // when it is shown, in ticks
 	Offset, Size int64 // bytes from the segment's start
@@ -152,7 +155,9 @@ func (f *Fragmented) WriteSegment(w io.Writer, i int) (int64, []KeySample, error
 		from, to := part[0], part[1]
 		head, _ := f.fragment(from, to, decoded[from-f.starts[i]:], uint32(i*maxFragments+n+1))
 		first := f.track.sample(from)
-		keys = append(keys, KeySample{Time: f.time(from + first.shift), Offset: written + c.written, Size: int64(len(head)) + int64(first.size)})
+		if first.key {
+			keys = append(keys, KeySample{Time: f.time(from + first.shift), Offset: written + c.written, Size: int64(len(head)) + int64(first.size)})
+		}
 		if err := put(head); err != nil {
 			return 0, nil, err
 		}
@@ -185,7 +190,9 @@ func (f *Fragmented) fragments(i int) [][2]int64 {
 	var out [][2]int64
 	from, end := f.starts[i], f.starts[i+1]
 	for k := from + 1; k <= end; k++ {
-		if k < end && ((k-from)*f.track.duration < f.length || !f.track.sample(k).key) {
+		key := k < end && f.track.sample(k).key
+		alone := f.KeyAlone && (k-from == 1 && f.track.sample(from).key || key)
+		if k < end && !alone && ((k-from)*f.track.duration < f.length || !key) {
 			continue
 		}
 		out = append(out, [2]int64{from, k})

@@ -116,8 +116,7 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 		if v.chunks[0].NALLengthSize != 4 {
 			return nil, fault.New(fault.Internal, "", "write MP4: NAL length size %d", v.chunks[0].NALLengthSize)
 		}
-		// Finer ticks than the frame rate's own leave players room to round.
-		scale := max(1, (10_000+v.FrameRate.Num-1)/v.FrameRate.Num)
+		scale := finer(v.FrameRate)
 		t := &movieTrack{
 			timescale: v.FrameRate.Num * scale,
 			duration:  v.FrameRate.Den * scale,
@@ -172,6 +171,14 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 	}
 	return out, nil
 }
+
+// finer returns by how much ticks are finer than the frame rate's own, which leaves
+// players room to round.
+func finer(rate media.Rational) int64 { return max(1, (10_000+rate.Num-1)/rate.Num) }
+
+// VideoTimescale returns how many ticks a second has in which video of a frame rate
+// is counted.
+func VideoTimescale(rate media.Rational) int64 { return rate.Num * finer(rate) }
 
 // languageTag returns a language tag that is not an ISO 639-2 code, "" for anything else.
 func languageTag(s string) string {

@@ -146,6 +146,12 @@ const maxLeading = 17
 // CodecString returns the RFC 6381 name of the stream, such as "avc1.4d401f".
 func (v *Video) CodecString() string { return v.chunks[0].CodecString() }
 
+// PixelAspect returns the shape of a pixel, 1 where the stream does not say.
+func (v *Video) PixelAspect() media.Rational {
+	h, w := (&movieTrack{video: v}).aspect()
+	return media.R(int64(h), int64(w))
+}
+
 // sameParameters reports whether every chunk has the parameter sets of the first.
 func (v *Video) sameParameters() bool {
 	a := v.chunks[0]

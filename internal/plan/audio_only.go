@@ -14,19 +14,20 @@ import (
 // source that nobody wants the pictures of.
 func (p *planner) placeAudio(group *GroupSettings, o *OutputSettings, path string) int {
 	container := o.ContainerSettings.Container
-	hls := group.OutputGroupSettings.Type == "HLS_GROUP_SETTINGS"
+	cut, _ := group.segments()
+	ok, usual := group.container(container)
 	wrong := func(want string) {
 		p.problems.add(path+"/containerSettings/container", "%q does not hold sound alone (%s does)", container, want)
 	}
 	switch {
 	case len(o.AudioDescriptions) == 0:
 		p.problems.add(path, "an output needs a videoDescription or audioDescriptions")
-	case hls && container != "M3U8" && container != "":
-		wrong("M3U8")
-	case !hls && container != "MP4" && container != "RAW":
+	case cut != nil && !ok:
+		wrong(usual)
+	case cut == nil && !ok && container != "RAW":
 		wrong("MP4 or RAW")
 	}
-	if !hls {
+	if cut == nil {
 		return p.joined(p.followed.grid.rate, media.Rational{})
 	}
 	rate, film := p.followed.grid.rate, media.Rational{}
@@ -45,23 +46,32 @@ func (p *planner) placeAudio(group *GroupSettings, o *OutputSettings, path strin
 // service's console fills it in.
 const defaultAudioGroup = "program_audio"
 
-// renditions decides what the multivariant playlist of an HLS group says of its
-// outputs without video, and which of them go with each output that has some.
-func (p *planner) renditions(settings *GroupSettings, group *OutputGroup, path string) {
+// renditionSettings returns what an output says about renditions, and where.
+func (g *GroupSettings) renditionSettings(o *OutputSettings) (*RenditionSettings, string) {
+	if g.OutputGroupSettings.Type == "CMAF_GROUP_SETTINGS" {
+		return &o.ContainerSettings.CMFCSettings.RenditionSettings, "containerSettings/cmfcSettings"
+	}
+	return &o.OutputSettings.HLSSettings.RenditionSettings, "outputSettings/hlsSettings"
+}
+
+// renditions decides what the multivariant playlist of an HLS or CMAF group says of
+// its outputs without video, and which of them go with each output that has some.
+// of[i] is the output of the settings that output i of the group comes from.
+func (p *planner) renditions(settings *GroupSettings, group *OutputGroup, of []int, path string) {
 	video := false
-	for i := range settings.Outputs {
-		video = video || settings.Outputs[i].VideoDescription != nil
+	for i := range group.Outputs {
+		video = video || group.Outputs[i].Rung >= 0
 	}
 	var ids []string                     // of groups with renditions, in order
 	defaults := map[string]bool{}        // of groups
 	names := map[string]map[string]int{} // of groups
 	for i := range group.Outputs {
-		o, s := &group.Outputs[i], &settings.Outputs[i]
-		if s.VideoDescription != nil || len(o.Audios) == 0 {
+		o := &group.Outputs[i]
+		if o.Rung >= 0 || len(o.Audios) == 0 {
 			continue
 		}
-		set := s.OutputSettings.HLSSettings.RenditionSettings
-		here := fmt.Sprintf("%s/outputs/%d/outputSettings/hlsSettings", path, i)
+		set, member := settings.renditionSettings(&settings.Outputs[of[i]])
+		here := fmt.Sprintf("%s/outputs/%d/%s", path, of[i], member)
 		r := &Rendition{
 			Group: cmp.Or(set.AudioGroupID, defaultAudioGroup), Language: p.audios[o.Audios[0]].language,
 			Describes: set.DescriptiveVideoServiceFlag == "FLAG",
@@ -95,7 +105,7 @@ func (p *planner) renditions(settings *GroupSettings, group *OutputGroup, path s
 		}
 		r.Name = o.AudioNames[0]
 		if !quotable(r.Name) {
-			p.problems.add(fmt.Sprintf("%s/outputs/%d/audioDescriptions/0/streamName", path, i), "%q holds a quote or a control character", r.Name)
+			p.problems.add(fmt.Sprintf("%s/outputs/%d/audioDescriptions/0/streamName", path, of[i]), "%q holds a quote or a control character", r.Name)
 		}
 		if r.Name == "" {
 			r.Name = languageName(r.Language)
@@ -115,18 +125,19 @@ func (p *planner) renditions(settings *GroupSettings, group *OutputGroup, path s
 	}
 	first := int64(-1) // the offset of the first output with video
 	for i := range group.Outputs {
-		o, s := &group.Outputs[i], &settings.Outputs[i]
-		if s.VideoDescription == nil || o.MPEGTS == nil {
+		o := &group.Outputs[i]
+		if o.Rung < 0 {
 			continue
 		}
-		if first < 0 {
+		if first < 0 && o.MPEGTS != nil {
 			first = o.MPEGTS.PTSOffset
 		}
-		o.AudioGroups = p.audioGroups(s.OutputSettings.HLSSettings.AudioRenditionSets, ids, len(o.Audios) > 0,
-			fmt.Sprintf("%s/outputs/%d/outputSettings/hlsSettings/audioRenditionSets", path, i))
+		set, member := settings.renditionSettings(&settings.Outputs[of[i]])
+		o.AudioGroups = p.audioGroups(set.AudioRenditionSets, ids, len(o.Audios) > 0,
+			fmt.Sprintf("%s/outputs/%d/%s/audioRenditionSets", path, of[i], member))
 	}
 	for i := range group.Outputs { // what is played together has one clock
-		if o, s := &group.Outputs[i], &settings.Outputs[i]; o.Rendition != nil && first >= 0 && s.ContainerSettings.M3u8Settings.PtsOffset == nil {
+		if o, s := &group.Outputs[i], &settings.Outputs[of[i]]; o.Rendition != nil && o.MPEGTS != nil && first >= 0 && s.ContainerSettings.M3u8Settings.PtsOffset == nil {
 			o.MPEGTS.PTSOffset = first
 		}
 	}

@@ -45,6 +45,35 @@ type HLSGroupSettings struct {
 	Encryption                 *HLSEncryptionSetting `json:"encryption"`
 }
 
+// FragmentSettings is what the settings of CMAF and DASH groups have in common.
+type FragmentSettings struct {
+	MPDProfile                           string `json:"mpdProfile"`                           // MAIN_PROFILE (default), ON_DEMAND_PROFILE
+	MPDManifestBandwidthType             string `json:"mpdManifestBandwidthType"`             // AVERAGE, MAX; "" is the measured peak
+	MinBufferTime                        int64  `json:"minBufferTime"`                        // milliseconds; 0 is the longest segment
+	VideoCompositionOffsets              string `json:"videoCompositionOffsets"`              // UNSIGNED (default), SIGNED
+	WriteSegmentTimelineInRepresentation string `json:"writeSegmentTimelineInRepresentation"` // DISABLED (default), ENABLED
+}
+
+// CMAFGroupSettings is CmafGroupSettings of the API.
+type CMAFGroupSettings struct {
+	Destination string `json:"destination"`
+	SegmentSettings
+	PlaylistSettings
+	FragmentSettings
+	AdditionalManifests []AdditionalManifest `json:"additionalManifests"`
+	WriteDASHManifest   string               `json:"writeDashManifest"` // ENABLED (default), DISABLED
+	WriteHLSManifest    string               `json:"writeHlsManifest"`  // ENABLED (default), DISABLED
+}
+
+// DASHGroupSettings is DashIsoGroupSettings of the API.
+type DASHGroupSettings struct {
+	Destination string `json:"destination"`
+	SegmentSettings
+	FragmentSettings
+	BaseURL             string               `json:"baseUrl"`
+	AdditionalManifests []AdditionalManifest `json:"additionalManifests"`
+}
+
 // HLSEncryptionSetting is HlsEncryptionSettings of the API.
 type HLSEncryptionSetting struct {
 	Type                           string `json:"type"`                           // STATIC_KEY

@@ -35,36 +35,67 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 		settings := &p.settings.OutputGroups[gi]
 		path := fmt.Sprintf("/outputGroups/%d", gi)
 		group := OutputGroup{Type: settings.OutputGroupSettings.Type}
-		hls := group.Type == "HLS_GROUP_SETTINGS"
 		uri, member := settings.destination()
-		member = "/outputGroupSettings/" + member + "/destination"
-		names := facts{start: p.in.JobStart, baseName: p.in.BaseName}
-		if hls {
+		groupSettings := path + "/outputGroupSettings/" + member
+		names := facts{start: p.in.JobStart, baseName: p.in.BaseName, dash: group.Type == "DASH_ISO_GROUP_SETTINGS"}
+		fragmented := group.Type == "CMAF_GROUP_SETTINGS" || names.dash
+		if group.Type == "HLS_GROUP_SETTINGS" || fragmented {
 			names.ext = "m3u8"
+			if names.dash {
+				names.ext = "mpd"
+			}
 		} else if len(settings.Outputs) > 0 {
 			names.ext = extension(&settings.Outputs[0])
 		}
 		bucket, base, err := names.destination(uri)
 		if err != nil {
-			p.problems.add(path+member, "%v", err)
+			p.problems.add(groupSettings+"/destination", "%v", err)
 			continue
 		}
 		group.Bucket = bucket
-		if hls {
+		switch group.Type {
+		case "HLS_GROUP_SETTINGS":
 			group.HLS = p.hls(settings, names, base, path)
-			if len(outputs[gi]) > 0 {
-				group.HLS.Ladder = outputs[gi][0].ladder
+		case "CMAF_GROUP_SETTINGS":
+			group.HLS, group.DASH = p.cmaf(settings, names, base, path)
+		case "DASH_ISO_GROUP_SETTINGS":
+			group.DASH = p.dash(settings, names, base, path)
+		}
+		claimTop := func(key string, additional []Additional) {
+			if key != "" {
+				claim(groupSettings+"/destination", bucket, key)
 			}
-			if key := group.HLS.MultivariantKey; key != "" {
-				claim(path+member, bucket, key)
-			}
-			for i, a := range group.HLS.Additional {
-				claim(fmt.Sprintf("%s/outputGroupSettings/hlsGroupSettings/additionalManifests/%d", path, i), bucket, a.Key)
+			for i, a := range additional {
+				claim(fmt.Sprintf("%s/additionalManifests/%d", groupSettings, i), bucket, a.Key)
 			}
 		}
+		if h := group.HLS; h != nil {
+			if len(outputs[gi]) > 0 {
+				h.Ladder = outputs[gi][0].ladder
+			}
+			claimTop(h.MultivariantKey, h.Additional)
+		}
+		if d := group.DASH; d != nil {
+			claimTop(d.Key, d.Additional)
+		}
+		var of []int // the output of the settings that each output is of
 		for oi := range settings.Outputs {
-			o := p.name(&settings.Outputs[oi], outputs[gi][oi], names, base, settings, fmt.Sprintf("%s/outputs/%d", path, oi))
-			where := fmt.Sprintf("%s/outputs/%d/nameModifier", path, oi)
+			parts := []output{outputs[gi][oi]}
+			if fragmented {
+				parts = parts[0].tracks()
+			}
+			for pi, part := range parts {
+				o := p.name(&settings.Outputs[oi], outputs[gi][oi], part, pi, names, base, settings, fmt.Sprintf("%s/outputs/%d", path, oi))
+				if fragmented {
+					o.Part = pi
+				}
+				of = append(of, oi)
+				group.Outputs = append(group.Outputs, o)
+			}
+		}
+		for i := range group.Outputs {
+			o := &group.Outputs[i]
+			where := fmt.Sprintf("%s/outputs/%d/nameModifier", path, of[i])
 			keys := o.Segments
 			if o.Key != "" {
 				keys = append([]string{o.Key}, keys...)
@@ -84,14 +115,32 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 				}
 			}
 			claim(where, bucket, keys...)
-			group.Outputs = append(group.Outputs, o)
 		}
-		if hls {
-			p.renditions(settings, &group, path)
+		if group.HLS != nil {
+			p.renditions(settings, &group, of, path)
+			group.HLS.Additional = partsOf(group.HLS.Additional, of)
+		}
+		if group.DASH != nil {
+			p.adaptationSets(settings, &group, of)
+			group.DASH.Additional = partsOf(group.DASH.Additional, of)
 		}
 		out = append(out, group)
 	}
 	return out
+}
+
+// partsOf replaces outputs of the settings by what they have become.
+func partsOf(additional []Additional, of []int) []Additional {
+	for i, a := range additional {
+		var all []int
+		for at, oi := range of {
+			if slices.Contains(a.Outputs, oi) {
+				all = append(all, at)
+			}
+		}
+		additional[i].Outputs = all
+	}
+	return additional
 }
 
 // extension returns a file output's extension without its dot.
@@ -108,23 +157,25 @@ func extension(o *OutputSettings) string {
 }
 
 // name decides the keys of one output: base, NameModifier, then what its kind
-// adds. SegmentModifier stands before the number of a segment only.
-func (p *planner) name(o *OutputSettings, planned output, names facts, base string, group *GroupSettings, path string) Output {
+// adds. SegmentModifier stands before the number of a segment only. whole is what
+// planned may be a track of; format identifiers tell of it.
+func (p *planner) name(o *OutputSettings, whole, planned output, part int, names facts, base string, group *GroupSettings, path string) Output {
 	out := Output{Container: o.ContainerSettings.Container, Ladder: planned.ladder, Rung: planned.rung, Capture: planned.capture, Audios: planned.audios, AudioNames: planned.names}
 	l := p.ladders[planned.ladder]
 	names.output, names.rate = true, l.rate
-	if planned.rung >= 0 {
-		r := l.rungs[planned.rung]
+	if whole.rung >= 0 {
+		r := l.rungs[whole.rung]
 		names.videoBPS, names.width, names.height = r.rate.videoBPS(), r.width, r.height
 	} else if planned.capture >= 0 {
 		f := l.captures[planned.capture].frames[p.followed.input]
 		names.width, names.height = f.width, f.height
 	}
-	for _, a := range planned.audios {
+	for _, a := range whole.audios {
 		names.audioBPS += p.audios[a].bitrate
 	}
 	hls := group.OutputGroupSettings.Type == "HLS_GROUP_SETTINGS"
-	if !hls {
+	cut, _ := group.segments()
+	if cut == nil {
 		names.ext = extension(o)
 	}
 	modifier, err := names.expand(o.NameModifier)
@@ -162,6 +213,8 @@ func (p *planner) name(o *OutputSettings, planned output, names facts, base stri
 		if planned.rung >= 0 {
 			out.IFrames = p.iFrames(o.OutputSettings.HLSSettings.IFrameOnlyManifest, settings, base, path+"/outputSettings/hlsSettings/iFrameOnlyManifest")
 		}
+	case cut != nil:
+		base = p.nameFragments(&out, group, o, base, part, len(whole.tracks()), path)
 	case o.ContainerSettings.Container == "RAW":
 		out.Format = FormatADTS
 		out.Key = base + "." + names.ext

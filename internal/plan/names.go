@@ -56,6 +56,7 @@ type facts struct {
 	audioBPS      int64
 	width, height int
 	rate          media.Rational
+	dash          bool // the NameModifier of a DASH group
 }
 
 // identifier is $name$ or $name%04$, as the MediaConvert user guide lists them. A
@@ -109,6 +110,14 @@ func (f facts) expand(pattern string) (string, error) {
 			return number(int64(f.height))
 		case "f":
 			return number(int64(f.rate.Float()))
+		case "Number", "Time":
+			if f.dash {
+				return mark(name, digits)
+			}
+		case "Bandwidth":
+			if f.dash {
+				return number(f.videoBPS + f.audioBPS)
+			}
 		}
 		bad = fmt.Errorf("unknown format identifier %s", token)
 		return token

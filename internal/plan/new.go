@@ -250,16 +250,16 @@ func (p *planner) video() [][]output {
 		for gi := range p.settings.OutputGroups {
 			group := &p.settings.OutputGroups[gi]
 			path := fmt.Sprintf("/outputGroups/%d", gi)
-			hls := group.OutputGroupSettings.Type == "HLS_GROUP_SETTINGS"
+			cut, _ := group.segments()
 			switch group.OutputGroupSettings.Type {
-			case "HLS_GROUP_SETTINGS", "FILE_GROUP_SETTINGS":
+			case "HLS_GROUP_SETTINGS", "CMAF_GROUP_SETTINGS", "DASH_ISO_GROUP_SETTINGS", "FILE_GROUP_SETTINGS":
 			default:
 				if segments {
 					p.problems.add(path+"/outputGroupSettings/type", "%q is not supported", group.OutputGroupSettings.Type)
 				}
 				continue
 			}
-			if hls != segments {
+			if (cut != nil) != segments {
 				continue
 			}
 			if len(group.Outputs) == 0 {
@@ -267,7 +267,7 @@ func (p *planner) video() [][]output {
 			}
 			outputs[gi] = make([]output, len(group.Outputs))
 			for oi := range group.Outputs {
-				outputs[gi][oi] = p.place(group, &group.Outputs[oi], fmt.Sprintf("%s/outputs/%d", path, oi), hls)
+				outputs[gi][oi] = p.place(group, &group.Outputs[oi], fmt.Sprintf("%s/outputs/%d", path, oi), segments)
 			}
 		}
 	}
@@ -275,7 +275,7 @@ func (p *planner) video() [][]output {
 }
 
 // place puts one output on a ladder.
-func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hls bool) output {
+func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, segments bool) output {
 	out := output{ladder: -1, rung: -1, capture: -1}
 	d := o.VideoDescription
 	if d == nil {
@@ -303,8 +303,8 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	}
 	switch d.CodecSettings.Codec {
 	case "FRAME_CAPTURE":
-		if hls {
-			p.problems.add(path+"/codecSettings/codec", "FRAME_CAPTURE is not supported in an HLS group")
+		if segments {
+			p.problems.add(path+"/codecSettings/codec", "FRAME_CAPTURE is supported in a FILE_GROUP_SETTINGS group only")
 			return out
 		}
 		if container != "RAW" && container != "" {
@@ -323,11 +323,8 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 		p.problems.add(path+"/codecSettings/codec", "%s is not supported (H_264 and FRAME_CAPTURE are)", d.CodecSettings.Codec)
 		return out
 	}
-	if hls && container != "M3U8" && container != "" {
-		wrong("M3U8")
-	}
-	if !hls && container != "MP4" {
-		wrong("MP4")
+	if ok, usual := group.container(container); !ok {
+		wrong(usual)
 	}
 	h := d.CodecSettings.H264Settings
 	rate := p.followRate(d)
@@ -354,7 +351,7 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, hl
 	for _, f := range r.frames {
 		p.checkSize(f, path)
 	}
-	if !hls {
+	if !segments {
 		out.ladder = p.joined(rate, film)
 	} else {
 		out.ladder = p.segmented(rate, film, p.segmentation(group, rate, path))

@@ -144,15 +144,16 @@ type AudioEncode struct {
 
 // OutputGroup is one output group of the job, in the job's order.
 type OutputGroup struct {
-	Type    string   `json:"type"` // HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS
+	Type    string   `json:"type"` // HLS_, CMAF_, DASH_ISO_ or FILE_GROUP_SETTINGS
 	Bucket  string   `json:"bucket"`
-	HLS     *HLS     `json:"hls,omitempty"` // of a group with HLS playlists
+	HLS     *HLS     `json:"hls,omitempty"`  // of a group with HLS playlists, or HLS segments without any
+	DASH    *DASH    `json:"dash,omitempty"` // of a group with DASH descriptions
 	Outputs []Output `json:"outputs"`
 }
 
 // Output is one output. Ladder and Rung, Audios and Capture index the Plan; -1 is none.
 type Output struct {
-	Container    string     `json:"container"` // M3U8, MP4, RAW
+	Container    string     `json:"container"` // M3U8, CMFC, MPD, MP4, RAW
 	Format       Format     `json:"format"`    // how its media is packed
 	Ladder       int        `json:"ladder"`
 	Rung         int        `json:"rung"`
@@ -167,6 +168,8 @@ type Output struct {
 	Rendition    *Rendition `json:"rendition,omitempty"`    // of an HLS output without video
 	LoudnessLogs []string   `json:"loudnessLogs,omitempty"` // object keys, for each of Audios; "" is none
 	MPEGTS       *MPEGTS    `json:"mpegts,omitempty"`       // of an M3U8 output
+	Fragments    *Fragments `json:"fragments,omitempty"`    // of a CMFC or MPD output
+	Part         int        `json:"part,omitempty"`         // above 0: sound of the output before, which is packed apart from it
 }
 
 // Rendition is what a multivariant playlist says of an output without video.
@@ -197,6 +200,23 @@ const (
 type IFrames struct {
 	Key     string `json:"key"`
 	Segment string `json:"segment,omitempty"` // object key, with %05d for a number from 1, of files of one I-frame each; "" is parts of the output's segments
+}
+
+// Fragments is the packing of an output in fragmented MP4, of one track.
+type Fragments struct {
+	Init     string   `json:"init,omitempty"` // object key of the init segment; "" is in the one file of all segments, with an index
+	Seconds  int64    `json:"seconds"`        // that a fragment lasts at least
+	Signed   bool     `json:"signed,omitempty"`
+	KeyAlone bool     `json:"keyAlone,omitempty"` // every key picture is a fragment of its own
+	Template Template `json:"template"`           // of its segments' keys; of no use with one file
+	Set      int      `json:"set"`                // adaptation set, from 0; 0 is the video's
+}
+
+// Template is what a description says of the keys of segments.
+type Template struct {
+	Before     string `json:"before"`     // of the number or time, as it is in the key
+	Identifier string `json:"identifier"` // such as $Number%09d$
+	After      string `json:"after"`
 }
 
 // MPEGTS holds the packet identifiers and packing of an MPEG-TS output (M3u8Settings).

@@ -78,6 +78,11 @@ func (g *GroupSettings) segments() (*SegmentSettings, string) {
 	switch s.Type {
 	case "HLS_GROUP_SETTINGS":
 		out, member = s.HLSGroupSettings.SegmentSettings, "hlsGroupSettings"
+	case "CMAF_GROUP_SETTINGS":
+		out, member = s.CMAFGroupSettings.SegmentSettings, "cmafGroupSettings"
+	case "DASH_ISO_GROUP_SETTINGS":
+		out, member = s.DASHGroupSettings.SegmentSettings, "dashIsoGroupSettings"
+		seconds = 30
 	default:
 		return nil, "fileGroupSettings"
 	}
@@ -90,11 +95,30 @@ func (g *GroupSettings) segments() (*SegmentSettings, string) {
 	return &out, member
 }
 
+// container reports whether the outputs of a group may be in a container, and which
+// one they are in where a job does not say.
+func (g *GroupSettings) container(name string) (ok bool, usual string) {
+	switch g.OutputGroupSettings.Type {
+	case "HLS_GROUP_SETTINGS":
+		return name == "M3U8" || name == "", "M3U8"
+	case "CMAF_GROUP_SETTINGS":
+		return name == "CMFC" || name == "", "CMFC"
+	case "DASH_ISO_GROUP_SETTINGS":
+		return name == "MPD" || name == "CMFC" || name == "", "MPD"
+	}
+	return name == "MP4", "MP4"
+}
+
 // destination returns where a group writes and the name of its settings.
 func (g *GroupSettings) destination() (uri, member string) {
 	s := &g.OutputGroupSettings
-	if s.Type == "HLS_GROUP_SETTINGS" {
+	switch s.Type {
+	case "HLS_GROUP_SETTINGS":
 		return s.HLSGroupSettings.Destination, "hlsGroupSettings"
+	case "CMAF_GROUP_SETTINGS":
+		return s.CMAFGroupSettings.Destination, "cmafGroupSettings"
+	case "DASH_ISO_GROUP_SETTINGS":
+		return s.DASHGroupSettings.Destination, "dashIsoGroupSettings"
 	}
 	return s.FileGroupSettings.Destination, "fileGroupSettings"
 }

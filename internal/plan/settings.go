@@ -98,8 +98,10 @@ type RemixSettings struct {
 // GroupSettings is OutputGroup of the API.
 type GroupSettings struct {
 	OutputGroupSettings struct {
-		Type              string            `json:"type"` // HLS_GROUP_SETTINGS or FILE_GROUP_SETTINGS
+		Type              string            `json:"type"` // HLS_, CMAF_, DASH_ISO_ or FILE_GROUP_SETTINGS
 		HLSGroupSettings  HLSGroupSettings  `json:"hlsGroupSettings"`
+		CMAFGroupSettings CMAFGroupSettings `json:"cmafGroupSettings"`
+		DASHGroupSettings DASHGroupSettings `json:"dashIsoGroupSettings"`
 		FileGroupSettings FileGroupSettings `json:"fileGroupSettings"`
 	} `json:"outputGroupSettings"`
 	Outputs []OutputSettings `json:"outputs"`
@@ -115,8 +117,9 @@ type OutputSettings struct {
 	NameModifier      string `json:"nameModifier"`
 	Extension         string `json:"extension"`
 	ContainerSettings struct {
-		Container    string       `json:"container"` // M3U8, MP4 or RAW
+		Container    string       `json:"container"` // M3U8, CMFC, MPD, MP4 or RAW
 		M3u8Settings M3u8Settings `json:"m3u8Settings"`
+		CMFCSettings CMFCSettings `json:"cmfcSettings"`
 	} `json:"containerSettings"`
 	VideoDescription  *VideoDescription  `json:"videoDescription"`
 	AudioDescriptions []AudioDescription `json:"audioDescriptions"`
@@ -129,13 +132,19 @@ type OutputSettings struct {
 	} `json:"outputSettings"`
 }
 
-// RenditionSettings is what HlsSettings says about audio renditions.
+// RenditionSettings is what HlsSettings and CmfcSettings say about audio renditions.
 type RenditionSettings struct {
 	AudioGroupID                string `json:"audioGroupId"`                // of an audio-only output; "" is program_audio
 	AudioRenditionSets          string `json:"audioRenditionSets"`          // of an output with video: group ids, separated by commas
 	AudioTrackType              string `json:"audioTrackType"`              // ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT, _AUTO_SELECT, _NOT_AUTO_SELECT, AUDIO_ONLY_VARIANT_STREAM
 	AudioOnlyContainer          string `json:"audioOnlyContainer"`          // AUTOMATIC (default): packed AAC; M2TS
 	DescriptiveVideoServiceFlag string `json:"descriptiveVideoServiceFlag"` // DONT_FLAG (default), FLAG
+}
+
+// CMFCSettings is CmfcSettings of the API.
+type CMFCSettings struct {
+	IFrameOnlyManifest string `json:"iFrameOnlyManifest"` // EXCLUDE (default), INCLUDE
+	RenditionSettings
 }
 
 // M3u8Settings is M3u8Settings of the API: how the transport stream is packed.

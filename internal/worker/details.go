@@ -32,7 +32,7 @@ func inputDetails(files []plan.File, footage []plan.Footage) Details {
 
 // GroupDetails is one output group of a finished job, in the job's order.
 type GroupDetails struct {
-	Type              string          `json:"type"` // HLS_GROUP or FILE_GROUP
+	Type              string          `json:"type"` // HLS_GROUP, CMAF_GROUP, DASH_ISO_GROUP or FILE_GROUP
 	PlaylistFilePaths []string        `json:"playlistFilePaths,omitempty"`
 	OutputDetails     []OutputDetails `json:"outputDetails"`
 }
@@ -54,18 +54,34 @@ type VideoDetails struct {
 // groupDetails lists what a group published, with the sizes its outputs came to.
 func groupDetails(p *plan.Plan, group plan.OutputGroup, bytes []int64) GroupDetails {
 	out := GroupDetails{Type: "FILE_GROUP", OutputDetails: []OutputDetails{}}
-	if group.HLS != nil {
+	switch group.Type {
+	case "HLS_GROUP_SETTINGS":
 		out.Type = "HLS_GROUP"
+	case "CMAF_GROUP_SETTINGS":
+		out.Type = "CMAF_GROUP"
+	case "DASH_ISO_GROUP_SETTINGS":
+		out.Type = "DASH_ISO_GROUP"
+	}
+	if d := group.DASH; d != nil {
+		out.PlaylistFilePaths = append(out.PlaylistFilePaths, uri(group.Bucket, d.Key))
+		for _, a := range d.Additional {
+			out.PlaylistFilePaths = append(out.PlaylistFilePaths, uri(group.Bucket, a.Key))
+		}
+	}
+	if group.HLS != nil {
 		if key := group.HLS.MultivariantKey; key != "" {
-			out.PlaylistFilePaths = []string{uri(group.Bucket, key)}
+			out.PlaylistFilePaths = append(out.PlaylistFilePaths, uri(group.Bucket, key))
 		}
 		for _, a := range group.HLS.Additional {
 			out.PlaylistFilePaths = append(out.PlaylistFilePaths, uri(group.Bucket, a.Key))
 		}
 	}
 	for i, o := range group.Outputs {
+		if o.Part > 0 {
+			continue
+		}
 		d := OutputDetails{OutputFilePaths: []string{}}
-		if o.Key != "" {
+		if o.Key != "" && group.DASH == nil && o.Format != plan.FormatFMP4 { // the service lists no files of those
 			d.OutputFilePaths = append(d.OutputFilePaths, uri(group.Bucket, o.Key))
 		}
 		switch {

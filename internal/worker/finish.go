@@ -126,13 +126,20 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 	defer t.close()
 	sizes := make([]int64, len(group.Outputs))
 	var outputs []hlsOutput
+	made := make([]packed, len(group.Outputs))
 	for i, o := range group.Outputs {
 		var err error
 		switch {
-		case group.HLS != nil:
-			var out hlsOutput
-			out, sizes[i], err = f.variant(ctx, t, group, o)
-			outputs = append(outputs, out)
+		case group.HLS != nil || group.DASH != nil:
+			if made[i], err = f.segments(ctx, t, group, o); err != nil {
+				break
+			}
+			sizes[i] = made[i].bytes
+			if o.Key != "" {
+				var out hlsOutput
+				out, err = f.variant(ctx, group, o, made[i])
+				outputs = append(outputs, out)
+			}
 		case o.Format == plan.FormatJPEG:
 			sizes[i], err = f.captures(group.Bucket, o)
 		case o.Format == plan.FormatADTS:
@@ -149,6 +156,11 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 	}
 	if group.HLS != nil {
 		if err := f.multivariant(group, outputs); err != nil {
+			return GroupDetails{}, err
+		}
+	}
+	if group.DASH != nil {
+		if err := f.descriptions(group, made); err != nil {
 			return GroupDetails{}, err
 		}
 	}

@@ -29,8 +29,10 @@ func (f *finisher) iFrames(ctx context.Context, group plan.OutputGroup, o plan.O
 				list.Segments = append(list.Segments, hls.Segment{URI: hls.RelativeURI(o.IFrames.Key, s.key), Range: k.part})
 			}
 		}
-		// The tables of any segment are those of all.
-		tables := hls.Map{URI: list.Segments[0].URI, Range: hls.ByteRange{Length: mpegts.TablesSize}}
+		tables := made.initMap(o, o.IFrames.Key)
+		if made.cut == nil { // the tables of any segment are those of all
+			tables = hls.Map{URI: list.Segments[0].URI, Range: hls.ByteRange{Length: mpegts.TablesSize}}
+		}
 		for i := range list.Segments {
 			list.Segments[i].Map = tables
 		}

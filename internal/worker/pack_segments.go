@@ -22,7 +22,10 @@ type packed struct {
 	video    *mp4.Video // nil without video
 	audio    []*mp4.Audio
 	segments []packedSegment
-	bytes    int64 // of all of them
+	bytes    int64 // of all of them, and of what goes before them in one file
+
+	cut         *mp4.Fragmented // of fragmented MP4
+	init, index hls.ByteRange   // of fragmented MP4 in one file
 }
 
 // packedSegment is one segment as it was written.
@@ -68,14 +71,22 @@ func (f *finisher) segments(ctx context.Context, t *tracks, group plan.OutputGro
 	if err != nil {
 		return made, err
 	}
+	head, err := f.heads(group, o, &made)
+	if err != nil {
+		return made, err
+	}
 	timeline := f.plan.Ladders[o.Ladder].Timeline
 	made.segments = make([]packedSegment, timeline.Segments())
 	for i := range made.segments {
 		from, to := timeline.Segment(i)
 		made.segments[i].duration = timeline.At(to) - timeline.At(from)
 	}
-	if len(o.Segments) < len(made.segments) {
+	if head != nil || len(o.Segments) < len(made.segments) {
 		_, err = f.file(mediaFile, group.Bucket, o.Segments[0], func(out io.Writer) error {
+			if _, err := out.Write(head); err != nil {
+				return err
+			}
+			made.bytes = int64(len(head))
 			for i := range made.segments {
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
@@ -124,6 +135,11 @@ func (f *finisher) segments(ctx context.Context, t *tracks, group plan.OutputGro
 
 // packer returns what writes the segments of an output in its format.
 func (f *finisher) packer(group plan.OutputGroup, o plan.Output, made *packed) (packer, error) {
+	if o.Format == plan.FormatFMP4 {
+		var err error
+		made.cut, err = f.fragmented(o, made)
+		return fragmentPacker{made.cut}, err
+	}
 	stream, err := f.transportStream(o, made.video, made.audio)
 	if err != nil {
 		return nil, err

@@ -26,17 +26,14 @@ type hlsOutput struct {
 	iFrames *hls.IFrameVariant // nil is none
 }
 
-// variant makes the segments and the playlists of one HLS output.
-func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGroup, o plan.Output) (out hlsOutput, size int64, err error) {
-	made, err := f.segments(ctx, t, group, o)
-	if err != nil || group.HLS.MultivariantKey == "" {
-		return out, made.bytes, err
-	}
+// variant makes the playlists of one HLS output.
+func (f *finisher) variant(ctx context.Context, group plan.OutputGroup, o plan.Output, made packed) (out hlsOutput, err error) {
 	list := f.mediaPlaylist(group.HLS)
 	at, tagged := time.Duration(0), time.Duration(-1)
 	for i, s := range made.segments {
 		segment := hls.Segment{
-			URI: hls.RelativeURI(o.Key, s.key), Range: s.part, Duration: s.duration, Key: playlistKey(group.HLS.Encryption, i),
+			URI: hls.RelativeURI(o.Key, s.key), Range: s.part, Duration: s.duration,
+			Key: playlistKey(group.HLS.Encryption, i), Map: made.initMap(o, o.Key),
 		}
 		if d := group.HLS.ProgramDateTime; d != nil && (tagged < 0 || at-tagged >= time.Duration(d.Period)*time.Second) {
 			segment.ProgramDateTime, tagged = d.Start.Add(at), at
@@ -45,7 +42,7 @@ func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGrou
 		at += s.duration
 	}
 	if out.list, err = f.writeMediaPlaylist(group, o.Key, list); err != nil {
-		return out, 0, err
+		return out, err
 	}
 	v := hls.Variant{URI: playlistURI(group.HLS, group.HLS.MultivariantKey, o.Key), NoCaptions: group.HLS.NoCaptions}
 	v.Bandwidth, v.AverageBandwidth = hls.Bandwidth(made.sizes())
@@ -74,14 +71,14 @@ func (f *finisher) variant(ctx context.Context, t *tracks, group plan.OutputGrou
 	if o.IFrames != nil {
 		i, err := f.iFrames(ctx, group, o, made)
 		if err != nil {
-			return out, 0, err
+			return out, err
 		}
 		if group.HLS.NoResolution {
 			i.Width, i.Height = 0, 0
 		}
 		out.iFrames = &i
 	}
-	return out, made.bytes, nil
+	return out, nil
 }
 
 // mediaPlaylist returns what all media playlists of a group have.
@@ -132,11 +129,7 @@ func (f *finisher) multivariant(group plan.OutputGroup, outputs []hlsOutput) err
 	if h.MultivariantKey == "" {
 		return nil
 	}
-	all := make([]int, len(outputs))
-	for i := range all {
-		all[i] = i
-	}
-	for _, a := range append(slices.Clone(h.Additional), plan.Additional{Key: h.MultivariantKey, Outputs: all}) {
+	for _, a := range append(slices.Clone(h.Additional), plan.Additional{Key: h.MultivariantKey, Outputs: everyOutput(group)}) {
 		m := &hls.MultivariantPlaylist{Version: hls.Version, IndependentSegments: true}
 		if e := h.Encryption; e != nil && e.SessionKey {
 			m.SessionKeys = []hls.Key{playlistKey(e, 0)}
@@ -144,6 +137,9 @@ func (f *finisher) multivariant(group plan.OutputGroup, outputs []hlsOutput) err
 		playlists := addOutputs(m, outputs, a.Outputs)
 		if len(m.Renditions) > 0 {
 			m.Version = hls.RenditionVersion
+		}
+		for _, list := range playlists { // a player that cannot play them is told at once
+			m.Version = max(m.Version, list.Version)
 		}
 		text, err := m.Marshal()
 		if err != nil {

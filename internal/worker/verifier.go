@@ -78,7 +78,15 @@ func (v *verifier) all(ctx context.Context) (*Receipt, error) {
 // outputs reads the outputs of a group, as many at once as there are slots.
 func (v *verifier) outputs(ctx context.Context, number int, group plan.OutputGroup) error {
 	if group.HLS != nil {
-		return v.hls(ctx, number, group)
+		if err := v.hls(ctx, number, group); err != nil {
+			return err
+		}
+	}
+	if group.DASH != nil {
+		return v.dash(ctx, number, group)
+	}
+	if group.HLS != nil {
+		return nil
 	}
 	pool, pctx := errgroup.WithContext(ctx)
 	for i, o := range group.Outputs {

@@ -64,11 +64,7 @@ func (v *verifier) hls(ctx context.Context, number int, group plan.OutputGroup) 
 			streams[i] = &streamCheck{verifier: v, group: number, output: i, name: objectName{group.Bucket, o.Segments[0]}, list: v.unlisted(group, o)}
 		}
 	} else {
-		all := make([]int, len(group.Outputs))
-		for i := range all {
-			all[i] = i
-		}
-		for _, a := range append(slices.Clone(h.Additional), plan.Additional{Key: h.MultivariantKey, Outputs: all}) {
+		for _, a := range append(slices.Clone(h.Additional), plan.Additional{Key: h.MultivariantKey, Outputs: everyOutput(group)}) {
 			if err := v.multivariant(ctx, number, group, a, streams); err != nil {
 				return err
 			}
@@ -212,6 +208,8 @@ type streamCheck struct {
 	list          *hls.MediaPlaylist
 	variants      []hls.Variant // that lead to it, in one playlist each or more
 	peak, average int64         // bits a second, as BANDWIDTH and AVERAGE-BANDWIDTH are measured
+	byDescription bool          // list is what a DASH description says
+	fragments     fragmentReader
 
 	reel   *reel // nil without video
 	sounds map[int]*sound
@@ -234,7 +232,7 @@ func (s *streamCheck) run(ctx context.Context, group plan.OutputGroup, o plan.Ou
 	}
 	s.sounds = map[int]*sound{}
 	want := timeline.Segments()
-	if group.HLS.MultivariantKey == "" {
+	if s.byDescription || group.HLS.MultivariantKey == "" {
 		want = len(o.Segments)
 	}
 	if len(s.list.Segments) != want {
@@ -266,19 +264,37 @@ func (s *streamCheck) run(ctx context.Context, group plan.OutputGroup, o plan.Ou
 func (s *streamCheck) read(ctx context.Context, group plan.OutputGroup, o plan.Output, timeline plan.Timeline, d *decoder) error {
 	stream := mpegts.NewReader()
 	single := len(o.Segments) == 1
-	return s.eachSegment(ctx, s.list, group.HLS.Encryption, func(i int, name objectName, r io.Reader) error {
+	var key *plan.Encryption
+	if group.HLS != nil {
+		key = group.HLS.Encryption
+	}
+	begin := func(name objectName, head []byte) error {
+		_, err := d.Write(head)
+		if err == nil {
+			err = s.fragments.begin(head)
+		}
+		if undecodable(err) && !isMismatch(err) {
+			return s.wrong(name, "an init segment", "%v", err)
+		}
+		return err
+	}
+	return s.eachSegment(ctx, s.list, key, begin, func(i int, name objectName, r io.Reader) error {
 		if planned := o.Segments[min(i, len(o.Segments)-1)]; name.Key != planned {
 			return s.wrong(s.name, fmt.Sprintf("segment %d to be %s", i, planned), "%s", name.Key)
 		}
 		var got *mpegts.Contents
 		var err error
 		kind := "an MPEG-TS segment"
-		if o.Format == plan.FormatAAC {
+		switch o.Format {
+		case plan.FormatFMP4:
+			kind = "a segment of fragmented MP4"
+			got, err = s.fragments.segment(io.TeeReader(r, d))
+		case plan.FormatAAC:
 			kind = "a segment of packed audio"
 			if got, err = mpegts.ReadPacked(io.TeeReader(r, d), true); err == nil {
 				got.Sound[0].PTS += s.unwrapped(got.Sound[0].PTS)
 			}
-		} else {
+		default:
 			got, err = stream.Segment(io.TeeReader(r, d))
 		}
 		if fault.Is(err, fault.Invalid) {
@@ -403,7 +419,7 @@ func (s *streamCheck) judge(o plan.Output, timeline plan.Timeline, d *decoder, d
 // what EXTINF says: a tick and a rounding, or half a second of a playlist in whole
 // seconds, where a segment shorter than a second pushes what follows.
 func (s *streamCheck) tolerance(list *hls.MediaPlaylist, length time.Duration) time.Duration {
-	t := 20 * time.Microsecond
+	t := 20*time.Microsecond + tolerated(s.byDescription)
 	if list.IntegerDurations {
 		t += 500 * time.Millisecond
 		if length < time.Second {

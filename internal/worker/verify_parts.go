@@ -20,7 +20,11 @@ import (
 
 // eachSegment reads the segments of a playlist in order, each through use: objects,
 // or parts of one, decrypted with the key of the plan. Each object is opened once.
-func (s *streamCheck) eachSegment(ctx context.Context, list *hls.MediaPlaylist, e *plan.Encryption, use func(i int, name objectName, r io.Reader) error) error {
+// begin gets the init segment where there is one.
+func (s *streamCheck) eachSegment(ctx context.Context, list *hls.MediaPlaylist, e *plan.Encryption,
+	begin func(name objectName, head []byte) error, use func(i int, name objectName, r io.Reader) error,
+) error {
+	begun := hls.Map{}
 	for i := 0; i < len(list.Segments); {
 		first := list.Segments[i]
 		name, err := s.target(s.name, first.URI)
@@ -29,6 +33,16 @@ func (s *streamCheck) eachSegment(ctx context.Context, list *hls.MediaPlaylist, 
 		}
 		err = s.object(ctx, name, func(r io.Reader) error {
 			at := int64(0)
+			if m := first.Map; m.URI != "" && m != begun {
+				head, skipped, err := s.initSection(ctx, first, name, r)
+				if err == nil {
+					err = begin(name, head)
+				}
+				if err != nil {
+					return err
+				}
+				at, begun = skipped, m
+			}
 			for ; i < len(list.Segments) && list.Segments[i].URI == first.URI; i++ {
 				segment, part := list.Segments[i], r
 				if length := segment.Range.Length; length > 0 {
@@ -220,7 +234,7 @@ func (s *streamCheck) iFrames(ctx context.Context, group plan.OutputGroup, o pla
 			if err != nil {
 				return err
 			}
-			if i == 0 {
+			if i == 0 && o.Format == plan.FormatTS {
 				s.tables = &iFrame{part: segment.Map.Range, shown: -1}
 				s.pictures[target.Key] = []*iFrame{s.tables}
 			}
@@ -231,7 +245,7 @@ func (s *streamCheck) iFrames(ctx context.Context, group plan.OutputGroup, o pla
 		return nil
 	}
 	files := &streamCheck{verifier: s.verifier, name: name}
-	return files.eachSegment(ctx, list, group.HLS.Encryption, func(i int, name objectName, r io.Reader) error {
+	return files.eachSegment(ctx, list, group.HLS.Encryption, nil, func(i int, name objectName, r io.Reader) error {
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
@@ -252,7 +266,16 @@ func (s *streamCheck) iFrame(p *iFrame) error {
 	if s.tables != nil && p.part.Length > 0 {
 		data = append(slices.Clone(s.tables.data), data...)
 	}
-	got, err := mpegts.NewReader().Segment(bytes.NewReader(data))
+	var got *mpegts.Contents
+	var err error
+	if tables := s.fragments.tables; tables != nil {
+		var alone fragmentReader
+		if err = alone.begin(tables); err == nil {
+			got, err = alone.segment(bytes.NewReader(data))
+		}
+	} else {
+		got, err = mpegts.NewReader().Segment(bytes.NewReader(data))
+	}
 	if err != nil {
 		return s.wrong(s.name, "an I-frame at "+p.part.String(), "%v", err)
 	}
