@@ -142,13 +142,15 @@ func (f *finisher) representation(group plan.OutputGroup, key string, o plan.Out
 	return r
 }
 
-// uniform reports how many frames every segment has but the last, which has no more.
+// uniform reports how many frames every segment has but the last, which has less.
+// Players divide the presentation by the length of a segment, in floating point: if
+// nothing were left over, some (video.js 8) would ask for one segment more.
 func uniform(t plan.Timeline) (frames int64, ok bool) {
 	from, to := t.Segment(0)
 	length := to - from
 	for i := range t.Segments() {
 		from, to := t.Segment(i)
-		if last := i == t.Segments()-1; to-from > length || to-from < length && !last {
+		if last := i == t.Segments()-1; to-from < length != last || to-from > length {
 			return 0, false
 		}
 	}

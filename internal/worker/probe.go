@@ -151,10 +151,14 @@ func ofFile(err error, file plan.File, several int) error {
 
 // firstKey is an object that a group will publish.
 func firstKey(group plan.OutputGroup) string {
-	if group.HLS != nil {
-		return group.HLS.MultivariantKey
+	o := group.Outputs[0]
+	switch {
+	case len(o.Segments) > 0:
+		return o.Segments[0]
+	case len(o.Captures) > 0:
+		return o.Captures[0]
 	}
-	return group.Outputs[0].Key
+	return o.Key
 }
 
 // stages lists the work that a plan asks for. Audio goes first: it is one long

@@ -172,6 +172,47 @@ func packagings() []packaging {
 			groups: hls(`"SegmentLength":4`, sound("_a", 1, "", `"AudioOnlyContainer":"M2TS"`)),
 		},
 		{
+			name: "cmaf-hls", source: two, open: "v.m3u8", heights: []int{180, 108}, voices: bothVoices,
+			groups: fragments("CMAF", `"SegmentLength":4,"FragmentLength":1`, rung(320, 180, `"NumberBFramesBetweenReferenceFrames":3,`, ""), rung(192, 108, "", ""), english(`"AudioGroupId":"voices"`), german(`"AudioGroupId":"voices"`)),
+		},
+		{
+			name: "cmaf-dash", source: two, open: "v.mpd", heights: []int{180, 108}, voices: bothVoices,
+			groups: fragments("CMAF", `"SegmentLength":3,"WriteSegmentTimelineInRepresentation":"ENABLED"`, rung(320, 180, "", ""), rung(192, 108, "", ""), english(`"AudioGroupId":"voices"`), german(`"AudioGroupId":"voices"`)),
+		},
+		{
+			name: "cmaf-hls-single-file", source: ntsc, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: fragments("CMAF", `"SegmentLength":4,"SegmentControl":"SINGLE_FILE"`, rung(320, 180, "", ""), rung(192, 108, "", ""), sound("_a", 1, "", `"AudioGroupId":"voices"`)),
+		},
+		{
+			name: "cmaf-hls-signed-i-frames", source: fast, open: "v.m3u8", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: fragments("CMAF", `"SegmentLength":2,"VideoCompositionOffsets":"SIGNED","ManifestCompression":"GZIP"`,
+				with(rung(320, 180, `"GopSize":1,"GopSizeUnits":"SECONDS",`, ""), `"IFrameOnlyManifest":"INCLUDE"`), rung(192, 108, `"GopSize":1,"GopSizeUnits":"SECONDS",`, ""), sound("_a", 1, "", `"AudioGroupId":"voices"`)),
+		},
+		{
+			name: "cmaf-hls-muxed-output", source: mono44, open: "v.m3u8", heights: []int{180}, voices: []voice{{tone: 440}},
+			groups: fragments("CMAF", `"SegmentLength":4`, rung(320, 180, "", aac(44100, 1))),
+		},
+		{
+			name: "dash", source: ntsc, open: "v.mpd", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: fragments("DASH_ISO", `"SegmentLength":4,"FragmentLength":2`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", "")),
+		},
+		{
+			name: "dash-durations", source: plain, open: "v.mpd", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: fragments("DASH_ISO", `"SegmentLength":5,"FragmentLength":1`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", "")),
+		},
+		{
+			name: "dash-times", source: two, open: "v.mpd", heights: []int{180, 108}, voices: bothVoices,
+			groups: strings.ReplaceAll(fragments("DASH_ISO", `"SegmentLength":3`, rung(320, 180, "", ""), rung(192, 108, "", ""), english(""), german("")), `"NameModifier":"`, `"NameModifier":"_$Time$`),
+		},
+		{
+			name: "dash-on-demand", source: ntsc, open: "v.mpd", heights: []int{180, 108}, voices: []voice{{tone: 440}},
+			groups: fragments("DASH_ISO", `"SegmentLength":2,"SegmentControl":"SINGLE_FILE","MpdProfile":"ON_DEMAND_PROFILE"`, rung(320, 180, "", aac(48000, 2)), rung(192, 108, "", "")),
+		},
+		{
+			name: "dash-signed", source: silent, open: "v.mpd", heights: []int{180, 108},
+			groups: fragments("DASH_ISO", `"SegmentLength":4,"VideoCompositionOffsets":"SIGNED"`, rung(320, 180, "", ""), rung(192, 108, "", "")),
+		},
+		{
 			name: "mp4", source: ntsc, open: "v.mp4", heights: []int{180}, voices: []voice{{tone: 440}},
 			groups: fileGroup(container("MP4", `"Mp4Settings":{"MoovPlacement":"PROGRESSIVE_DOWNLOAD"}`, rung(320, 180, "", aac(48000, 2)))),
 		},
@@ -186,6 +227,25 @@ func packagings() []packaging {
 func hls(settings string, outputs ...string) string {
 	return fmt.Sprintf(`{"OutputGroupSettings":{"Type":"HLS_GROUP_SETTINGS","HlsGroupSettings":{"Destination":"s3://vod-streams/@/v","MinSegmentLength":0,%s}},"Outputs":[%s]}`,
 		settings, strings.Join(outputs, ","))
+}
+
+// fragments is a CMAF or DASH group of outputs that are written as those of an HLS group.
+func fragments(kind, settings string, outputs ...string) string {
+	member := map[string]string{"CMAF": "CmafGroupSettings", "DASH_ISO": "DashIsoGroupSettings"}[kind]
+	for i, o := range outputs {
+		own := ""
+		if at := strings.Index(o, `,"OutputSettings":{"HlsSettings":{`); at >= 0 {
+			rest := o[at+len(`,"OutputSettings":{"HlsSettings":{`):]
+			end := strings.Index(rest, "}}")
+			own, o = strings.TrimPrefix(rest[:end], ","), o[:at]+rest[end+2:]
+		}
+		container := `"Container":"MPD"`
+		if kind == "CMAF" {
+			container = `"Container":"CMFC","CmfcSettings":{` + own + `}`
+		}
+		outputs[i] = strings.Replace(o, `"Container":"M3U8","M3u8Settings":{}`, container, 1)
+	}
+	return fmt.Sprintf(`{"OutputGroupSettings":{"Type":"%s_GROUP_SETTINGS","%s":{"Destination":"s3://vod-streams/@/v",%s}},"Outputs":[%s]}`, kind, member, settings, strings.Join(outputs, ","))
 }
 
 func fileGroup(outputs ...string) string {
