@@ -1,6 +1,7 @@
 package mp4
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -9,16 +10,17 @@ import (
 
 // StreamReader reads published files back, from the first byte to the last as a
 // player does: a progressive file, or an init segment and the media segments
-// behind it. It keeps their tables and passes over their media. It is not for
-// concurrent use.
+// behind it. It keeps their tables, and of their media looks at key pictures
+// alone. It is not for concurrent use.
 type StreamReader struct {
 	// Boxes is the kinds of the first-level boxes, in order.
 	Boxes []string
 
 	tracks []*trackReader
 	moov   bool
-	at     int64      // bytes read, of all files
-	media  [][2]int64 // where the bodies of mdat boxes are
+	at     int64          // bytes read, of all files
+	media  [][2]int64     // where the bodies of mdat boxes are
+	looked map[uint32]int // by track: samples whose media has been read
 }
 
 // Tracks returns the video and audio tracks with the samples read so far, in the
@@ -108,6 +110,7 @@ func (s *StreamReader) box(r io.Reader) (bool, error) {
 	if kind != "moov" && kind != "moof" {
 		if kind == "mdat" {
 			s.media = append(s.media, [2]int64{body, s.at})
+			return true, s.mdat(r, body, length)
 		}
 		n, err := io.CopyN(io.Discard, r, length)
 		if err != nil {
@@ -137,6 +140,83 @@ func (s *StreamReader) box(r io.Reader) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// mdat reads media. What the tables before it call a key picture has to be one.
+func (s *StreamReader) mdat(r io.Reader, at, length int64) error {
+	type key struct {
+		track  *Track
+		sample Sample
+		number int
+	}
+	var keys []key
+	for _, t := range s.tracks {
+		if t.track.Kind != Video264 {
+			continue
+		}
+		behind := len(t.track.Samples) // the first sample of media that is to come
+		for i := s.looked[t.id]; i < len(t.track.Samples); i++ {
+			sample := t.track.Samples[i]
+			if sample.Offset >= at+length {
+				behind = min(behind, i)
+			} else if sample.Key && sample.Offset >= at && sample.Offset+int64(sample.Size) <= at+length {
+				keys = append(keys, key{t.track, sample, i})
+			}
+		}
+		if s.looked == nil {
+			s.looked = map[uint32]int{}
+		}
+		s.looked[t.id] = behind
+	}
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Compare(a.sample.Offset, b.sample.Offset) })
+	end := at + length
+	skip := func(to int64) error {
+		n, err := io.CopyN(io.Discard, r, to-at)
+		if at += n; err != nil {
+			return cut(`box "mdat"`, int(at-(end-length)), err)
+		}
+		return nil
+	}
+	var buf []byte
+	for _, k := range keys {
+		if k.sample.Offset < at { // two tracks share bytes, or one has them twice
+			return malformed("sample %d overlaps another", k.number)
+		}
+		if err := skip(k.sample.Offset); err != nil {
+			return err
+		}
+		buf = slices.Grow(buf[:0], int(min(k.sample.Size, maxKeyHead)))[:min(k.sample.Size, maxKeyHead)]
+		n, err := io.ReadFull(r, buf)
+		if at += int64(n); err != nil {
+			return cut(`box "mdat"`, int(at-(end-length)), err)
+		}
+		if !startsIDR(buf, k.track.NALLengthSize) {
+			return malformed("sample %d is called a key picture and is not an IDR picture", k.number)
+		}
+	}
+	return skip(end)
+}
+
+// maxKeyHead is how much of a key picture is looked at: what stands before its
+// first slice is messages of a few bytes, captions at most.
+const maxKeyHead = 64 << 10
+
+// startsIDR reports whether the first slice of a picture is one of an IDR picture.
+func startsIDR(b []byte, width int) bool {
+	for len(b) > width {
+		size := 0
+		for _, v := range b[:width] {
+			size = size<<8 | int(v)
+		}
+		if kind := b[width] & 0x1f; kind >= 1 && kind <= 5 {
+			return kind == 5
+		}
+		if size > len(b)-width {
+			return false
+		}
+		b = b[width+size:]
+	}
+	return false
 }
 
 // cut tells a file that ends too early from one that cannot be read.

@@ -95,6 +95,7 @@ func TestBrokenMoviesAreTold(t *testing.T) {
 		says string
 	}{
 		"empty":           {nil, "empty"},
+		"no IDR picture":  {notIDR(data), "not an IDR picture"},
 		"cut in a header": {data[:mdat+5], "into a box header"},
 		"cut in media":    {data[:len(data)-1], `into box "mdat"`},
 		"media missing":   {data[:mdat], "outside of the media"},
@@ -103,6 +104,21 @@ func TestBrokenMoviesAreTold(t *testing.T) {
 		var s mp4.StreamReader
 		if _, err := s.Read(bytes.NewReader(tt.data)); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.says)
+		}
+	}
+}
+
+// notIDR returns the file with its first picture made one that is none.
+func notIDR(data []byte) []byte {
+	var s mp4.StreamReader
+	if _, err := s.Read(bytes.NewReader(data)); err != nil {
+		panic(err)
+	}
+	out := bytes.Clone(data)
+	for at := s.Tracks()[0].Samples[0].Offset; ; at += 4 + int64(binary.BigEndian.Uint32(out[at:])) {
+		if out[at+4]&0x1f == 5 {
+			out[at+4] = out[at+4]&0xe0 | 1
+			return out
 		}
 	}
 }

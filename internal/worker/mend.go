@@ -92,6 +92,7 @@ func (w *Worker) mend(ctx context.Context, task job.Task, p *probed, wrong *mism
 			default:
 				continue
 			}
+			steps.beat()
 			dir := w.taskFolder(task.Job, encode.Name)
 			good := sealed(dir)
 			if good && wrong != nil && wrong.undecodable {
