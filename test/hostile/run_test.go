@@ -253,7 +253,7 @@ func (m *machine) checkStream(t *testing.T, b *bucket) int {
 		stream = append(stream, data...)
 	}
 	// Each frame as one pixel: the canary's film would be magenta.
-	cmd := exec.Command("ffmpeg", words("-nostdin -v error -xerror -f mpegts -i - -map 0:v:0 -fps_mode passthrough -vf scale=1:1:flags=area,format=rgb24 -f rawvideo -")...)
+	cmd := exec.Command("ffmpeg", words("-nostdin -v error -xerror -f mpegts -i - -map 0:v:0 -fps_mode passthrough -enc_time_base -1 -vf scale=1:1:flags=area,format=rgb24 -f rawvideo -")...)
 	var complaints bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(stream), &complaints
 	pixels, err := cmd.Output()
