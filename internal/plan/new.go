@@ -103,7 +103,9 @@ func New(in Input) (*Plan, error) {
 		plan.Ladders = append(plan.Ladders, l.public())
 	}
 	for i, a := range p.audios {
-		plan.Audios = append(plan.Audios, a.public(audioFile(i)))
+		encode := a.public(audioFile(i))
+		encode.Steady = a.steady(encode.File, in.Files)
+		plan.Audios = append(plan.Audios, encode)
 	}
 	plan.Warnings = p.warnings.list
 	return plan, nil
@@ -214,6 +216,8 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 		p.warnings.add(WarnOnePiece, "the source cannot be entered in the middle (%s); it is encoded in one piece, which takes longer", why)
 	}
 	p.warnings.tellLeaps(*ix)
+	p.warnings.tellStreams(src.facts, v)
+	p.warnings.tellCutShort(src.facts, v, *ix)
 	src.grid = g
 	return src, nil
 }

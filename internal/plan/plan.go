@@ -140,7 +140,26 @@ type AudioEncode struct {
 	// again with WithoutSeek.
 	Entries  []string  `json:"entries,omitempty"`
 	Loudness *Loudness `json:"loudness,omitempty"` // to be measured and corrected
+	Steady   *Steady   `json:"steady,omitempty"`   // of sources whose sound may change its format
 }
+
+// Steady makes an encode of sound that changes its rate or its channels on its way,
+// as broadcasts do: a filter graph begins anew there, and counts anew. First each
+// stream is written to a file that keeps its format, then Encode is made of these,
+// in their order.
+type Steady struct {
+	Streams []SteadyStream `json:"streams"`
+	Encode  AudioEncode    `json:"encode"` // its Files are empty: it reads what Streams wrote
+}
+
+// SteadyStream is a process that writes SteadyFile below OutputDir.
+type SteadyStream struct {
+	File int      `json:"file"` // of Plan.Files, that it reads
+	Args []string `json:"args"`
+}
+
+// SteadyFile is what the process of a SteadyStream writes.
+const SteadyFile = "steady.mka"
 
 // OutputGroup is one output group of the job, in the job's order.
 type OutputGroup struct {

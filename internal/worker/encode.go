@@ -99,11 +99,16 @@ func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, files []i
 		if err := check(try); err != nil {
 			return err
 		}
-		if err := seal(try); err != nil {
-			return err
-		}
-		return w.keep(try, task.Job, task.Name)
+		return w.retain(try, task)
 	})
+}
+
+// retain keeps what a process wrote into dir as the result of a task.
+func (w *Worker) retain(dir string, task job.Task) error {
+	if err := seal(dir); err != nil {
+		return err
+	}
+	return w.keep(dir, task.Job, task.Name)
 }
 
 // process runs one media process that reads these files for a task, and has what it
@@ -117,6 +122,11 @@ func (w *Worker) process(ctx context.Context, task job.Task, p *probed, files []
 			return err
 		}
 	}
+	return w.media(ctx, task, sources, args, progress, use)
+}
+
+// media is process with the paths of what is read.
+func (w *Worker) media(ctx context.Context, task job.Task, sources, args []string, progress func(ffmpeg.Progress), use func(dir string) error) error {
 	try, err := w.attempt(task.Job, task.Name)
 	if err != nil {
 		return err
@@ -178,6 +188,15 @@ func checkAudio(dir string, encode plan.AudioEncode) error {
 	}
 	closer()
 	const frame = 1024 // samples in an AAC frame
+	// A filter graph that begins anew pads what it has to the end, and then makes more.
+	for i := 1; i < len(track.Samples); i++ {
+		if track.Samples[i].DTS-track.Samples[i-1].DTS != frame && track.Timescale == int64(track.SampleRate) {
+			return errUnsteady
+		}
+	}
+	if int64(len(track.Samples))*frame >= encode.Samples+encode.Priming+8*frame {
+		return errUnsteady
+	}
 	if got, want := int64(len(track.Samples))*frame, encode.Samples+encode.Priming; got < want {
 		return fault.New(fault.Internal, "1999", "%s has %d samples, planned were %d", encode.File, got, want)
 	}

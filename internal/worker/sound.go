@@ -38,7 +38,19 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 		s.pass = 0
 		err = s.run(ctx, false)
 	}
-	return job.Result{}, err
+	var result job.Result
+	if errors.Is(err, errUnsteady) && s.encode.Steady != nil {
+		err = s.steady(ctx, nil)
+		result.Warnings = []job.Warning{{Code: warnUnsteady, Message: "the sound of the source changes its rate or its channels on its way; it was made one"}}
+	}
+	if errors.Is(err, errUnsteady) {
+		err = fault.New(fault.Invalid, "1075", "the sound of the input changes its format on its way, where it cannot be followed").
+			WithHint("convert its sound to one rate and one number of channels first")
+	}
+	if err != nil {
+		return job.Result{}, err
+	}
+	return result, nil
 }
 
 // soundTask is one run of an audio task.
@@ -49,6 +61,38 @@ type soundTask struct {
 	encode       plan.AudioEncode
 	progress     func(ffmpeg.Progress)
 	pass, passes int
+	sources      []string // in place of the encode's Files, unless nil
+}
+
+// warnUnsteady is the code of a warning that sound which changes its format was
+// made one; see warnDamaged.
+const warnUnsteady = 900052
+
+// errUnsteady says that an encode began anew on its way, since its source's sound
+// changed its format.
+var errUnsteady = errors.New("the sound changes its format")
+
+// steady makes the encode from files that keep their format, after making those
+// that are not made yet.
+func (s *soundTask) steady(ctx context.Context, made []string) error {
+	st := s.encode.Steady
+	if len(made) < len(st.Streams) {
+		next := st.Streams[len(made)]
+		return s.w.process(ctx, s.task, s.p, []int{next.File}, next.Args, s.progress, func(dir string) error {
+			return s.steady(ctx, append(made, filepath.Join(dir, plan.SteadyFile)))
+		})
+	}
+	again := *s
+	again.encode, again.sources, again.pass = st.Encode, made, 0
+	return again.run(ctx, false)
+}
+
+// process runs one media process of the encode.
+func (s *soundTask) process(ctx context.Context, args []string, use func(dir string) error) error {
+	if s.sources != nil {
+		return s.w.media(ctx, s.task, s.sources, args, s.progress, use)
+	}
+	return s.w.process(ctx, s.task, s.p, s.encode.Files, args, s.progress, use)
 }
 
 // errLate says that a process did not begin to decode before the place it was to use.
@@ -80,7 +124,7 @@ func (s *soundTask) run(ctx context.Context, seek bool) error {
 			return err
 		}
 	}
-	return s.w.encode(ctx, s.task, s.p, s.encode.Files, args, s.progress, func(dir string) error {
+	return s.process(ctx, args, func(dir string) error {
 		if err := s.entered(dir, seek); err != nil {
 			return err
 		}
@@ -93,7 +137,10 @@ func (s *soundTask) run(ctx context.Context, seek bool) error {
 				return err
 			}
 		}
-		return checkAudio(dir, s.encode)
+		if err := checkAudio(dir, s.encode); err != nil {
+			return err
+		}
+		return s.w.retain(dir, s.task)
 	})
 }
 
@@ -180,7 +227,7 @@ func (l levelled) finite() levelled {
 
 // measure runs a measuring process.
 func (s *soundTask) measure(ctx context.Context, args []string, seek bool) (m plan.Measured, err error) {
-	err = s.w.process(ctx, s.task, s.p, s.encode.Files, args, s.progress, func(dir string) error {
+	err = s.process(ctx, args, func(dir string) error {
 		if err := s.entered(dir, seek); err != nil {
 			return err
 		}

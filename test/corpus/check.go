@@ -149,7 +149,7 @@ type stream struct {
 		Default  int `json:"default"`
 	} `json:"disposition"`
 	SideData []struct {
-		Rotation float64 `json:"rotation"`
+		Rotation *float64 `json:"rotation"`
 	} `json:"side_data_list"`
 }
 
@@ -157,8 +157,8 @@ func (s *stream) rate() float64 { return media.ParseRational(s.AverageRate).Floa
 
 func (s *stream) turn() int {
 	for _, d := range s.SideData {
-		if math.Abs(d.Rotation) <= 360 {
-			return (360 - int(math.Round(d.Rotation/90))*90 + 360) % 360
+		if d.Rotation != nil && math.Abs(*d.Rotation) <= 360 {
+			return (360 - int(math.Round(*d.Rotation/90))*90 + 360) % 360
 		}
 	}
 	return 0

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func pictures(ctx context.Context, file string, s *stream, filters string) ([]pi
 	}
 	graph := fmt.Sprintf("[0:%d]%sscale=%d:%d:flags=area,format=gray,split[a][b]", s.Index, filters, thumbWidth, thumbHeight)
 	// What cannot be decoded is left out: the exit code does not matter, the frames do.
-	_, err = output(ctx, "ffmpeg", "-copyts", "-noautorotate", "-i", file, "-filter_complex", graph,
+	_, err = output(ctx, "ffmpeg", "-copyts", "-noautorotate", "-threads", "1", "-i", file, "-filter_complex", graph,
 		"-map", "[a]", "-fps_mode", "passthrough", "-f", "rawvideo", dir+"/thumbs",
 		"-map", "[b]", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "framecrc", dir+"/times")
 	raw, readErr := os.ReadFile(dir + "/thumbs")
@@ -109,7 +110,7 @@ func compare(ctx context.Context, file, movie string, out description, shown []p
 	if got := out.video.aspect(); math.Abs(got/aspect-1) > 0.02 {
 		problems = append(problems, fmt.Errorf("shown with an aspect ratio of %.3f, not %.3f", got, aspect))
 	}
-	if err := compareFrames(shown, frames, out.video.rate()); err != nil {
+	if err := compareFrames(shown, frames, out.video.rate(), want.Rough); err != nil {
 		problems = append(problems, err)
 	}
 	if src.audio != nil {
@@ -126,10 +127,10 @@ func compare(ctx context.Context, file, movie string, out description, shown []p
 
 // compareFrames looks, for every frame of the output, which frame of the source it
 // is most like, and which one is shown at that time.
-func compareFrames(shown, frames []picture, rate float64) error {
+func compareFrames(shown, frames []picture, rate float64, rough bool) error {
 	belongs := belonging(frames, len(shown), rate)
 	curve := tones(shown, frames, belongs)
-	bad, first, firstLike := 0, -1, 0
+	bad, first, firstLike, firstHere, firstBest := 0, -1, 0, 0.0, 0.0
 	for k := range shown {
 		here := difference(shown[k].thumb, frames[belongs[k]].thumb, curve)
 		best, like := here, belongs[k]
@@ -138,20 +139,31 @@ func compareFrames(shown, frames []picture, rate float64) error {
 				best, like = d, j
 			}
 		}
-		if here > best+0.8 && here > best*1.3 || here > 16 {
+		if here > best+0.8 && here > best*1.5 && !tied(frames, like, belongs[k], rate) || here > 16 {
 			if bad++; first < 0 {
-				first, firstLike = k, like
+				first, firstLike, firstHere, firstBest = k, like, here, best
 			}
 		}
 	}
 	var problems []error
-	if bad > 0 {
-		problems = append(problems, fmt.Errorf("%d of %d frames are not those that belong there; first %d, which is like frame %d of the source and should be %d", bad, len(shown), first, firstLike, belongs[first]))
+	if bad > 0 && !rough || bad > len(shown)/2 {
+		problems = append(problems, fmt.Errorf("%d of %d frames are not those that belong there; first %d, which is like frame %d of the source (off by %.2f) and should be %d (%.2f)", bad, len(shown), first, firstLike, firstBest, belongs[first], firstHere))
 	}
-	if last := belongs[len(belongs)-1]; last < len(frames)-2 { // two may share the last slot
+	last, end := belongs[len(belongs)-1], len(frames)-1
+	if rest := frames[end].at - frames[last].at; last < end && !(rest*rate <= 1) { // those within a slot share it
 		problems = append(problems, fmt.Errorf("the output ends with frame %d of the source, which has %d", last, len(frames)))
 	}
 	return errors.Join(problems...)
+}
+
+// tied says whether two frames are so near the middle between two slots that
+// either may be shown: times are rounded on their way.
+func tied(frames []picture, a, b int, rate float64) bool {
+	middle := func(i int) bool {
+		slot := (frames[i].at - frames[0].at) * rate
+		return math.Abs(slot-math.Floor(slot)-0.5) < 0.02
+	}
+	return max(a, b)-min(a, b) == 1 && middle(max(a, b))
 }
 
 // belonging returns the frame of the source that each frame of an output shows.
@@ -170,8 +182,7 @@ func belonging(frames []picture, n int, rate float64) []int {
 			out[k] = min(k, len(frames)-1)
 			continue
 		}
-		// Half a tick of a millisecond is no reason to take another frame.
-		for next+1 < len(frames) && math.Round((frames[next+1].at-frames[0].at)*rate-1e-6) <= float64(k) {
+		for next+1 < len(frames) && math.Round((frames[next+1].at-frames[0].at)*rate) <= float64(k) {
 			next++
 		}
 		out[k] = next
@@ -208,36 +219,60 @@ func difference(shown, source []byte, curve [256]float64) float64 {
 	return sum / thumbBytes
 }
 
-// samples decodes sound to mono at soundRate. It returns the time of the first one.
-func samples(ctx context.Context, file string, index int) (pcm []float64, start float64, err error) {
+// waves are the samples of a file's sound, mono, soundRate of them a second.
+type waves struct {
+	pcm []float64
+	// The frames of the decoder, whose times may leave gaps between them.
+	frames []soundFrame
+}
+
+// soundFrame is where a decoder's frame begins.
+type soundFrame struct {
+	sample int     // of waves.pcm
+	at     float64 // seconds, in the file's own clock
+}
+
+// at returns when a sample is heard.
+func (w *waves) at(sample int) float64 {
+	n := sort.Search(len(w.frames), func(i int) bool { return w.frames[i].sample > sample })
+	f := w.frames[max(n-1, 0)]
+	return f.at + float64(sample-f.sample)/soundRate
+}
+
+// hear decodes the sound of a file.
+func hear(ctx context.Context, file string, index int) (*waves, error) {
 	dir, err := os.MkdirTemp("", "corpus-")
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	_, err = output(ctx, "ffmpeg", "-copyts", "-i", file, "-filter_complex",
 		fmt.Sprintf("[0:%d]asplit[a][b];[a]aresample=%d,pan=mono|c0=c0,aformat=sample_fmts=flt[c]", index, soundRate),
-		"-map", "[c]", "-f", "f32le", dir+"/pcm", "-map", "[b]", "-c:a", "pcm_s16le", "-frames:a", "1", "-f", "framecrc", dir+"/times")
+		"-map", "[c]", "-f", "f32le", dir+"/pcm", "-map", "[b]", "-c:a", "pcm_s16le", "-f", "framecrc", dir+"/times")
 	raw, readErr := os.ReadFile(dir + "/pcm")
 	times, timesErr := os.ReadFile(dir + "/times")
 	if readErr != nil || timesErr != nil || len(raw) < 4 {
-		return nil, 0, errors.Join(fmt.Errorf("no sound of %s can be decoded", file), err)
+		return nil, errors.Join(fmt.Errorf("no sound of %s can be decoded", file), err)
 	}
-	base := 0.0
+	w := &waves{pcm: make([]float64, len(raw)/4)}
+	for i := range w.pcm {
+		w.pcm[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))
+	}
+	base, seconds := 0.0, 0.0
 	for line := range bytes.Lines(times) {
 		if value, ok := bytes.CutPrefix(line, []byte("#tb 0: ")); ok {
 			base = media.ParseRational(strings.TrimSpace(string(value))).Float()
 		} else if fields := bytes.Split(line, []byte(",")); line[0] != '#' && len(fields) > 3 {
 			ticks, _ := strconv.ParseInt(string(bytes.TrimSpace(fields[2])), 10, 64)
-			start = float64(ticks) * base
-			break
+			length, _ := strconv.ParseInt(string(bytes.TrimSpace(fields[3])), 10, 64)
+			w.frames = append(w.frames, soundFrame{int(math.Round(seconds * soundRate)), float64(ticks) * base})
+			seconds += float64(length) * base
 		}
 	}
-	pcm = make([]float64, len(raw)/4)
-	for i := range pcm {
-		pcm[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))
+	if len(w.frames) == 0 {
+		return nil, fmt.Errorf("no sound of %s can be decoded", file)
 	}
-	return pcm, start, nil
+	return w, nil
 }
 
 // soundRate is that of sound that is compared, in samples a second.

@@ -218,10 +218,11 @@ var quickReal = []string{
 var known = map[string]Want{
 	"prop_eac3.ts":             {Code: "1020"}, // sound alone
 	"prop_vvc_unsupported.mp4": {Code: "1030"},
+	"bad_no_timescale.mp4":     {Rough: true, Warning: []int{900050}}, // bits are wrong in it
 	"bad_empty.flv":            {Code: "1010|1030|1076"},
 	"bad_ios_broken.mp4":       {Code: "1010"}, // no index
 	"bad_zero_frame.ts":        {Code: "1020|1030|1075"},
-	"bad_invalid_userdata.mp4": {Code: "1010|1030|1075|1076"},
+	"bad_invalid_userdata.mp4": {Code: "1010|1020|1030|1075|1076"},
 }
 
 func (w Want) flash() int {

@@ -24,23 +24,27 @@ func compareSound(ctx context.Context, file, movie string, start float64, want W
 	if out.audio == nil {
 		return fmt.Errorf("the output has no sound")
 	}
-	from, fromAt, err := samples(ctx, file, src.audio.Index)
+	source, err := hear(ctx, file, src.audio.Index)
 	if err != nil {
 		return nil // what nobody can decode cannot be compared
 	}
 	if want.Sound {
-		start = fromAt
+		start = source.at(0)
 	}
-	to, toAt, err := samples(ctx, movie, out.audio.Index)
+	heard, err := hear(ctx, movie, out.audio.Index)
 	if err != nil {
 		return err
 	}
+	from, to := source.pcm, heard.pcm
 	const window = soundRate / 2
 	const reach = soundRate / 4
 	worst, at, compared := 0.0, 0.0, 0
 	for i := 0; i+window <= len(from); i += max(window, len(from)/12) {
 		piece := from[i : i+window]
-		where := int(math.Round((fromAt-start-toAt)*soundRate)) + i // in the output
+		if gap := source.at(i+window) - source.at(i) - float64(window)/soundRate; math.Abs(gap) > tolerance/2 {
+			continue // the source itself has a gap there
+		}
+		where := int(math.Round((source.at(i) - start - heard.at(0)) * soundRate)) // in the output
 		if where-reach < 0 || where+window+reach > len(to) || power(piece) < 1e-6 {
 			continue
 		}
@@ -101,10 +105,11 @@ func beeps(ctx context.Context, movie string) ([]float64, error) {
 	if out.audio == nil {
 		return nil, fmt.Errorf("the output has no sound")
 	}
-	pcm, start, err := samples(ctx, movie, out.audio.Index)
+	sound, err := hear(ctx, movie, out.audio.Index)
 	if err != nil {
 		return nil, err
 	}
+	pcm, start := sound.pcm, sound.at(0)
 	const step = soundRate / 500 // 2 ms: two waves of the beep
 	var list []float64
 	loud, quiet := false, 1000
