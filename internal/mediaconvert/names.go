@@ -121,6 +121,8 @@ func extension(o *mc.Output, group mc.OutputGroupType) string {
 		return "0000000.jpg"
 	case o.Extension != nil:
 		return *o.Extension
+	case o.ContainerSettings != nil && o.ContainerSettings.Container == mc.ContainerTypeM2ts:
+		return "m2ts"
 	}
 	return "mp4"
 }

@@ -233,7 +233,14 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 		if group == mc.OutputGroupTypeFile_Group_Settings || hls || c.Container == mc.ContainerTypeMpd && group == mc.OutputGroupTypeCmaf_Group_Settings {
 			f.fault(containerAt+"/container", "%s does not belong to %s", c.Container, group)
 		}
+	case mc.ContainerTypeM2ts:
+		if group != mc.OutputGroupTypeFile_Group_Settings {
+			f.fault(containerAt+"/container", "M2TS does not belong to %s", group)
+		}
 	case mc.ContainerTypeMp4:
+		if b := c.Mp4Settings; b != nil && b.Mp4MajorBrand != nil && len(*b.Mp4MajorBrand) != 4 {
+			f.fault(containerAt+"/mp4Settings/mp4MajorBrand", "Should be four characters")
+		}
 		if group != mc.OutputGroupTypeFile_Group_Settings {
 			f.fault(containerAt+"/container", "MP4 does not belong to %s", group)
 		}
@@ -245,6 +252,11 @@ func checkOutput(at string, o *mc.Output, group mc.OutputGroupType, s *mc.JobSet
 		belongs(containerAt, "m3u8Settings", c.M3u8Settings != nil, "RAW", f)
 		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, "RAW", f)
 	}
+	if slices.Contains([]mc.ContainerType{mc.ContainerTypeM2ts, mc.ContainerTypeCmfc, mc.ContainerTypeMpd}, c.Container) {
+		belongs(containerAt, "m3u8Settings", c.M3u8Settings != nil, string(c.Container), f)
+		belongs(containerAt, "mp4Settings", c.Mp4Settings != nil, string(c.Container), f)
+	}
+	belongs(containerAt, "m2tsSettings", c.M2tsSettings != nil && c.Container != mc.ContainerTypeM2ts, string(c.Container), f)
 	belongs(containerAt, "cmfcSettings", c.CmfcSettings != nil && c.Container != mc.ContainerTypeCmfc, string(c.Container), f)
 	belongs(containerAt, "mpdSettings", c.MpdSettings != nil && c.Container != mc.ContainerTypeMpd, string(c.Container), f)
 	if !hls && o.OutputSettings != nil && o.OutputSettings.HlsSettings != nil {

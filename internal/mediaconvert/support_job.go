@@ -166,24 +166,51 @@ func containerRows() []row {
 	r.any("audioGroupId", "audioRenditionSets", "audioOnlyContainer", "audioTrackType", "descriptiveVideoServiceFlag")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings."
-	r.some("container", only("M3U8", "CMFC", "MPD", "MP4", "RAW"), "use M3U8 in HLS groups, CMFC in CMAF, MPD in DASH ISO, MP4 or RAW in file groups")
+	r.some("container", only("M3U8", "CMFC", "MPD", "MP4", "M2TS", "RAW"), "use M3U8 in HLS groups, CMFC in CMAF, MPD in DASH ISO, MP4, M2TS or RAW in file groups")
 
 	r.prefix = "outputGroups[].outputs[].containerSettings.mp4Settings."
-	r.soft("moovPlacement", only("PROGRESSIVE_DOWNLOAD"), only("NORMAL"), "has no effect: the index is always at the front, where players want it")
-	r.soft("freeSpaceBox", only("EXCLUDE"), only("INCLUDE"), "has no effect: no free space is kept in the file")
-	r.soft("cslgAtom", only("INCLUDE"), only("EXCLUDE"), "has no effect: the cslg box is always written, in place of an edit list")
-	r.soft("mp4MajorBrand", values{}, anything(), "has no effect: the brand is mp42, compatible with isom and avc1")
-	r.soft("cttsVersion", number(1), number(0), "has no effect: composition offsets are those of version 1")
+	r.any("moovPlacement", "freeSpaceBox", "cslgAtom", "mp4MajorBrand")
+	r.soft("cttsVersion", number(1), number(0), "is what cslgAtom EXCLUDE has: offsets below zero are those of version 1")
 	r.any("audioDuration") // audio is as long as the video either way, to the sample where the container can say so, else to the frame
 	r.some("c2paManifest", only("EXCLUDE"), "")
+
+	r.prefix = "outputGroups[].outputs[].containerSettings.m2tsSettings."
+	r.some("audioFramesPerPes", between(0, 64), "")
+	r.any("pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode", "transportStreamId", "patInterval", "pmtInterval")
+	r.soft("audioBufferModel", values{}, anything(), "has no effect: the clock is what keeps buffers")
+	r.any("audioDuration") // audio is as long as the video either way, to the frame
+	r.some("audioPtsOffsetDelta", number(0), "")
+	r.soft("bitrate", number(0), anything(), "has no effect: the stream has the bits that it needs (rateMode VBR)")
+	r.soft("bufferModel", values{}, anything(), "has no effect: the clock is what keeps buffers")
+	r.any("dataPTSControl", "privateMetadataPid", "scte35Pid", "timedMetadataPid", "dvbSubPids", "dvbTeletextPid") // of streams that are refused
+	r.no("dvbNitSettings", "")
+	r.no("dvbSdtSettings", "")
+	r.no("dvbTdtSettings", "")
+	r.soft("ebpAudioInterval", values{}, anything(), "has no effect: no encoder boundary points are written")
+	r.soft("ebpPlacement", values{}, anything(), "has no effect: no encoder boundary points are written")
+	r.soft("esRateInPes", only("EXCLUDE"), only("INCLUDE"), "has no effect: no rate is written")
+	r.soft("forceTsVideoEbpOrder", values{}, anything(), "has no effect: no encoder boundary points are written")
+	r.soft("fragmentTime", values{}, anything(), "has no effect: no encoder boundary points are written")
+	r.some("klvMetadata", only("NONE"), "metadata is not passed through")
+	r.any("maxPcrInterval") // met by a PCR in every video frame
+	r.soft("minEbpInterval", values{}, anything(), "has no effect: no encoder boundary points are written")
+	r.some("nielsenId3", only("NONE"), "")
+	r.soft("nullPacketBitrate", number(0), anything(), "has no effect: no null packets are written")
+	r.soft("pcrControl", only("PCR_EVERY_PES_PACKET"), only("CONFIGURED_PCR_PERIOD"), "is answered with a PCR in every video frame, which is more often")
+	r.soft("pcrPid", values{}, anything(), "has no effect: the PCR is carried with the video")
+	r.any("preventBufferUnderflow") // the clock does
+	r.some("rateMode", only("VBR"), "a constant rate of the whole stream is not implemented; the video's can be (rateControlMode CBR)")
+	r.no("scte35Esam", "ad markers are not passed through")
+	r.some("scte35Source", only("NONE"), "ad markers are not passed through")
+	r.some("segmentationMarkers", only("NONE"), "segmentation markers are not implemented")
+	r.any("segmentationStyle", "segmentationTime") // of markers that are not written
 
 	r.prefix = "outputGroups[].outputs[].containerSettings.m3u8Settings."
 	r.some("audioFramesPerPes", between(0, 64), "")
 	r.any("pmtPid", "videoPid", "audioPids", "programNumber", "ptsOffset", "ptsOffsetMode", "transportStreamId")
 	r.soft("pcrControl", only("PCR_EVERY_PES_PACKET"), only("CONFIGURED_PCR_PERIOD"), "is answered with a PCR in every video frame, which is more often")
 	r.any("maxPcrInterval") // met by a PCR in every video frame
-	r.soft("patInterval", number(0), anything(), "has no effect: tables start every segment")
-	r.soft("pmtInterval", number(0), anything(), "has no effect: tables start every segment")
+	r.any("patInterval", "pmtInterval")
 	r.soft("pcrPid", values{}, anything(), "has no effect: the PCR is carried with the video")
 	r.any("audioDuration") // audio is as long as the video either way, to the sample where the container can say so, else to the frame
 	r.some("audioPtsOffsetDelta", number(0), "")

@@ -23,6 +23,10 @@ type Movie struct {
 	// service's usual setting). Otherwise offsets are positive and an edit list
 	// skips the reordering delay. Both present the first picture at 0.
 	CompositionShift bool
+
+	IndexLast bool   // the movie box stands behind the media (MoovPlacement NORMAL)
+	FreeSpace bool   // a free-space box stands behind the movie box (FreeSpaceBox)
+	Brand     string // major brand, four characters; "" is mp42
 }
 
 // MovieAudio is an audio track of a Movie.
@@ -36,8 +40,8 @@ type MovieAudio struct {
 	Name     string // of the track, for people; "" is SoundHandler
 }
 
-// WriteProgressive writes a progressive-download MP4: movie box first, then the
-// media, video and audio interleaved by half seconds. Both tracks present from 0;
+// WriteProgressive writes an MP4: the movie box first, for who plays it while it
+// loads, then the media, video and audio interleaved by half seconds. Both tracks present from 0;
 // the audio's priming is skipped by an edit list and so is what its last frame
 // holds beyond Audio.Samples. Sample data is copied from the chunks as it goes;
 // memory is the tables and a small buffer. It returns the number of bytes written.
@@ -50,7 +54,7 @@ func WriteProgressive(w io.Writer, m Movie) (int64, error) {
 		return 0, err
 	}
 	layout := interleave(tracks)
-	head, err := encodeHead(tracks, layout)
+	head, tail, err := m.encode(tracks, layout)
 	if err != nil {
 		return 0, err
 	}
@@ -69,8 +73,11 @@ func WriteProgressive(w io.Writer, m Movie) (int64, error) {
 			}
 		}
 	}
-	err = c.flush()
-	return written + c.written, err
+	if err := c.flush(); err != nil || len(tail) == 0 {
+		return written + c.written, err
+	}
+	n, err = w.Write(tail)
+	return written + c.written + int64(n), err
 }
 
 // movieTrack is a track as it is written. Times are in ticks of timescale.
@@ -253,8 +260,8 @@ func interleave(tracks []*movieTrack) layout {
 	}
 }
 
-// encodeHead returns everything before the sample data.
-func encodeHead(tracks []*movieTrack, l layout) ([]byte, error) {
+// encode returns everything before the sample data, and everything behind it.
+func (m Movie) encode(tracks []*movieTrack, l layout) (head, tail []byte, err error) {
 	mdat := make([]byte, 8, 16)
 	copy(mdat[4:], "mdat")
 	if l.bytes+8 > math.MaxUint32 {
@@ -269,30 +276,49 @@ func encodeHead(tracks []*movieTrack, l layout) ([]byte, error) {
 	if tracks[0].video == nil {
 		brands[3] = "M4A "
 	}
-	ftyp := box.NewFtyp("mp42", 0, brands)
-	build := func(wide bool, base uint64) *box.MoovBox {
-		return movieBox(tracks, wide, base)
+	major := "mp42"
+	if len(m.Brand) == 4 {
+		major = m.Brand
+	}
+	var front, free buffer
+	if err := box.NewFtyp(major, 0, brands).Encode(&front); err != nil {
+		return nil, nil, fmt.Errorf("encode file type box: %w", err)
+	}
+	if m.FreeSpace {
+		free = binary.BigEndian.AppendUint32(nil, freeSpace)
+		free = append(append(free, "free"...), make([]byte, freeSpace-8)...)
+	}
+	index := func(wide bool, base uint64) (buffer, error) {
+		var out buffer
+		if err := movieBox(tracks, wide, base).Encode(&out); err != nil {
+			return nil, fmt.Errorf("encode movie box: %w", err)
+		}
+		return append(out, free...), nil
+	}
+	if m.IndexLast {
+		front = append(front, mdat...)
+		tail, err := index(uint64(len(front))+uint64(l.bytes) > math.MaxUint32, uint64(len(front)))
+		return front, tail, err
 	}
 	// The size of the movie box depends on the width of its offsets, which depend on its size.
-	wide := false
-	size := ftyp.Size() + build(wide, 0).Size() + uint64(len(mdat))
-	if size+uint64(l.bytes) > math.MaxUint32 {
-		wide = true
-		size = ftyp.Size() + build(wide, 0).Size() + uint64(len(mdat))
+	size := func(wide bool) uint64 {
+		return uint64(len(front)) + movieBox(tracks, wide, 0).Size() + uint64(len(free)+len(mdat))
 	}
-	out := buffer(make([]byte, 0, size))
-	if err := ftyp.Encode(&out); err != nil {
-		return nil, fmt.Errorf("encode file type box: %w", err)
+	wide := size(false)+uint64(l.bytes) > math.MaxUint32
+	base := size(wide)
+	out, err := index(wide, base)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := build(wide, size).Encode(&out); err != nil {
-		return nil, fmt.Errorf("encode movie box: %w", err)
+	front = append(append(front, out...), mdat...)
+	if uint64(len(front)) != base {
+		return nil, nil, fault.New(fault.Internal, "", "write MP4: the movie box has %d bytes, not %d", len(front), base)
 	}
-	out = append(out, mdat...)
-	if uint64(len(out)) != size {
-		return nil, fault.New(fault.Internal, "", "write MP4: the movie box has %d bytes, not %d", len(out), size)
-	}
-	return out, nil
+	return front, nil, nil
 }
+
+// freeSpace is how many bytes a free-space box has: room for tags that are added later.
+const freeSpace = 2048
 
 type buffer []byte
 

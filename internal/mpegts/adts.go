@@ -77,6 +77,7 @@ func (m *Muxer) groupAudio(stream int, units []Unit) []audioGroup {
 
 // writeAudio writes one PES packet of AAC frames, each with an ADTS header.
 func (s *segmentWriter) writeAudio(g audioGroup) error {
+	s.due(g.units[0].PTS)
 	pts := g.units[0].PTS + s.cfg.PTSOffset
 	b := appendPESHeader(s.mem.pes[:0], streamIDAudio+byte(g.stream), pts, pts)
 	stream := &s.cfg.Audio[g.stream]

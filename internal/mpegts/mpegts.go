@@ -48,6 +48,10 @@ type Config struct {
 	PMTPID        int // packet identifiers: 16–8190, distinct
 	VideoPID      int
 
+	// PATEvery and PMTEvery are how often the tables stand in a segment, in 90 kHz
+	// ticks, beside its start; 0 is there alone.
+	PATEvery, PMTEvery int64
+
 	// PTSOffset is added to every PTS and DTS, in 90 kHz ticks, 0 or more. The
 	// service's default is two seconds.
 	PTSOffset int64
@@ -100,7 +104,12 @@ type Segment struct {
 	Index int // place in the stream, from 0
 	Video []Unit
 	Audio [][]Unit // as Config.Audio
-	End   int64    // when the next segment's first unit is decoded, as DTS counts: the clock is kept until then; 0 ends it with the last unit
+	// From and To are when the segment is shown, as PTS counts, Before how many PATs and
+	// PMTs the segments before it have; of streams whose tables stand within segments.
+	From, To int64
+	Before   [2]int64
+
+	End int64 // when the next segment's first unit is decoded, as DTS counts: the clock is kept until then; 0 ends it with the last unit
 }
 
 // mostAudio is how many streams of audio the one packet of a PMT has room for.
@@ -132,6 +141,7 @@ func (c Config) validate() error {
 	}
 	add(same, "packet identifiers must differ")
 	add(len(c.Audio) > mostAudio, "a stream has at most 14 of audio")
+	add(c.PATEvery < 0 || c.PMTEvery < 0, "the tables' intervals must not be negative")
 	add(c.PTSOffset < 0, "ptsOffset must not be negative")
 	add(c.PCRDelay < 0, "the PCR delay must not be negative")
 	add(c.AudioFramesPerPES < 0, "audioFramesPerPes must not be negative")

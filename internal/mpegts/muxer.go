@@ -68,9 +68,10 @@ func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPictu
 	for _, a := range m.cfg.Audio {
 		s.audio = append(s.audio, pid{id: a.PID})
 	}
-	counter := byte(seg.Index) & (counterPeriod - 1)
-	s.out.psi(m.pat, counter)
-	s.out.psi(m.pmt, counter)
+	s.tables = m.tables(seg)
+	for i := range s.tables {
+		s.repeat(&s.tables[i], seg.From, true)
+	}
 
 	groups := m.groups(seg.Audio)
 	for i, u := range seg.Video {
@@ -89,6 +90,7 @@ func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPictu
 			return s.out.written, nil, err
 		}
 	}
+	s.due(seg.To)
 	if seg.End > 0 { // the clock stands beside the last unit too, for who reads this segment alone
 		end := seg.End + s.cfg.PTSOffset - s.cfg.PCRDelay
 		s.fill(&s.video, end)
@@ -112,6 +114,8 @@ type segmentWriter struct {
 	audio []pid
 	last  int64 // the last PCR written
 	keys  []KeyPicture
+
+	tables [2]table
 }
 
 // clock brings the PCR to the time that the unit decoded at dts carries, with
@@ -146,6 +150,7 @@ const (
 )
 
 func (s *segmentWriter) writeVideo(u Unit, first, last bool) error {
+	s.due(u.DTS)
 	b := appendPESHeader(s.mem.pes[:0], streamIDVideo, u.PTS+s.cfg.PTSOffset, u.DTS+s.cfg.PTSOffset)
 	header := len(b)
 	b = append(b, accessUnitDelimiter[:]...)

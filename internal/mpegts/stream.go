@@ -37,6 +37,8 @@ type Stream struct {
 	audio    []*mp4.Audio
 	formats  map[*mp4.Track]*Format
 
+	tables [][2]int64 // PATs and PMTs before each segment
+
 	// anchored streams decode the first picture of every segment when it is shown,
 	// others that of the first segment alone: those with segments too short for it.
 	anchored bool
@@ -87,7 +89,19 @@ func NewStream(c Config, t Timeline, video *mp4.Video, audio ...*mp4.Audio) (*St
 	if s.muxer, err = NewMuxer(c); err != nil {
 		return nil, err
 	}
+	s.tables = make([][2]int64, len(t.Starts))
+	for i := 1; i < len(t.Starts); i++ {
+		from, to := s.ticks(t.Starts[i-1]), s.ticks(t.Starts[i])
+		for k, every := range []int64{c.PATEvery, c.PMTEvery} {
+			s.tables[i][k] = s.tables[i-1][k] + 1 + slots(from, to, every)
+		}
+	}
 	return s, nil
+}
+
+// ticks returns when frame k is shown.
+func (s *Stream) ticks(k int64) int64 {
+	return media.Rescale(k, s.timeline.FrameRate.Inverse(), media.R(1, Clock))
 }
 
 func (s *Stream) checkTimeline() error {
@@ -157,7 +171,8 @@ func (s *Stream) WriteSegment(w io.Writer, i int) (int64, error) {
 // no hole at the start.
 func (s *Stream) Segment(i int) Segment {
 	from, to := s.timeline.segment(i)
-	seg := Segment{Index: i}
+	seg := Segment{Index: i, Before: s.tables[i]}
+	seg.From, seg.To = s.ticks(from), s.ticks(to)
 	if s.video != nil {
 		rate, ticks := s.timeline.FrameRate.Inverse(), media.R(1, Clock)
 		seg.Video = make([]Unit, 0, to-from)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 			o := &group.Outputs[i]
 			where := fmt.Sprintf("%s/outputs/%d/nameModifier", path, of[i])
 			keys := o.Segments
-			if o.Key != "" {
+			if o.Key != "" && !slices.Contains(keys, o.Key) {
 				keys = append([]string{o.Key}, keys...)
 			}
 			if o.Captures != nil {
@@ -152,6 +153,8 @@ func extension(o *OutputSettings) string {
 		return strings.TrimPrefix(o.Extension, ".")
 	case o.ContainerSettings.Container == "RAW":
 		return "aac"
+	case o.ContainerSettings.Container == "M2TS":
+		return "m2ts"
 	}
 	return "mp4"
 }
@@ -209,7 +212,7 @@ func (p *planner) name(o *OutputSettings, whole, planned output, part int, names
 			}
 		}
 		out.Segments = segmentKeys(settings, base, segment, ext, len(l.timeline.Starts))
-		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, settings, len(planned.audios), path+"/containerSettings/m3u8Settings")
+		out.MPEGTS = p.packing(o.ContainerSettings.M3u8Settings, settings.TimestampDeltaMilliseconds, len(planned.audios), path+"/containerSettings/m3u8Settings")
 		if planned.rung >= 0 {
 			out.IFrames = p.iFrames(o.OutputSettings.HLSSettings.IFrameOnlyManifest, settings, base, path+"/outputSettings/hlsSettings/iFrameOnlyManifest")
 		}
@@ -221,9 +224,22 @@ func (p *planner) name(o *OutputSettings, whole, planned output, part int, names
 		if len(planned.audios) > 1 {
 			p.problems.add(path+"/audioDescriptions", "a raw file is one track, not %d", len(planned.audios))
 		}
+	case o.ContainerSettings.Container == "M2TS":
+		out.Format = FormatTS
+		out.Key = base + "." + names.ext
+		out.Segments = []string{out.Key}
+		m := o.ContainerSettings.M2tsSettings
+		usual := int64(fileTables)
+		m.PatInterval, m.PmtInterval = cmp.Or(m.PatInterval, &usual), cmp.Or(m.PmtInterval, &usual)
+		out.MPEGTS = p.packing(m, 0, len(planned.audios), path+"/containerSettings/m2tsSettings")
 	default:
 		out.Format = FormatMP4
 		out.Key = base + "." + names.ext
+		m := &o.ContainerSettings.MP4Settings
+		out.Movie = &Movie{EditList: m.CslgAtom == "EXCLUDE", IndexLast: m.MoovPlacement == "NORMAL", FreeSpace: m.FreeSpaceBox == "INCLUDE", Brand: m.MajorBrand}
+		if m.MajorBrand != "" && !fourCharacters(m.MajorBrand) {
+			p.problems.add(path+"/containerSettings/mp4Settings/mp4MajorBrand", "%q is not four characters", m.MajorBrand)
+		}
 	}
 	for i, a := range planned.audios {
 		key := ""
@@ -239,6 +255,15 @@ func (p *planner) name(o *OutputSettings, whole, planned output, part int, names
 		out.LoudnessLogs = nil
 	}
 	return out
+}
+
+// fileTables is how often tables stand in a file that is a transport stream, in
+// milliseconds: who enters it in the middle waits for them.
+const fileTables = 100
+
+// fourCharacters reports whether s can be a brand (ISO/IEC 14496-12, 4.3).
+func fourCharacters(s string) bool {
+	return len(s) == 4 && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // segmentKeys names the segments of an HLS output: beside its playlist, in a
@@ -289,7 +314,7 @@ func (p *planner) iFrames(manifest string, s *HLSGroupSettings, base, path strin
 }
 
 // packing reads M3u8Settings, with the service's defaults.
-func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, audios int, path string) *MPEGTS {
+func (p *planner) packing(m M3u8Settings, deltaMilliseconds int64, audios int, path string) *MPEGTS {
 	or := func(v, fallback int64) int { // the API bounds v
 		if v == 0 {
 			v = fallback
@@ -303,6 +328,12 @@ func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, audios int, p
 	}
 	if m.TransportStreamID != nil {
 		ts.TransportStreamID = int(*m.TransportStreamID)
+	}
+	if m.PatInterval != nil {
+		ts.PATInterval = max(*m.PatInterval, 0)
+	}
+	if m.PmtInterval != nil {
+		ts.PMTInterval = max(*m.PmtInterval, 0)
 	}
 	ts.AudioPIDs = p.audioPIDs(m, ts, audios, path)
 	if ts.ProgramNumber < 1 || ts.ProgramNumber > 65535 {
@@ -319,7 +350,7 @@ func (p *planner) packing(m M3u8Settings, group *HLSGroupSettings, audios int, p
 			ts.PTSOffset = *m.PtsOffset * 90
 		}
 	}
-	if ts.PTSOffset += group.TimestampDeltaMilliseconds * 90; ts.PTSOffset < 0 {
+	if ts.PTSOffset += deltaMilliseconds * 90; ts.PTSOffset < 0 {
 		p.problems.add(path+"/ptsOffset", "timestampDeltaMilliseconds moves the first timestamp to before zero")
 	}
 	return ts

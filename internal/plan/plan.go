@@ -187,6 +187,7 @@ type Output struct {
 	Rendition    *Rendition `json:"rendition,omitempty"`    // of an HLS output without video
 	LoudnessLogs []string   `json:"loudnessLogs,omitempty"` // object keys, for each of Audios; "" is none
 	MPEGTS       *MPEGTS    `json:"mpegts,omitempty"`       // of an M3U8 output
+	Movie        *Movie     `json:"movie,omitempty"`        // of an MP4 output
 	Fragments    *Fragments `json:"fragments,omitempty"`    // of a CMFC or MPD output
 	Part         int        `json:"part,omitempty"`         // above 0: sound of the output before, which is packed apart from it
 }
@@ -221,6 +222,14 @@ type IFrames struct {
 	Segment string `json:"segment,omitempty"` // object key, with %05d for a number from 1, of files of one I-frame each; "" is parts of the output's segments
 }
 
+// Movie is the packing of an MP4 output (Mp4Settings).
+type Movie struct {
+	EditList  bool   `json:"editList,omitempty"`  // CslgAtom EXCLUDE: instead of negative composition offsets
+	IndexLast bool   `json:"indexLast,omitempty"` // MoovPlacement NORMAL
+	FreeSpace bool   `json:"freeSpace,omitempty"`
+	Brand     string `json:"brand,omitempty"` // "" is mp42
+}
+
 // Fragments is the packing of an output in fragmented MP4, of one track.
 type Fragments struct {
 	Init     string   `json:"init,omitempty"` // object key of the init segment; "" is in the one file of all segments, with an index
@@ -246,5 +255,7 @@ type MPEGTS struct {
 	ProgramNumber     int   `json:"programNumber"`
 	TransportStreamID int   `json:"transportStreamId"`
 	AudioFramesPerPES int   `json:"audioFramesPerPes"`
-	PTSOffset         int64 `json:"ptsOffset"` // 90 kHz ticks added to every timestamp
+	PTSOffset         int64 `json:"ptsOffset"`             // 90 kHz ticks added to every timestamp
+	PATInterval       int64 `json:"patInterval,omitempty"` // milliseconds; 0 is at the start of segments alone
+	PMTInterval       int64 `json:"pmtInterval,omitempty"`
 }

@@ -106,7 +106,7 @@ func (g *GroupSettings) container(name string) (ok bool, usual string) {
 	case "DASH_ISO_GROUP_SETTINGS":
 		return name == "MPD" || name == "CMFC" || name == "", "MPD"
 	}
-	return name == "MP4", "MP4"
+	return name == "MP4" || name == "M2TS", "MP4"
 }
 
 // destination returns where a group writes and the name of its settings.

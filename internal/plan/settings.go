@@ -117,8 +117,10 @@ type OutputSettings struct {
 	NameModifier      string `json:"nameModifier"`
 	Extension         string `json:"extension"`
 	ContainerSettings struct {
-		Container    string       `json:"container"` // M3U8, CMFC, MPD, MP4 or RAW
+		Container    string       `json:"container"` // M3U8, CMFC, MPD, MP4, M2TS or RAW
 		M3u8Settings M3u8Settings `json:"m3u8Settings"`
+		M2tsSettings M3u8Settings `json:"m2tsSettings"` // has those of M3u8Settings that act
+		MP4Settings  MP4Settings  `json:"mp4Settings"`
 		CMFCSettings CMFCSettings `json:"cmfcSettings"`
 	} `json:"containerSettings"`
 	VideoDescription  *VideoDescription  `json:"videoDescription"`
@@ -147,6 +149,14 @@ type CMFCSettings struct {
 	RenditionSettings
 }
 
+// MP4Settings is Mp4Settings of the API.
+type MP4Settings struct {
+	CslgAtom      string `json:"cslgAtom"`      // INCLUDE (default), EXCLUDE
+	FreeSpaceBox  string `json:"freeSpaceBox"`  // EXCLUDE (default), INCLUDE
+	MoovPlacement string `json:"moovPlacement"` // PROGRESSIVE_DOWNLOAD (default), NORMAL
+	MajorBrand    string `json:"mp4MajorBrand"` // "" is mp42
+}
+
 // M3u8Settings is M3u8Settings of the API: how the transport stream is packed.
 type M3u8Settings struct {
 	PmtPid            int64   `json:"pmtPid"`            // 0 is 480
@@ -156,6 +166,8 @@ type M3u8Settings struct {
 	AudioFramesPerPes int64   `json:"audioFramesPerPes"` // 0 is 4
 	PtsOffset         *int64  `json:"ptsOffset"`         // nil is 2; read when PtsOffsetMode names its unit
 	TransportStreamID *int64  `json:"transportStreamId"` // nil is 1
+	PatInterval       *int64  `json:"patInterval"`       // milliseconds; 0 is at the start of segments
+	PmtInterval       *int64  `json:"pmtInterval"`       // milliseconds; 0 is at the start of segments
 	PtsOffsetMode     string  `json:"ptsOffsetMode"`     // AUTO (default: two seconds), SECONDS, MILLISECONDS
 }
 

@@ -142,6 +142,9 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 			}
 		case o.Format == plan.FormatJPEG:
 			sizes[i], err = f.captures(group.Bucket, o)
+		case o.Format == plan.FormatTS:
+			made[i], err = f.segments(ctx, t, group, o)
+			sizes[i] = made[i].bytes
 		case o.Format == plan.FormatADTS:
 			sizes[i], err = f.adts(t, group.Bucket, o)
 		default:

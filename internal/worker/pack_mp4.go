@@ -7,9 +7,9 @@ import (
 	"vodwright.dev/vodwright/internal/plan"
 )
 
-// movie makes a progressive-download MP4.
+// movie makes an MP4 in one piece.
 func (f *finisher) movie(t *tracks, bucket string, o plan.Output) (int64, error) {
-	movie := mp4.Movie{CompositionShift: true}
+	movie := mp4.Movie{CompositionShift: !o.Movie.EditList, IndexLast: o.Movie.IndexLast, FreeSpace: o.Movie.FreeSpace, Brand: o.Movie.Brand}
 	var err error
 	if movie.Video, err = t.video(o.Ladder, o.Rung); err != nil {
 		return 0, err

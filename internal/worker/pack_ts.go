@@ -15,6 +15,7 @@ func (f *finisher) transportStream(o plan.Output, video *mp4.Video, audio []*mp4
 	config := mpegts.Config{
 		TransportStreamID: o.MPEGTS.TransportStreamID,
 		ProgramNumber:     o.MPEGTS.ProgramNumber, PMTPID: o.MPEGTS.PMTPID, VideoPID: o.MPEGTS.VideoPID,
+		PATEvery: o.MPEGTS.PATInterval * mpegts.Clock / 1000, PMTEvery: o.MPEGTS.PMTInterval * mpegts.Clock / 1000,
 		PTSOffset: o.MPEGTS.PTSOffset, AudioFramesPerPES: o.MPEGTS.AudioFramesPerPES,
 	}
 	for i := range audio {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/hls"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
 )
@@ -43,6 +44,7 @@ func (s *stepper) beat() { s.add(0, 1) }
 type verifier struct {
 	w       *Worker
 	plan    *plan.Plan
+	dir     string // of the job
 	written contents
 	steps   *stepper
 
@@ -98,6 +100,12 @@ func (v *verifier) outputs(ctx context.Context, number int, group plan.OutputGro
 			defer release()
 			if o.Capture >= 0 {
 				return v.captures(pctx, number, i, group.Bucket, o)
+			}
+			if o.Format == plan.FormatTS {
+				name := objectName{group.Bucket, o.Key}
+				list := &hls.MediaPlaylist{Segments: []hls.Segment{{URI: hls.RelativeURI(o.Key, o.Key), Duration: v.plan.Ladders[o.Ladder].Timeline.Duration()}}}
+				s := &streamCheck{verifier: v, group: number, output: i, name: name, list: list, byDescription: true}
+				return s.run(pctx, group, o)
 			}
 			if o.Format == plan.FormatADTS {
 				return v.adts(pctx, number, i, objectName{group.Bucket, o.Key}, o)

@@ -69,7 +69,7 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report 
 		if err != nil {
 			return job.Result{}, err
 		}
-		v := &verifier{w: w, plan: &p.Plan, written: written, steps: steps}
+		v := &verifier{w: w, plan: &p.Plan, dir: w.folder(task.Job), written: written, steps: steps}
 		receipt, err := v.all(ctx)
 		if err == nil {
 			receipt.Tries = try

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -31,6 +32,30 @@ type decoder struct {
 	in     *io.PipeWriter
 	frames atomic.Int64
 	done   chan error
+
+	spool *os.File              // instead of in: a decoder that has to go back and forth
+	run   func() (int64, error) // decodes what was spooled
+}
+
+// decodeSpooled is decode for what cannot be decoded while it is read: a file whose
+// index stands at its end.
+func (v *verifier) decodeSpooled(ctx context.Context) (*decoder, error) {
+	if v.w.cfg.Verify == VerifyStructure {
+		return nil, nil
+	}
+	file, err := os.CreateTemp(v.dir, "read-")
+	if err != nil {
+		return nil, diskFault(err)
+	}
+	d := &decoder{spool: file}
+	d.run = func() (int64, error) {
+		_, err := v.w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{
+			Args: decodeArgs("file:"+ffmpeg.SourcePath(0), v.w.cfg.Verify), Sources: []string{file.Name()},
+			Progress: func(p ffmpeg.Progress) { d.frames.Store(p.Frame); v.steps.beat() },
+		})
+		return d.frames.Load(), err
+	}
+	return d, nil
 }
 
 // decode starts a decoder, or returns nil where the depth asks for none. The
@@ -57,6 +82,10 @@ func (d *decoder) Write(b []byte) (int, error) {
 	if d == nil {
 		return len(b), nil
 	}
+	if d.spool != nil {
+		n, err := d.spool.Write(b)
+		return n, diskFault(err)
+	}
 	return d.in.Write(b)
 }
 
@@ -65,6 +94,13 @@ func (d *decoder) Write(b []byte) (int, error) {
 func (d *decoder) end(why error) (int64, error) {
 	if d == nil {
 		return 0, why
+	}
+	if d.spool != nil {
+		defer os.Remove(d.spool.Name())
+		if err := errors.Join(why, d.spool.Close()); err != nil {
+			return 0, err
+		}
+		return d.run()
 	}
 	if why != nil && !errors.Is(why, errEnded) {
 		_ = d.in.CloseWithError(why)

@@ -92,8 +92,14 @@ func (v *verifier) adts(ctx context.Context, group, output int, name objectName,
 func (v *verifier) movie(ctx context.Context, group, output int, name objectName, o plan.Output) error {
 	var file mp4.StreamReader
 	var frames int64
-	d := v.decode(ctx)
-	err := v.object(ctx, name, func(r io.Reader) error {
+	var d *decoder
+	var err error
+	if o.Movie == nil || !o.Movie.IndexLast {
+		d = v.decode(ctx)
+	} else if d, err = v.decodeSpooled(ctx); err != nil {
+		return err
+	}
+	err = v.object(ctx, name, func(r io.Reader) error {
 		_, err := file.Read(io.TeeReader(r, d))
 		return err
 	})
@@ -108,8 +114,8 @@ func (v *verifier) movie(ctx context.Context, group, output int, name objectName
 		return err
 	}
 	index, first := slices.Index(file.Boxes, "moov"), slices.Index(file.Boxes, "mdat")
-	if file.Boxes[0] != "ftyp" || index > first {
-		return v.wrong(name, "the index before the media", "boxes %v", file.Boxes)
+	if last := o.Movie != nil && o.Movie.IndexLast; file.Boxes[0] != "ftyp" || (index > first) != last {
+		return v.wrong(name, "the index on its side of the media", "boxes %v", file.Boxes)
 	}
 	receipt := OutputReceipt{OutputGroup: group, Output: output, URI: uri(name.Bucket, name.Key), Bytes: v.written[name].Size, Checks: []string{"objects", "index"}}
 	for _, t := range file.Tracks() {
