@@ -153,6 +153,10 @@ func ofFile(err error, file plan.File, several int) error {
 func firstKey(group plan.OutputGroup) string {
 	o := group.Outputs[0]
 	switch {
+	case group.HLS != nil && group.HLS.MultivariantKey != "":
+		return group.HLS.MultivariantKey
+	case group.DASH != nil:
+		return group.DASH.Key
 	case len(o.Segments) > 0:
 		return o.Segments[0]
 	case len(o.Captures) > 0:
