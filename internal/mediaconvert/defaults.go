@@ -29,6 +29,8 @@ const (
 func standards() []standard {
 	const (
 		output = "outputGroups[].outputs[]."
+		cmaf   = "outputGroups[].outputGroupSettings.cmafGroupSettings."
+		dash   = "outputGroups[].outputGroupSettings.dashIsoGroupSettings."
 		hls    = "outputGroups[].outputGroupSettings.hlsGroupSettings."
 		m3u8   = output + "containerSettings.m3u8Settings."
 		mp4    = output + "containerSettings.mp4Settings."
@@ -51,6 +53,27 @@ func standards() []standard {
 		{"inputs[].timecodeSource", "EMBEDDED", fromModel},
 		{"inputs[].videoSelector.alphaBehavior", "DISCARD", fromModel},
 		{"inputs[].videoSelector.colorSpace", "FOLLOW", fromModel},
+		{cmaf + "clientCache", "ENABLED", fromModel},
+		{cmaf + "codecSpecification", "RFC_4281", fromExport},
+		{cmaf + "fragmentLength", 2, fromModel},
+		{cmaf + "manifestCompression", "NONE", fromExport},
+		{cmaf + "minFinalSegmentLength", 0, fromModel},
+		{cmaf + "mpdProfile", "MAIN_PROFILE", fromModel},
+		{cmaf + "segmentControl", "SEGMENTED_FILES", fromExport},
+		{cmaf + "segmentLength", 10, fromModel},
+		{cmaf + "streamInfResolution", "INCLUDE", fromExport},
+		{cmaf + "videoCompositionOffsets", "UNSIGNED", fromModel},
+		{cmaf + "writeDashManifest", "ENABLED", fromExport},
+		{cmaf + "writeHlsManifest", "ENABLED", fromExport},
+		{cmaf + "writeSegmentTimelineInRepresentation", "DISABLED", fromModel},
+		{dash + "fragmentLength", 2, fromGuide},
+		{dash + "hbbtvCompliance", "NONE", fromExport},
+		{dash + "minFinalSegmentLength", 0, fromModel},
+		{dash + "mpdProfile", "MAIN_PROFILE", fromModel},
+		{dash + "segmentControl", "SEGMENTED_FILES", fromExport},
+		{dash + "segmentLength", 30, fromModel},
+		{dash + "videoCompositionOffsets", "UNSIGNED", fromModel},
+		{dash + "writeSegmentTimelineInRepresentation", "DISABLED", fromModel},
 		{hls + "captionLanguageSetting", "OMIT", fromExport},
 		{hls + "clientCache", "ENABLED", fromModel},
 		{hls + "codecSpecification", "RFC_4281", fromExport},

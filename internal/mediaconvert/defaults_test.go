@@ -26,7 +26,13 @@ func bareJobs() map[string]string {
 	}
 	mp4 := `{"outputGroupSettings":{"type":"FILE_GROUP_SETTINGS","fileGroupSettings":{"destination":"s3://bucket/y"}},"outputs":[{
 		"containerSettings":{"container":"MP4","mp4Settings":{}},"videoDescription":{"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"VBR","bitrate":500000}}},` + audio + `}]}`
+	fragments := func(kind, member, container string) string {
+		return `{"outputGroupSettings":{"type":"` + kind + `","` + member + `":{"destination":"s3://bucket/z"}},"outputs":[{"nameModifier":"_a","containerSettings":{"container":"` + container + `"},
+			"videoDescription":{"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"VBR","bitrate":500000}}},` + audio + `}]}`
+	}
 	return map[string]string{
+		"CMAF": fmt.Sprintf(job, `{}`, fragments("CMAF_GROUP_SETTINGS", "cmafGroupSettings", "CMFC")),
+		"DASH": fmt.Sprintf(job, `{}`, fragments("DASH_ISO_GROUP_SETTINGS", "dashIsoGroupSettings", "MPD")),
 		"QVBR": fmt.Sprintf(job, `{}`, hls(`{"rateControlMode":"QVBR","maxBitrate":1000000}`)),
 		"GOP":  fmt.Sprintf(job, `{"defaultSelection":"DEFAULT"}`, hls(`{"rateControlMode":"QVBR","maxBitrate":1000000,"gopSize":90,"gopSizeUnits":"FRAMES"}`)+","+mp4),
 		"CBR":  fmt.Sprintf(job, `{"tracks":[2]}`, hls(`{"rateControlMode":"CBR","bitrate":1000000,"codecProfile":"HIGH"}`)),

@@ -154,14 +154,14 @@ func checkGroup(at string, g *mc.OutputGroup, s *mc.JobSettings, f *Findings) {
 		f.fault(at2, "type is a required property")
 	case own == "":
 		return // refused by the table; its outputs follow other rules
-	case gs.HlsGroupSettings != nil:
+	case own == "hlsGroupSettings" && gs.HlsGroupSettings != nil:
 		if gs.HlsGroupSettings.MinSegmentLength == nil {
 			f.fault(at2+"/hlsGroupSettings", "minSegmentLength is a required property")
 		}
 		checkHLS(at, g, f)
-	case gs.CmafGroupSettings != nil:
+	case own == "cmafGroupSettings" && gs.CmafGroupSettings != nil:
 		checkCMAF(at, g, f)
-	case gs.DashIsoGroupSettings != nil:
+	case own == "dashIsoGroupSettings" && gs.DashIsoGroupSettings != nil:
 		checkDASH(at, g, f)
 	}
 	for i, o := range g.Outputs {

@@ -150,7 +150,7 @@ func (s *sound) filters(f feed, p part, a audio) string {
 	}
 	// Samples are whole from here on: what a damaged clock left between frames, a
 	// sample here and there, is not to be a frame of its own length in the encode.
-	return strings.Join(append(list, "apad", "atrim=end_sample="+strconv.FormatInt(p.samples, 10), "asetpts=N/SR/TB"), ",")
+	return strings.Join(append(list, "apad", "atrim=end_sample="+strconv.FormatInt(p.samples, 10), "asetpts=round(N/SR/TB)"), ",")
 }
 
 // public returns the encode as the Plan has it.

@@ -129,8 +129,15 @@ func (d *dice) settings() string {
 				}
 				outputs = append(outputs, out)
 			}
-			groups = append(groups, map[string]any{"outputs": outputs, "outputGroupSettings": map[string]any{"type": "HLS_GROUP_SETTINGS", "hlsGroupSettings": map[string]any{
-				"destination": fmt.Sprintf("s3://b/%d/", g), "segmentLength": pick(d, 0, 1, 2, 10, 1<<31-1), "segmentLengthControl": pick(d, "", "EXACT", "GOP_MULTIPLE"), "minSegmentLength": d.n(20),
+			kind := pick(d, "HLS", "HLS", "CMAF", "DASH_ISO")
+			if kind != "HLS" {
+				for _, o := range outputs {
+					o.(map[string]any)["containerSettings"] = map[string]any{"container": pick(d, "CMFC", "")}
+				}
+			}
+			groups = append(groups, map[string]any{"outputs": outputs, "outputGroupSettings": map[string]any{"type": kind + "_GROUP_SETTINGS", map[string]string{"HLS": "hlsGroupSettings", "CMAF": "cmafGroupSettings", "DASH_ISO": "dashIsoGroupSettings"}[kind]: map[string]any{
+				"destination": fmt.Sprintf("s3://b/%d/", g), "segmentLength": pick(d, 0, 1, 2, 10, 1<<31-1), "segmentLengthControl": pick(d, "", "EXACT", "GOP_MULTIPLE", "MATCH"), "minSegmentLength": d.n(20),
+				"segmentControl": pick(d, "SEGMENTED_FILES", "SINGLE_FILE"), "segmentsPerSubdirectory": d.n(5), "minFinalSegmentLength": d.n(3),
 			}}})
 		case 2:
 			v := video()
@@ -224,6 +231,9 @@ func checkPlan(t *testing.T, p *plan.Plan) {
 		if group.HLS != nil {
 			keys = append(keys, group.HLS.MultivariantKey)
 		}
+		if group.DASH != nil {
+			keys = append(keys, group.DASH.Key)
+		}
 		for _, o := range group.Outputs {
 			ladder := p.Ladders[o.Ladder]
 			for _, i := range o.Audios {
@@ -239,10 +249,16 @@ func checkPlan(t *testing.T, p *plan.Plan) {
 				}
 				keys = append(keys, o.Captures...)
 				continue
-			case o.Segments != nil && len(o.Segments) != len(ladder.Timeline.Starts), o.Rung < 0 || o.Rung >= len(ladder.Rungs):
+			case o.Segments != nil && len(o.Segments) != len(ladder.Timeline.Starts) && len(o.Segments) != 1, o.Rung >= len(ladder.Rungs), o.Rung < 0 && len(o.Audios) == 0:
 				t.Fatalf("output %+v", o)
 			}
-			keys = append(append(keys, o.Key), o.Segments...)
+			if o.Key != "" {
+				keys = append(keys, o.Key)
+			}
+			if f := o.Fragments; f != nil && f.Init != "" {
+				keys = append(keys, f.Init)
+			}
+			keys = append(keys, o.Segments...)
 		}
 		for _, key := range keys {
 			if names[group.Bucket+"/"+key] {

@@ -104,6 +104,9 @@ func (p *planner) groups(outputs [][]output) []OutputGroup {
 			if o.Captures != nil {
 				keys = o.Captures
 			}
+			if o.Fragments != nil && o.Fragments.Init != "" {
+				keys = append(keys, o.Fragments.Init)
+			}
 			if o.IFrames != nil {
 				keys = append(keys, o.IFrames.Key)
 				if o.IFrames.Segment != "" { // how many there will be is the encoder's business

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
 )
 
 // segmentation reads how a group cuts the Timeline of an output at rate. The whole
@@ -12,7 +13,7 @@ import (
 func (p *planner) segmentation(group *GroupSettings, rate media.Rational, path string) segmentation {
 	s, member := group.segments()
 	path = path[:strings.Index(path, "/outputs/")] + "/outputGroupSettings/" + member + "/segmentLengthControl"
-	cut := segmentation{seconds: s.SegmentLength, minSeconds: float64(s.MinSegmentLength), minFinal: s.MinFinalSegmentLength}
+	cut := segmentation{seconds: s.SegmentLength, minSeconds: float64(s.MinSegmentLength), minFinal: max(s.MinFinalSegmentLength, group.shortestSound())}
 	switch s.SegmentLengthControl {
 	case "", "EXACT":
 	case "GOP_MULTIPLE":
@@ -31,6 +32,25 @@ func (p *planner) segmentation(group *GroupSettings, rate media.Rational, path s
 		p.problems.add(path, "%s is not supported", s.SegmentLengthControl)
 	}
 	return cut
+}
+
+// shortestSound returns how long, in seconds, a segment has to be for sound that is
+// packed alone to have a frame that begins in it; 0 in a group without any.
+func (g *GroupSettings) shortestSound() float64 {
+	longest := 0.0
+	for _, o := range g.Outputs {
+		if o.VideoDescription != nil && g.OutputGroupSettings.Type == "HLS_GROUP_SETTINGS" {
+			continue
+		}
+		for _, a := range o.AudioDescriptions {
+			hz := a.CodecSettings.AacSettings.SampleRate
+			if hz <= 0 {
+				hz = 48_000
+			}
+			longest = max(longest, 2*mp4.FrameSamples/float64(hz))
+		}
+	}
+	return longest
 }
 
 // matched returns how many frames at rate each segment has whose length is a whole

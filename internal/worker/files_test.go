@@ -95,3 +95,23 @@ func TestTransportStreamFile(t *testing.T) {
 		t.Errorf("video begins at %v, sound at %v", video, audio)
 	}
 }
+
+// TestSampleRates: frames of every rate last 1,024 samples, each.
+func TestSampleRates(t *testing.T) {
+	t.Parallel()
+	source := makeClip(t)
+	var outputs []string
+	for _, hz := range []int{8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000} {
+		outputs = append(outputs, fmt.Sprintf(`{"nameModifier":"_%d","containerSettings":{"container":"MP4"},
+		 "audioDescriptions":[{"codecSettings":{"codec":"AAC","aacSettings":{"bitrate":%d,"codingMode":"CODING_MODE_1_0","sampleRate":%d}}}]}`, hz, min(2*hz, 128000), hz))
+	}
+	request := fmt.Sprintf(`{"settings":{"inputs":[{"fileInput":"s3://in/clip.mp4"}],"outputGroups":[
+	 {"outputGroupSettings":{"type":"FILE_GROUP_SETTINGS","fileGroupSettings":{"destination":"s3://out/b"}},"outputs":[%s]}]}}`, strings.Join(outputs, ","))
+	f := &folder{source: source, root: t.TempDir(), owner: map[string]string{}}
+	if _, _, err := newWorker(t, f).Local(t.Context(), "job", time.Now(), []byte(request), func(string, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(files(t, f.root)); n != len(outputs) {
+		t.Errorf("%d files", n)
+	}
+}

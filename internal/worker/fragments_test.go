@@ -203,3 +203,28 @@ func TestDASH(t *testing.T) {
 		})
 	}
 }
+
+// TestShortTail: a last segment in which no frame of sound begins joins the one before.
+func TestShortTail(t *testing.T) {
+	t.Parallel()
+	source := makeClip(t)
+	const request = `{"settings":{"inputs":[{"fileInput":"s3://in/clip.mp4","timecodeSource":"ZEROBASED","inputClippings":[{"endTimecode":"00:00:04:00"}]}],"outputGroups":[
+	 {"outputGroupSettings":{"type":"%s"},"outputs":[%s]}]}}`
+	const picture = `"videoDescription":{"width":160,"height":90,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":200000}}}`
+	const sound = `"audioDescriptions":[{"codecSettings":{"codec":"AAC","aacSettings":{"bitrate":16000,"codingMode":"CODING_MODE_1_0","sampleRate":8000}}}]`
+	for _, tt := range []struct{ kind, outputs, playlist string }{
+		{`CMAF_GROUP_SETTINGS","cmafGroupSettings":{"destination":"s3://out/b","segmentLength":2},"_":"`, `{"nameModifier":"_1","containerSettings":{"container":"CMFC"},` + picture + `,` + sound + `}`, "b_1.m3u8"},
+		{
+			`HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/b","segmentLength":2,"minSegmentLength":0},"_":"`,
+			`{"nameModifier":"_1","containerSettings":{"container":"M3U8"},` + picture + `},{"nameModifier":"_2","containerSettings":{"container":"M3U8"},` + sound + `}`, "b_1.m3u8",
+		},
+	} {
+		f := &folder{source: source, root: t.TempDir(), owner: map[string]string{}}
+		if _, _, err := newWorker(t, f).Local(t.Context(), "job", time.Now(), fmt.Appendf(nil, request, tt.kind, tt.outputs), func(string, int) {}); err != nil {
+			t.Fatalf("%s: %v", tt.kind, err)
+		}
+		if list := mediaPlaylistOf(t, read(t, f.root, tt.playlist)); len(list.Segments) != 2 || list.Segments[1].Duration != 2040*time.Millisecond {
+			t.Errorf("%s: %+v", tt.kind, list.Segments)
+		}
+	}
+}
