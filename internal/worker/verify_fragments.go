@@ -135,6 +135,11 @@ func (v *verifier) description(ctx context.Context, group plan.OutputGroup, a pl
 			if (set.ContentType == "video") != (o.Rung >= 0) {
 				return v.wrong(top, "video and sound apart", "representation %s in a set of %s", r.ID, set.ContentType)
 			}
+			if o.Rung >= 0 {
+				if rung := v.plan.Ladders[o.Ladder].Rungs[o.Rung]; r.Width != rung.Width || r.Height != rung.Height {
+					return v.wrong(top, fmt.Sprintf("representation %s of %d×%d", r.ID, rung.Width, rung.Height), "%d×%d", r.Width, r.Height)
+				}
+			}
 			lists[at-1] = list
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -274,10 +275,36 @@ func TestBucketThatCannotBeReadIsNoMismatch(t *testing.T) {
 	}
 }
 
-// TestWrongOutputsAreFound makes outputs wrong and lets the checksums be right: as
-// if packing had done it.
-func TestWrongOutputsAreFound(t *testing.T) {
-	r := encoded(t, everything)
+// wrongOutput is one object of outputs made wrong.
+type wrongOutput struct {
+	key  string
+	edit func(content []byte, read func(key string) []byte) []byte
+	says string
+}
+
+// swap returns an edit that changes a text, which has to be there.
+func swap(old, new string) func([]byte, func(string) []byte) []byte {
+	return func(b []byte, _ func(string) []byte) []byte {
+		if !bytes.Contains(b, []byte(old)) {
+			return []byte(fmt.Sprintf("%q is not in %q", old, b))
+		}
+		return bytes.Replace(b, []byte(old), []byte(new), 1)
+	}
+}
+
+// change returns an edit that changes bytes.
+func change(fn func([]byte) []byte) func([]byte, func(string) []byte) []byte {
+	return func(b []byte, _ func(string) []byte) []byte { return fn(b) }
+}
+
+// other returns an edit that puts the content of another object there.
+func other(key string) func([]byte, func(string) []byte) []byte {
+	return func(_ []byte, read func(string) []byte) []byte { return read(key) }
+}
+
+// checkFound publishes a job, makes one object after the other wrong and its
+// checksum right, as if packing had done it, and has each found.
+func checkFound(t *testing.T, r ready, cases map[string]wrongOutput) {
 	f := &folder{root: t.TempDir(), owner: map[string]string{}}
 	w := r.worker(t, f)
 	p := &probed{}
@@ -296,27 +323,44 @@ func TestWrongOutputsAreFound(t *testing.T) {
 		}
 		return b
 	}
-	swap := func(old, new string) func([]byte) []byte {
-		return func(b []byte) []byte {
-			if !bytes.Contains(b, []byte(old)) {
-				t.Fatalf("%q is not in %q", old, b)
-			}
-			return bytes.Replace(b, []byte(old), []byte(new), 1)
-		}
+	all := func(said contents) error {
+		v := &verifier{w: w, plan: &p.Plan, written: said, steps: &stepper{report: func(job.Progress) {}}}
+		_, err := v.all(t.Context())
+		return err
 	}
-	scramble := func(b []byte) []byte { // the payload of packets, so that only a decoder sees it
+	if err := all(written); err != nil {
+		t.Fatalf("before anything is wrong: %v", err)
+	}
+	for name, tt := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := read(tt.key)
+			after := tt.edit(bytes.Clone(before), read)
+			if err := os.WriteFile(path(tt.key), after, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = os.WriteFile(path(tt.key), before, 0o600) }()
+			said := maps.Clone(written)
+			sum := &summer{w: io.Discard}
+			_, _ = sum.Write(after)
+			said[objectName{"out", tt.key}] = sum.content
+			var wrong *mismatch
+			if err := all(said); !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want a mismatch that says %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestWrongOutputsAreFound(t *testing.T) {
+	scramble := change(func(b []byte) []byte { // the payload of packets, so that only a decoder sees it
 		for at := 188 * 20; at < 188*24; at += 188 {
 			for i := 100; i < 180; i++ {
 				b[at+i] ^= byte(i | 1)
 			}
 		}
 		return b
-	}
-	for name, tt := range map[string]struct {
-		key  string
-		edit func([]byte) []byte
-		says string
-	}{
+	})
+	checkFound(t, encoded(t, everything), map[string]wrongOutput{
 		"EXTINF":             {"a/b_1.m3u8", swap("EXTINF:2.0", "EXTINF:1.9"), "lasts"},
 		"another's segment":  {"a/b_2.m3u8", swap("b_2_00003", "b_1_00003"), "to be a/b_2_00003.ts"},
 		"one segment twice":  {"a/b_2.m3u8", swap("b_2_00003", "b_2_00002"), "given twice"},
@@ -326,34 +370,56 @@ func TestWrongOutputsAreFound(t *testing.T) {
 		"bandwidth":          {"a/b.m3u8", swap("AVERAGE-BANDWIDTH=", "AVERAGE-BANDWIDTH=1"), "BANDWIDTH"},
 		"codecs":             {"a/b.m3u8", swap("avc1.4d40", "avc1.6440"), "CODECS"},
 		"resolution":         {"a/b.m3u8", swap("=160x90", "=162x90"), "RESOLUTION"},
-		"segments in a row":  {"a/b_1_00002.ts", func([]byte) []byte { return read("a/b_1_00003.ts") }, ""},
-		"a rung's":           {"a/b_1_00002.ts", func([]byte) []byte { return read("a/b_2_00002.ts") }, "sequence parameter set"},
-		"packets lost":       {"a/b_1_00002.ts", func(b []byte) []byte { return append(b[:188*9], b[188*12:]...) }, "packets are missing"},
+		"segments in a row":  {"a/b_1_00002.ts", other("a/b_1_00003.ts"), ""},
+		"a rung's":           {"a/b_1_00002.ts", other("a/b_2_00002.ts"), "sequence parameter set"},
+		"packets lost":       {"a/b_1_00002.ts", change(func(b []byte) []byte { return append(b[:188*9], b[188*12:]...) }), "packets are missing"},
 		"pictures":           {"a/b_1_00002.ts", scramble, "decode"},
 		"an index that ends": {"a/movie.mp4", swap("moov", "mooo"), ""},
-		"a movie's pictures": {"a/movie.mp4", func(b []byte) []byte { clear(b[len(b)/2 : len(b)/2+300]); return b }, "decode"},
-		"not a JPEG":         {"a/poster.0000001.jpg", func(b []byte) []byte { return b[:len(b)/2] }, "a JPEG"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			before := read(tt.key)
-			after := tt.edit(bytes.Clone(before))
-			if err := os.WriteFile(path(tt.key), after, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = os.WriteFile(path(tt.key), before, 0o600) }()
-			said := contents{}
-			for name, c := range written {
-				said[name] = c
-			}
-			sum := &summer{w: io.Discard}
-			_, _ = sum.Write(after)
-			said[objectName{"out", tt.key}] = sum.content
-			v := &verifier{w: w, plan: &p.Plan, written: said, steps: &stepper{report: func(job.Progress) {}}}
-			_, err := v.all(t.Context())
-			var wrong *mismatch
-			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("got %v, want a mismatch that says %q", err, tt.says)
-			}
-		})
-	}
+		"a movie's pictures": {"a/movie.mp4", change(func(b []byte) []byte { clear(b[len(b)/2 : len(b)/2+300]); return b }), "decode"},
+		"not a JPEG":         {"a/poster.0000001.jpg", change(func(b []byte) []byte { return b[:len(b)/2] }), "a JPEG"},
+	})
+}
+
+// fragmented is a CMAF group of two rungs and sound, with playlists and a description.
+const fragmented = `{"settings":{"inputs":[{"fileInput":"s3://in/clip.mp4","audioSelectors":{"A":{"defaultSelection":"DEFAULT"}}}],"outputGroups":[
+ {"outputGroupSettings":{"type":"CMAF_GROUP_SETTINGS","cmafGroupSettings":{"destination":"s3://out/a/b","segmentLength":2,"fragmentLength":1,"writeSegmentTimelineInRepresentation":"ENABLED"}},
+  "outputs":[
+   {"nameModifier":"_1","containerSettings":{"container":"CMFC"},
+    "videoDescription":{"width":160,"height":90,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":200000,"gopSize":1,"gopSizeUnits":"SECONDS"}}}},
+   {"nameModifier":"_2","containerSettings":{"container":"CMFC"},
+    "videoDescription":{"width":96,"height":54,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":100000,"gopSize":1,"gopSizeUnits":"SECONDS"}}}},
+   {"nameModifier":"_a","containerSettings":{"container":"CMFC"},
+    "audioDescriptions":[{"audioSourceName":"A","codecSettings":{"codec":"AAC","aacSettings":{"bitrate":64000,"codingMode":"CODING_MODE_2_0","sampleRate":48000}}}]}]}]}}`
+
+func TestWrongFragmentsAreFound(t *testing.T) {
+	// later moves the decoding time of a segment's first fragment.
+	later := change(func(b []byte) []byte {
+		at := bytes.Index(b, []byte("tfdt"))
+		b[at+8+7] += 9 // the last byte of 64 bits
+		return b
+	})
+	scramble := change(func(b []byte) []byte {
+		at := bytes.Index(b, []byte("mdat")) + 60
+		for i := range 200 {
+			b[at+i] ^= byte(i*37 | 1)
+		}
+		return b
+	})
+	checkFound(t, encoded(t, fragmented), map[string]wrongOutput{
+		"another segment":         {"a/b_1_000000002.cmfv", other("a/b_1_000000003.cmfv"), "frame 50"},
+		"another rung's segment":  {"a/b_1_000000002.cmfv", other("a/b_2_000000002.cmfv"), ""},
+		"another rung's init":     {"a/b_1init.cmfv", other("a/b_2init.cmfv"), ""},
+		"another sound":           {"a/b_a_000000002.cmfa", other("a/b_a_000000003.cmfa"), "sound that goes on"},
+		"a segment cut short":     {"a/b_1_000000002.cmfv", change(func(b []byte) []byte { return b[:len(b)-9] }), "ends"},
+		"a time":                  {"a/b_1_000000002.cmfv", later, "frame"},
+		"a time of sound":         {"a/b_a_000000002.cmfa", later, "sound that goes on"},
+		"pictures":                {"a/b_1_000000002.cmfv", scramble, ""},
+		"EXTINF":                  {"a/b_1.m3u8", swap("EXTINF:2.0", "EXTINF:1.9"), "lasts"},
+		"no init segment":         {"a/b_2.m3u8", swap("b_2init", "b_3init"), "b_3init"},
+		"no sound":                {"a/b.m3u8", swap("b_a.m3u8", "b_1.m3u8"), "b_a.m3u8"},
+		"a description's segment": {"a/b.mpd", swap("b_1_$", "b_2_$"), "b_2_"},
+		"a representation":        {"a/b.mpd", swap(`id="2"`, `id="7"`), "id"},
+		"a size":                  {"a/b.mpd", swap(`width="160"`, `width="162"`), "162×90"},
+		"no description":          {"a/b.mpd", swap("</MPD>", ""), "a description"},
+	})
 }
