@@ -279,7 +279,7 @@ func (b boundFolder) Snapshot(ctx context.Context, bucket, key, dst string) (str
 }
 
 func (b boundFolder) Writable(ctx context.Context, bucket, key string) error {
-	if key != "a/b_1_00001.ts" {
+	if key != "a/b.m3u8" {
 		return fmt.Errorf("asked about %q", key)
 	}
 	return errors.Join(b.may("write"), b.folder.Writable(ctx, bucket, key))
