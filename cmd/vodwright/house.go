@@ -29,7 +29,6 @@ import (
 	"vodwright.dev/vodwright/internal/iam/api"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/lambda"
-	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 	"vodwright.dev/vodwright/internal/object"
@@ -172,8 +171,10 @@ func (h *house) openWork(ctx context.Context) error {
 	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: h.flags.Workers, Logger: h.log}); err != nil {
 		return err
 	}
+	waited := h.flags.Limits.OrDefaults() // someone waits for a probe
+	waited.SourceBytes, waited.FetchTime = min(waited.SourceBytes, probedBytes), min(waited.FetchTime, probedTime)
 	looker := newFileProber(h.buckets, fetch.New(fetch.Config{
-		AllowPrivate: h.flags.PrivateInput, Logger: h.log, Limits: limit.Limits{SourceBytes: probedBytes, FetchTime: probedTime},
+		AllowPrivate: h.flags.PrivateInput, Logger: h.log, Limits: waited,
 	}), h.prober, filepath.Join(h.data, "looks"))
 	h.jobAPI = mediaconvert.NewHandler(mediaconvert.Config{Jobs: h.jobs, Records: h.records, Prober: looker, Account: iam.AccountID, Region: region, Authenticate: h.authority.Authenticate, Authorize: h.authority.Authorize, Logger: h.log})
 	return nil

@@ -421,10 +421,10 @@ func (p *planner) bound() error {
 		}
 		encoded := 0.0
 		for _, r := range l.rungs {
-			encoded += float64(r.width) * float64(r.height)
+			encoded += float64(r.width) * float64(r.height) * float64(1+len(r.images)) // each image goes over every frame
 		}
 		for _, t := range l.takes {
-			decoded := float64(t.src.pic.width) * float64(t.src.pic.height)
+			decoded := float64(t.src.pic.width) * float64(t.src.pic.height) * float64(1+len(t.src.images))
 			work += encoded*float64(t.frames) + decoded*t.read()
 		}
 	}

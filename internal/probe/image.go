@@ -8,6 +8,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
 )
 
@@ -24,6 +25,9 @@ func (p *Prober) Image(ctx context.Context, path string) (media.Source, error) {
 	}
 	if info.Size() == 0 {
 		return media.Source{}, fault.New(fault.Invalid, codeOpen, "the image is empty")
+	}
+	if info.Size() > int64(p.limits.SourceBytes) {
+		return media.Source{}, limit.Exceeded(limit.SourceBytes, codeUnsupported, "the image has %d bytes, more than the %d that are allowed", info.Size(), int64(p.limits.SourceBytes))
 	}
 	out := boundedBuffer{most: int(p.limits.Description)}
 	_, err = p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
@@ -54,6 +58,9 @@ func (p *Prober) Image(ctx context.Context, path string) (media.Source, error) {
 	s := doc.Streams[0]
 	if s.Codec != "png" || s.Width <= 0 || s.Height <= 0 || s.Frames != "1" {
 		return media.Source{}, notPNG()
+	}
+	if err := checkPicture(s.Width, s.Height, p.limits); err != nil {
+		return media.Source{}, err
 	}
 	return media.Source{Format: "png", Size: info.Size(), Video: []media.VideoStream{{Codec: s.Codec, Width: s.Width, Height: s.Height, PixelFormat: s.Format}}}, nil
 }

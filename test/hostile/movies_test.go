@@ -144,6 +144,13 @@ func (c *corpus) streams() []file {
 		programs = append(programs, section(n+33, table)...)
 	}
 	scrambled := c.good("ts")
+	leap := func(seconds string) []byte {
+		return c.ffmpeg("a.ts", words("-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 25 -output_ts_offset "+seconds)...)
+	}
+	var leaps []byte
+	for i := range 200 {
+		leaps = append(leaps, leap([]string{"0", "36000", "7200", "90000"}[i%4])...)
+	}
 	noise := rand.New(rand.NewPCG(5, 5))
 	for i := 0; i+188 <= len(scrambled); i += 188 {
 		if pid := int(scrambled[i+1]&0x1f)<<8 | int(scrambled[i+2]); pid >= 0x100 { // not the tables
@@ -183,6 +190,11 @@ func (c *corpus) streams() []file {
 		{"a column.mkv", c.ffmpeg("a.mkv", words("-f lavfi -i color=s=2x20000:r=25:d=0.2 -c:v ffv1")...), refused, 0},
 		{"4000 programs.ts", programs, refused, 0},
 		{"scrambled.ts", scrambled, refused, 0},
+		{"leaps ten hours.ts", slices.Concat(leap("0"), leap("36000")), either, 0},
+		{"leaps back ten hours.ts", slices.Concat(leap("36000"), leap("0")), either, 0},
+		{"leaps 200 times.ts", leaps, either, 0},
+		{"grain.mkv", c.ffmpeg("a.mkv", words("-f lavfi -i testsrc2=s=160x90:r=25:d=0.4 -pix_fmt yuv420p -c:v libsvtav1 -preset 12 -svtav1-params film-grain=50")...), plays, 10},
+		{"ten bits.mp4", c.ffmpeg("a.mp4", words("-f lavfi -i testsrc2=s=160x90:r=25:d=0.4 -pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -x265-params log-level=none:slices=4")...), plays, 10},
 		{"interlaced, it says.ts", interlaced, either, 0},
 		{"20000 tiny frames.mp4", c.ffmpeg("a.mp4", tiny...), plays, 0},
 		{"20000 tiny frames.h264", c.ffmpeg("a.h264", tiny...), either, 0},

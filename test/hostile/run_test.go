@@ -70,19 +70,19 @@ func newCanary(t *testing.T) *canary {
 
 // bucket implements worker.Objects over memory of what was published.
 type bucket struct {
-	key    string
-	source string
-	dir    string
+	sources map[string]string // key to local file
+	dir     string
 
 	mu   sync.Mutex
 	keys map[string]string // key to local file
 }
 
 func (b *bucket) Snapshot(_ context.Context, _, key, dst string) (string, error) {
-	if key != b.key {
-		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q, only %q", key, b.key)
+	source, ok := b.sources[key]
+	if !ok {
+		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
 	}
-	return "1", os.Link(b.source, dst)
+	return "1", os.Link(source, dst)
 }
 
 func (b *bucket) Writable(context.Context, string, string) error { return nil }
@@ -133,7 +133,7 @@ const outputs = `[
 const bound = 3 * time.Minute
 
 // refusals are the codes that a source is refused with, as the service lists them.
-var refusals = []string{"1010", "1020", "1030", "1040", "1056", "1075", "1076", "1091", "1092"}
+var refusals = []string{"1010", "1020", "1021", "1030", "1040", "1056", "1075", "1076", "1091", "1092"}
 
 // machine runs jobs as a server would.
 type machine struct {
@@ -154,16 +154,26 @@ func newMachine(t *testing.T, c *canary) *machine {
 // try runs a whole job of a file and holds what comes of it against the rules.
 func (m *machine) try(t *testing.T, f file) {
 	t.Helper()
-	source := filepath.Join(t.TempDir(), "source")
-	if err := os.WriteFile(source, f.content, 0o600); err != nil {
-		t.Fatal(err)
+	m.run(t, f, map[string]any{
+		"inputs": []any{map[string]any{"fileInput": "s3://in/" + f.name, "audioSelectors": map[string]any{"Audio Selector 1": map[string]any{"defaultSelection": "DEFAULT"}}}}, "outputGroups": json.RawMessage(outputs),
+	})
+}
+
+// run runs a whole job that reads a file, and others beside it.
+func (m *machine) run(t *testing.T, f file, settings map[string]any, beside ...file) {
+	t.Helper()
+	sources := map[string]string{}
+	for i, each := range append(beside, f) {
+		path := filepath.Join(t.TempDir(), fmt.Sprint(i))
+		if err := os.WriteFile(path, each.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sources[each.name] = path
 	}
 	work := t.TempDir()
-	out := &bucket{key: f.name, source: source, dir: t.TempDir(), keys: map[string]string{}}
+	out := &bucket{sources: sources, dir: t.TempDir(), keys: map[string]string{}}
 	w := worker.New(worker.Config{Dir: work, FFmpeg: m.runner, Probe: m.prober, Fetch: fetch.New(fetch.Config{}), Objects: out, Slots: 2})
-	request, err := json.Marshal(map[string]any{"settings": map[string]any{
-		"inputs": []any{map[string]any{"fileInput": "s3://in/" + f.name, "audioSelectors": map[string]any{"Audio Selector 1": map[string]any{"defaultSelection": "DEFAULT"}}}}, "outputGroups": json.RawMessage(outputs),
-	}})
+	request, err := json.Marshal(map[string]any{"settings": settings})
 	if err != nil {
 		t.Fatal(err)
 	}
