@@ -89,6 +89,8 @@ type FrameIndex struct {
 	PTS          []int64  `json:"pts"`
 	Keys         []int    `json:"keys"`         // indexes into PTS of frames flagged as keyframes, increasing
 	LastDuration int64    `json:"lastDuration"` // ticks the last frame is shown; 0 is unknown
+	// Captions says that CEA-608 or 708 captions are carried in the frames.
+	Captions bool `json:"captions,omitempty"`
 	// Leaps are the places where the file's clock leaps; PTS has them removed.
 	Leaps []Leap `json:"leaps,omitempty"`
 	// Problem says why the index cannot promise a clean entry at its keyframes

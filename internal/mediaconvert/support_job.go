@@ -40,7 +40,13 @@ func inputRows() []row {
 	for _, member := range []string{"selectorType", "languageCode", "offset", "externalAudioFileInput", "audioDurationCorrection"} {
 		r.any("dynamicAudioSelectors{}." + member)
 	}
-	r.soft("captionSelectors", values{}, anything(), "have no effect: outputs have no captions in this version")
+	captions := "captionSelectors{}."
+	r.any(captions+"languageCode", captions+"customLanguageCode")
+	r.soft(captions+"sourceSettings.embeddedSourceSettings", values{}, anything(), "has no effect: captions are carried as they are, on the channels where they are")
+	for _, kind := range []string{"ancillary", "dvbSub", "file", "teletext", "track", "webvttHls"} {
+		r.soft(captions+"sourceSettings."+kind+"SourceSettings", values{}, anything(), "has no effect: captions of this kind are not carried")
+	}
+	r.soft(captions+"sourceSettings.sourceType", only("EMBEDDED", "NULL_SOURCE"), anything(), "has no effect: captions of this kind are not carried")
 
 	r.prefix = "inputs[].audioSelectors{}."
 	r.some("selectorType", only("TRACK", "PID", "LANGUAGE_CODE", "ALL_PCM", "STREAM"), "HLS packages are no inputs")
@@ -159,7 +165,11 @@ func containerRows() []row {
 	r := &rows{prefix: "outputGroups[].outputs[]."}
 	r.any("nameModifier", "extension")
 	r.any("preset") // laid below the output; a name that is not there is a fault
-	r.no("captionDescriptions", "captions come in a later version")
+	for _, member := range []string{"captionSelectorName", "languageCode", "customLanguageCode", "languageDescription"} {
+		r.any("captionDescriptions[]." + member)
+	}
+	r.some("captionDescriptions[].destinationSettings.destinationType", only("EMBEDDED"), "captions of other kinds come in a later version")
+	r.soft("captionDescriptions[].destinationSettings.embeddedDestinationSettings", values{}, anything(), "has no effect: captions stay on the channels where they are")
 
 	r.prefix = "outputGroups[].outputs[].outputSettings.hlsSettings."
 	r.any("segmentModifier", "iFrameOnlyManifest")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -216,7 +217,7 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 		p.warnings.add(WarnOnePiece, "the source cannot be entered in the middle (%s); it is encoded in one piece, which takes longer", why)
 	}
 	p.warnings.tellLeaps(*ix)
-	p.warnings.tellStreams(src.facts, v)
+	p.warnings.tellStreams(src.facts, v, *ix, p.captioned())
 	p.warnings.tellCutShort(src.facts, v, *ix)
 	src.grid = g
 	return src, nil
@@ -360,7 +361,9 @@ func (p *planner) place(group *GroupSettings, o *OutputSettings, path string, se
 	} else {
 		out.ladder = p.segmented(rate, film, p.segmentation(group, rate, path))
 	}
-	out.rung = p.ladders[out.ladder].rung(r)
+	l := p.ladders[out.ladder]
+	r.captions = p.embedded(o, r, l, strings.TrimSuffix(path, "/videoDescription"))
+	out.rung = l.rung(r)
 	return out
 }
 

@@ -24,6 +24,7 @@ type rung struct {
 	profile    string
 	format     string // of the encoder's pixels
 	level      string
+	captions   bool   // those in the frames are kept
 	options    string // x264-params: what the tuning level and the job's own words add
 }
 

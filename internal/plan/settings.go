@@ -38,6 +38,7 @@ type InputSettings struct {
 	AudioSelectorGroups   map[string]AudioSelectorGroup   `json:"audioSelectorGroups"`
 	DynamicAudioSelectors map[string]DynamicAudioSelector `json:"dynamicAudioSelectors"`
 	VideoSelector         VideoSelector                   `json:"videoSelector"`
+	CaptionSelectors      map[string]CaptionSelector      `json:"captionSelectors"`
 	InputClippings        []InputClipping                 `json:"inputClippings"`
 	TimecodeSource        string                          `json:"timecodeSource"` // EMBEDDED (default), ZEROBASED, SPECIFIEDSTART: what clippings are counted from
 	TimecodeStart         string                          `json:"timecodeStart"`  // HH:MM:SS:FF, with SPECIFIEDSTART
@@ -123,9 +124,10 @@ type OutputSettings struct {
 		MP4Settings  MP4Settings  `json:"mp4Settings"`
 		CMFCSettings CMFCSettings `json:"cmfcSettings"`
 	} `json:"containerSettings"`
-	VideoDescription  *VideoDescription  `json:"videoDescription"`
-	AudioDescriptions []AudioDescription `json:"audioDescriptions"`
-	OutputSettings    struct {
+	VideoDescription    *VideoDescription    `json:"videoDescription"`
+	AudioDescriptions   []AudioDescription   `json:"audioDescriptions"`
+	CaptionDescriptions []CaptionDescription `json:"captionDescriptions"`
+	OutputSettings      struct {
 		HLSSettings struct {
 			SegmentModifier    string `json:"segmentModifier"`
 			IFrameOnlyManifest string `json:"iFrameOnlyManifest"` // EXCLUDE (default), INCLUDE, INCLUDE_AS_TS

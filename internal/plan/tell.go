@@ -9,8 +9,9 @@ import (
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// tellStreams warns of what a source has and no output shows.
-func (w *warnings) tellStreams(src media.Source, video media.VideoStream) {
+// tellStreams warns of what a source has and no output shows. carried says that an
+// output is asked to have the captions in its frames.
+func (w *warnings) tellStreams(src media.Source, video media.VideoStream, ix media.FrameIndex, carried bool) {
 	if len(src.Video) > 1 {
 		at := slices.IndexFunc(src.Video, func(v media.VideoStream) bool { return v.Index == video.Index })
 		w.add(WarnStreams, "the source has %d videos; number %d was encoded (%s, %d×%d)", len(src.Video), at+1, video.Codec, video.Width, video.Height)
@@ -28,6 +29,9 @@ func (w *warnings) tellStreams(src media.Source, video media.VideoStream) {
 			text += " in " + o.Language
 		}
 		captions = append(captions, text)
+	}
+	if ix.Captions && !carried {
+		captions = append(captions, "CEA-608/708 in its frames (captionDescriptions EMBEDDED carry them)")
 	}
 	if len(captions) > 0 {
 		w.add(WarnCaptions, "the source has captions that no output has: %s", strings.Join(captions, ", "))

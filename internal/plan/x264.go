@@ -249,7 +249,11 @@ func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 	// none: with the smallest GOP beyond reach x264 never makes it a keyframe.
 	// stitchable keeps content out of the parameter sets, so that all chunks share them.
 	params += ":keyint=infinite:min-keyint=536870912:open-gop=0:stitchable=1"
-	args = append(args, "-x264-params", params, "-forced-idr", "1", "-force_key_frames", "expr:"+keyframes(l.timeline, c, r.gop), "-a53cc", "0")
+	args = append(args, "-x264-params", params, "-forced-idr", "1", "-force_key_frames", "expr:"+keyframes(l.timeline, c, r.gop))
+	if r.captions {
+		return append(args, "-a53cc", "1")
+	}
+	args = append(args, "-a53cc", "0")
 	if r.first == "" { // else they tell of fields
 		args = append(args, "-bsf:v", "filter_units=remove_types=6") // x264's settings: no part of a segment
 	}

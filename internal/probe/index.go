@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/limit"
 	"vodwright.dev/vodwright/internal/media"
@@ -44,7 +46,21 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 	if !stream.TimeBase.Known() {
 		return media.FrameIndex{}, fault.New(fault.Invalid, codeDemux, "the video has no time base")
 	}
-	list, err := p.readPackets(ctx, path, stream)
+	var list *packets
+	var captions bool
+	both, bctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		list, err = p.readPackets(bctx, path, stream)
+		return err
+	})
+	both.Go(func() (err error) {
+		captions, err = p.captioned(bctx, path, stream)
+		if fault.KindOf(err) == fault.Invalid {
+			return nil // that the stream cannot be read is for the other to say
+		}
+		return err
+	})
+	err := both.Wait()
 	if err != nil {
 		return media.FrameIndex{}, err
 	}
@@ -58,7 +74,7 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 	}
 	list.pairFields()
 
-	index := media.FrameIndex{TimeBase: stream.TimeBase, PTS: list.shown(len(list.pts)), LastDuration: list.lastDuration}
+	index := media.FrameIndex{TimeBase: stream.TimeBase, PTS: list.shown(len(list.pts)), LastDuration: list.lastDuration, Captions: captions}
 	keys := list.keys()
 	switch {
 	case slices.ContainsFunc(list.pts, func(t int64) bool { return t == noPTS }):

@@ -3,6 +3,7 @@ package corpus
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"os"
 	"slices"
 
@@ -181,5 +182,70 @@ func softTelecine(name string, w Want, s clip.Spec) Clip {
 			return err
 		}
 		return k.ffmpeg("-i", flagged, "-i", sound, "-map", "0:v", "-map", "1:a", "-c", "copy", out)
+	}}
+}
+
+// captioned writes a caption into the frames of an H.264 stream that has access
+// unit delimiters and no B-frames: each frame has two bytes of it (ATSC A/53 part 4,
+// CEA-608), from the second on.
+func captioned(text string) func([]byte) []byte {
+	pairs := [][2]byte{{0x14, 0x20}, {0x14, 0x20}, {0x14, 0x2E}, {0x14, 0x2E}, {0x14, 0x70}, {0x14, 0x70}} // load, erase, row 15
+	for i := 0; i < len(text); i += 2 {
+		pair := [2]byte{text[i], 0}
+		if i+1 < len(text) {
+			pair[1] = text[i+1]
+		}
+		pairs = append(pairs, pair)
+	}
+	pairs = append(pairs, [2]byte{0x14, 0x2F}, [2]byte{0x14, 0x2F}) // show
+	pairs = append(pairs, make([][2]byte, 100)...)
+	pairs = append(pairs, [2]byte{0x14, 0x2C}, [2]byte{0x14, 0x2C}) // erase what is shown
+	odd := func(b byte) byte {
+		if bits.OnesCount8(b)%2 == 0 {
+			b |= 0x80
+		}
+		return b
+	}
+	return func(b []byte) []byte {
+		var out []byte
+		frame := -1
+		delimiter := []byte{0, 0, 0, 1, 9}
+		for {
+			at := bytes.Index(b, delimiter)
+			if at < 0 {
+				return append(out, b...)
+			}
+			end := at + len(delimiter) + 1 // the delimiter has one byte
+			out = append(out, b[:end]...)
+			b = b[end:]
+			var pair [2]byte
+			if frame++; frame >= 1 && frame <= len(pairs) {
+				pair = pairs[frame-1]
+			}
+			payload := append([]byte{0xB5, 0, 0x31}, "GA94\x03\xC1\xFF\xFC"...)
+			payload = append(payload, odd(pair[0]), odd(pair[1]), 0xFF)
+			out = append(out, 0, 0, 0, 1, 6, 4, byte(len(payload)))
+			out = append(out, payload...)
+			out = append(out, 0x80)
+		}
+	}
+}
+
+// captions is a clip with a caption in its frames.
+func captions(name, text string, w Want, s clip.Spec, arguments string) Clip {
+	w.Caption = text
+	return Clip{Name: name, Want: w, make: func(k *Kitchen, out string) error {
+		plain, marked := k.temp("h264"), k.temp("h264")
+		if err := encoded(s, args("-an -c:v libx264 -preset ultrafast -crf 22 -pix_fmt yuv420p -x264-params keyint=50:bframes=0:aud=1")...)(k, plain); err != nil {
+			return err
+		}
+		b, err := os.ReadFile(plain)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(marked, captioned(text)(b), 0o600); err != nil {
+			return err
+		}
+		return k.ffmpeg(slices.Concat([]string{"-r", "25", "-i", marked}, s.Input()[4:], args("-map 0:v -map 1:a -c:v copy"), args(arguments), []string{out})...)
 	}}
 }

@@ -74,6 +74,15 @@ func Check(ctx context.Context, file string, want Want, o Outcome) error {
 	if want.Rate != "" && media.ParseRational(want.Rate) != media.ParseRational(out.video.AverageRate) {
 		wrong("%s frames a second, not %s", out.video.AverageRate, want.Rate)
 	}
+	if want.Caption != "" {
+		said, err := output(ctx, "ffmpeg", "-f", "lavfi", "-i", "movie="+movie+"[out0+subcc]", "-map", "0:s", "-f", "srt", "-")
+		if err != nil {
+			return err
+		}
+		if n := strings.Count(string(said), want.Caption); n != 1 {
+			wrong("the caption %q is there %d times: %s", want.Caption, n, said)
+		}
+	}
 	if want.Shows != nil {
 		if err := checkCounters(ctx, movie, want); err != nil {
 			wrong("%w", err)

@@ -287,6 +287,8 @@ func pictureKinds() []Clip {
 		remade("cover-art.mp4", w, s, h264+aac, "-f lavfi -i color=red:s=64x64:d=0.04 -i {in} -map 1 -map 0:v -c copy -c:v:1 mjpeg -disposition:v:1 attached_pic {out}"),
 		remade("cover-art.mkv", w, s, h264+aac, "-f lavfi -i color=red:s=64x64:d=0.04 -i {in} -map 1 -map 0:v -c copy -c:v:1 mjpeg -disposition:v:1 attached_pic {out}"),
 		remade("audio-first.mp4", w.clean(), s, h264+aac, "-i {in} -map 0:a -map 0:v -c copy {out}"),
+		captions("captions.ts", "HELLO OUT THERE", w, s, aac),
+		captions("captions.mp4", "IN AN MP4", w, s, aac),
 		recipe("timecode.mov", w.clean(), s, h264+aac+"-timecode 01:02:03:04"),
 	}
 }

@@ -48,6 +48,7 @@ type Want struct {
 	Beeps   bool    // each flash comes with its beep
 	Mute    []Span  // seconds of the output in which there is no beep
 	Seconds float64 // of the output; 0 is not known
+	Caption string  // that the frames carry, and those of the output too
 	Sound   bool    // an output of sound alone is asked for
 	Rough   bool    // parts cannot be decoded: frames may be missing, those that are there are in their place
 	Flash   int     // a flash is every so many frames; 0 is 25
@@ -151,12 +152,23 @@ const SoundSettings = `{"inputs":[{"audioSelectors":{"Audio Selector 1":{"defaul
  {"outputGroupSettings":{"type":"FILE_GROUP_SETTINGS","fileGroupSettings":{"destination":"s3://out/whole"}},
   "outputs":[{"nameModifier":"_v","containerSettings":{"container":"MP4"},"audioDescriptions":[` + sound + `]}]}]}`
 
+// SettingsOf returns those of a clip's job.
+func SettingsOf(want Want) string {
+	switch {
+	case want.Sound:
+		return SoundSettings
+	case want.Caption != "":
+		return strings.NewReplacer(
+			`"inputs":[{`, `"inputs":[{"captionSelectors":{"Captions 1":{"sourceSettings":{"sourceType":"EMBEDDED"}}},`,
+			`"audioDescriptions":`, `"captionDescriptions":[{"captionSelectorName":"Captions 1","destinationSettings":{"destinationType":"EMBEDDED"}}],"audioDescriptions":`,
+		).Replace(Settings)
+	}
+	return Settings
+}
+
 // Convert gives a clip to the program at path and returns what came of it.
 func Convert(ctx context.Context, path, file, dir string, want Want) (Outcome, error) {
-	settings := Settings
-	if want.Sound {
-		settings = SoundSettings
-	}
+	settings := SettingsOf(want)
 	cmd := exec.CommandContext(ctx, path, "convert", "--json", "--job", "-", "-o", dir, file)
 	var out, log bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(settings), &out, &log

@@ -68,12 +68,8 @@ func (f *folder) Withdraw(_ context.Context, _, _, key string) error { return os
 // work does a job in this process, as `vodwright convert` does.
 func work(t *testing.T, file string, want corpus.Want) corpus.Outcome {
 	t.Helper()
-	text := corpus.Settings
-	if want.Sound {
-		text = corpus.SoundSettings
-	}
 	var settings map[string]any
-	if err := json.Unmarshal([]byte(text), &settings); err != nil {
+	if err := json.Unmarshal([]byte(corpus.SettingsOf(want)), &settings); err != nil {
 		t.Fatal(err)
 	}
 	settings["inputs"].([]any)[0].(map[string]any)["fileInput"] = "s3://in/" + filepath.Base(file)
