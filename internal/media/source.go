@@ -41,6 +41,7 @@ type VideoStream struct {
 	Interlaced   string        `json:"interlaced"`          // "", "tt", "bb", "tb", "bt": ffprobe field_order; "" is progressive or unknown
 	BitrateBPS   int64         `json:"bitrateBPS,omitempty"`
 	Duration     time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
+	Default      bool          `json:"default,omitempty"`  // the file prefers it to its other videos
 	Color        Color         `json:"color"`
 }
 
@@ -89,6 +90,9 @@ type FrameIndex struct {
 	PTS          []int64  `json:"pts"`
 	Keys         []int    `json:"keys"`         // indexes into PTS of frames flagged as keyframes, increasing
 	LastDuration int64    `json:"lastDuration"` // ticks the last frame is shown; 0 is unknown
+	// Unread is how many bytes behind the last packet could not be read, of an Ogg
+	// film that has another one behind it; 0 is unknown.
+	Unread int64 `json:"unread,omitempty"`
 	// Captions says that CEA-608 or 708 captions are carried in the frames.
 	Captions bool `json:"captions,omitempty"`
 	// Leaps are the places where the file's clock leaps; PTS has them removed.

@@ -29,7 +29,7 @@ const (
 )
 
 // SelectVideo returns the stream of an input that a job encodes: the one with the
-// file's VideoPID, else the first.
+// file's VideoPID, else the first that the file prefers, else the first.
 func SelectVideo(f File, src media.Source) (media.VideoStream, error) {
 	if len(src.Video) == 0 {
 		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video")
@@ -41,6 +41,11 @@ func SelectVideo(f File, src media.Source) (media.VideoStream, error) {
 			}
 		}
 		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video with PID %d", f.VideoPID)
+	}
+	for _, v := range src.Video {
+		if v.Default {
+			return v, nil
+		}
 	}
 	return src.Video[0], nil
 }

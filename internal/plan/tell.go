@@ -40,23 +40,34 @@ func (w *warnings) tellStreams(src media.Source, video media.VideoStream, ix med
 
 // claims are containers whose header says how long the film is, as its writer
 // meant it.
-var claims = []string{"mov,", "matroska", "avi", "flv", "asf", "mxf"}
+var claims = []string{"mov,", "matroska", "avi", "flv", "asf", "mxf", "ogg"}
 
 // tellCutShort warns of a video that ends well before its container says.
 func (w *warnings) tellCutShort(src media.Source, video media.VideoStream, ix media.FrameIndex) {
 	if len(ix.PTS) == 0 || !ix.TimeBase.Known() || len(ix.Leaps) > 0 || !slices.ContainsFunc(claims, func(c string) bool { return strings.HasPrefix(src.Format, c) }) {
 		return
 	}
-	lasts := ix.TimeBase.Duration(ix.PTS[len(ix.PTS)-1] - ix.PTS[0] + ix.LastDuration)
+	last := ix.PTS[len(ix.PTS)-1] + ix.LastDuration
+	lasts := ix.TimeBase.Duration(last - ix.PTS[0])
+	if ix.Unread > src.Size/10 {
+		w.add(WarnCutShort, "the last %d of the source's %d bytes could not be read; what is before them was encoded, %s", ix.Unread, src.Size, clock(lasts))
+		return
+	}
 	claim := video.Duration
-	if claim == 0 {
-		// Of the file: another stream may be the longest.
-		if claim = src.Duration; claim < lasts*5/4 {
+	switch {
+	case strings.HasPrefix(src.Format, "matroska"):
+		lasts = ix.TimeBase.Duration(last) // its times are of the end
+	case claim == 0:
+		claim = src.Duration
+	}
+	why := "it was cut short, or its header is wrong"
+	if video.Duration == 0 && len(src.Audio) > 0 { // the file's own claim, which may be of its audio
+		if why = "it was cut short, or its audio is longer"; claim < lasts+lasts/4 {
 			return
 		}
 	}
 	if claim > lasts+time.Second && claim > lasts+lasts/20 {
-		w.add(WarnCutShort, "the source says that its video lasts %s, and it ends after %s: it was cut short, or its header is wrong; what is there was encoded", clock(claim), clock(lasts))
+		w.add(WarnCutShort, "the source says that it lasts %s, and its video ends after %s: %s; what is there was encoded", clock(claim), clock(lasts), why)
 	}
 }
 

@@ -70,6 +70,7 @@ type streamDescription struct {
 	Tags struct {
 		Language string `json:"language"`
 		Timecode string `json:"timecode"`
+		Duration string `json:"DURATION"` // of Matroska: 00:00:08.040000000
 	} `json:"tags"`
 	SideData []struct {
 		Rotation           *float64 `json:"rotation"`
@@ -155,7 +156,8 @@ func (s *streamDescription) video(format string) media.VideoStream {
 		FourCC:       fourCC(s.Tag),
 		Profile:      s.Profile,
 		Level:        max(0, s.Level),
-		Duration:     seconds(s.Duration),
+		Duration:     s.duration(),
+		Default:      s.Disposition.Default != 0,
 		Width:        s.Width,
 		Height:       s.Height,
 		PixelFormat:  specified(s.PixelFormat),
@@ -282,6 +284,23 @@ func (s *streamDescription) bitDepth() int {
 		return 0
 	}
 	return 8
+}
+
+// duration is what the stream says of its length. In Matroska a tag does, with the
+// time of its start in it.
+func (s *streamDescription) duration() time.Duration {
+	if d := seconds(s.Duration); d > 0 {
+		return d
+	}
+	part := strings.Split(s.Tags.Duration, ":")
+	if len(part) != 3 {
+		return 0
+	}
+	d, err := time.ParseDuration(part[0] + "h" + part[1] + "m" + part[2] + "s")
+	if err != nil {
+		return 0
+	}
+	return max(d, 0)
 }
 
 // seconds reads a duration such as "10.312000"; anything else is 0, unknown.

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -75,6 +76,9 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 	list.pairFields()
 
 	index := media.FrameIndex{TimeBase: stream.TimeBase, PTS: list.shown(len(list.pts)), LastDuration: list.lastDuration, Captions: captions}
+	if info, err := os.Stat(path); err == nil && list.position > 0 {
+		index.Unread = max(info.Size()-list.position, 0)
+	}
 	keys := list.keys()
 	switch {
 	case slices.ContainsFunc(list.pts, func(t int64) bool { return t == noPTS }):

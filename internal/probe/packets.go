@@ -42,6 +42,8 @@ type packets struct {
 	pts          []int64
 	flags        []packetFlag
 	backwards    bool  // decoding timestamps go back
+	only         int   // stream whose packets these are; -1 is the one that alone is listed
+	position     int64 // of the last packet of any stream that is listed, in bytes
 	firstDTS     int64 // noPTS is none
 	ahead        int64 // the most that they go ahead from one packet to the next
 	lastDuration int64 // of the packet with the largest pts; 0 is unknown
@@ -53,14 +55,20 @@ type packets struct {
 
 // readPackets demuxes the whole file once.
 func (p *Prober) readPackets(ctx context.Context, path string, stream media.VideoStream) (*packets, error) {
-	list := &packets{maxPTS: noPTS, firstDTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
+	list := &packets{maxPTS: noPTS, only: -1, firstDTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
 	if stream.Interlaced != "" && stream.AverageRate.Known() {
 		// Less than two thirds of a frame is one field.
 		list.field = media.Rescale(2, stream.AverageRate.Inverse(), stream.TimeBase) / 3
 	}
+	entries := "packet=pts,dts,duration,flags"
+	selected := []string{"-select_streams", strconv.Itoa(stream.Index)}
+	if stream.Codec == "theora" { // an Ogg film may have another one behind it: where did its packets end?
+		entries, selected = "packet=stream_index,pts,dts,duration,pos,flags", nil
+		list.only = stream.Index
+	}
 	_, err := p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
 		Args: slices.Concat(
-			[]string{"-select_streams", strconv.Itoa(stream.Index), "-show_entries", "packet=pts,dts,duration,flags:format=format_name", "-of", "compact=p=0"},
+			selected, []string{"-show_entries", entries + ":format=format_name", "-of", "compact=p=0"},
 			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Limits: ffmpeg.IndexLimits(p.limits),
@@ -73,10 +81,14 @@ func (p *Prober) readPackets(ctx context.Context, path string, stream media.Vide
 func (l *packets) add(line []byte) error {
 	pts, dts, duration := int64(noPTS), int64(noPTS), int64(0)
 	var flags packetFlag
-	found := false
+	found, other := false, false
 	for field := range bytes.SplitSeq(line, []byte("|")) {
 		key, value, _ := bytes.Cut(field, []byte("="))
 		switch string(key) {
+		case "stream_index":
+			other = l.only >= 0 && string(value) != strconv.Itoa(l.only)
+		case "pos":
+			l.position = max(l.position, timestamp(value))
 		case "pts":
 			pts, found = timestamp(value), true
 		case "dts":
@@ -94,7 +106,7 @@ func (l *packets) add(line []byte) error {
 			l.format = string(value)
 		}
 	}
-	if !found {
+	if !found || other {
 		return nil
 	}
 	if err := l.most.check(len(l.pts)); err != nil {

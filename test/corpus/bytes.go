@@ -3,6 +3,7 @@ package corpus
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"os"
 	"slices"
@@ -166,7 +167,7 @@ func gopStart(b []byte) int {
 // softTelecine is a film with repeat flags and sound in a transport stream.
 func softTelecine(name string, w Want, s clip.Spec) Clip {
 	return Clip{Name: name, Want: w, make: func(k *Kitchen, out string) error {
-		plain, flagged := k.temp("m2v"), k.temp("m2v")
+		plain, flagged := k.temp("mkv"), k.temp("mkv")
 		if err := encoded(s, args("-an -c:v mpeg2video -g 12 -bf 2 -b:v 1M")...)(k, plain); err != nil {
 			return err
 		}
@@ -181,7 +182,10 @@ func softTelecine(name string, w Want, s clip.Spec) Clip {
 		if err := encoded(s, args("-vn -c:a mp2")...)(k, sound); err != nil {
 			return err
 		}
-		return k.ffmpeg("-i", flagged, "-i", sound, "-map", "0:v", "-map", "1:a", "-c", "copy", out)
+		// Frame n begins with field 2.5n, rounded up: they last three and two fields in turn.
+		const fields = "ceil(2.5*round(%[1]s*TB*24000/1001))*1001/60000/TB"
+		times := fmt.Sprintf("setts=pts="+fields, "PTS") + fmt.Sprintf(":dts="+fields, "DTS")
+		return k.ffmpeg("-i", flagged, "-i", sound, "-map", "0:v", "-map", "1:a", "-c", "copy", "-bsf:v", times, out)
 	}}
 }
 

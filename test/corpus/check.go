@@ -83,8 +83,8 @@ func Check(ctx context.Context, file string, want Want, o Outcome) error {
 			wrong("the caption %q is there %d times: %s", want.Caption, n, said)
 		}
 	}
-	if want.Shows != nil {
-		if err := checkCounters(ctx, movie, want); err != nil {
+	if want.Shows != nil || want.Decoded {
+		if err := checkCounters(ctx, file, movie, want); err != nil {
 			wrong("%w", err)
 		}
 		if want.Aspect > 0 {
@@ -107,16 +107,30 @@ func checkLength(want, got, tolerance float64) error {
 	return nil
 }
 
-// checkCounters reads the counter of every frame of the output, and holds beeps
-// against flashes.
-func checkCounters(ctx context.Context, movie string, want Want) error {
-	raw, err := output(ctx, "ffmpeg", "-i", movie, "-map", "0:v:0", "-vf", clip.CounterFilter, "-fps_mode", "passthrough", "-f", "rawvideo", "-")
+// counters reads the counter of every frame of a film.
+func counters(ctx context.Context, movie string) ([]int, error) {
+	raw, err := output(ctx, "ffmpeg", "-threads", "1", "-i", movie, "-map", "0:v:0", "-vf", clip.CounterFilter, "-fps_mode", "passthrough", "-f", "rawvideo", "-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var got []int
 	for i := 0; i+clip.Bits <= len(raw); i += clip.Bits {
 		got = append(got, int(clip.ReadCounter(raw[i:])))
+	}
+	return got, nil
+}
+
+// checkCounters holds the counter of every frame of the output against what is
+// wanted, and beeps against flashes.
+func checkCounters(ctx context.Context, file, movie string, want Want) error {
+	got, err := counters(ctx, movie)
+	if err != nil {
+		return err
+	}
+	if want.Decoded {
+		if want.Shows, err = counters(ctx, file); err != nil {
+			return err
+		}
 	}
 	var problems []error
 	if len(got) != len(want.Shows) {
@@ -152,6 +166,7 @@ type stream struct {
 	Aspect      string `json:"sample_aspect_ratio"`
 	AverageRate string `json:"avg_frame_rate"`
 	FieldOrder  string `json:"field_order"`
+	Start       string `json:"start_time"`
 	Transfer    string `json:"color_transfer"`
 	Disposition struct {
 		Attached int `json:"attached_pic"`

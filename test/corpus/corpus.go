@@ -46,10 +46,12 @@ type Want struct {
 	Rate    string  // frames a second of the output; "" is not known
 	Aspect  float64 // of the picture as it is shown; 0 is the source's
 	Beeps   bool    // each flash comes with its beep
+	Unsure  []Span  // seconds of the output in which beeps do not count
 	Mute    []Span  // seconds of the output in which there is no beep
 	Seconds float64 // of the output; 0 is not known
 	Caption string  // that the frames carry, and those of the output too
 	Sound   bool    // an output of sound alone is asked for
+	Decoded bool    // Shows is what a plain decode of the clip shows, frame after frame
 	Rough   bool    // parts cannot be decoded: frames may be missing, those that are there are in their place
 	Flash   int     // a flash is every so many frames; 0 is 25
 }
@@ -143,7 +145,7 @@ const Settings = `{"inputs":[{"audioSelectors":{"Audio Selector 1":{"defaultSele
   "outputs":[{"nameModifier":"_v","containerSettings":{"container":"MP4"},"videoDescription":` + video + `,"audioDescriptions":[` + sound + `]}]}]}`
 
 const (
-	video = `{"height":96,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":2000000,"qualityTuningLevel":"SINGLE_PASS"}}}`
+	video = `{"height":96,"codecSettings":{"codec":"H_264","h264Settings":{"rateControlMode":"QVBR","maxBitrate":5000000,"qvbrSettings":{"qvbrQualityLevel":10},"qualityTuningLevel":"SINGLE_PASS"}}}`
 	sound = `{"audioSourceName":"Audio Selector 1","codecSettings":{"codec":"AAC","aacSettings":{"bitrate":96000,"codingMode":"CODING_MODE_2_0","sampleRate":48000}}}`
 )
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // tolerance is how far sound may be off its picture, in seconds.
@@ -29,7 +30,7 @@ func compareSound(ctx context.Context, file, movie string, start float64, want W
 		return nil // what nobody can decode cannot be compared
 	}
 	if want.Sound {
-		start = source.at(0)
+		start, _ = strconv.ParseFloat(src.audio.Start, 64)
 	}
 	heard, err := hear(ctx, movie, out.audio.Index)
 	if err != nil {
@@ -111,27 +112,32 @@ func beeps(ctx context.Context, movie string) ([]float64, error) {
 	}
 	pcm, start := sound.pcm, sound.at(0)
 	const step = soundRate / 500 // 2 ms: two waves of the beep
-	var list []float64
-	loud, quiet := false, 1000
-	for i := 0; i+step <= len(pcm); i += step {
+	levels := make([]float64, len(pcm)/step)
+	loudest := 0.0
+	for i := range levels {
 		var re, im float64
-		for j, v := range pcm[i : i+step] {
+		for j, v := range pcm[i*step : (i+1)*step] {
 			phase := 2 * math.Pi * 1000 * float64(j) / soundRate
 			re += v * math.Cos(phase)
 			im += v * math.Sin(phase)
 		}
-		level := math.Hypot(re, im) / step
-		if !loud && level > 0.10 {
+		levels[i] = math.Hypot(re, im) / step
+		loudest = max(loudest, levels[i])
+	}
+	var list []float64
+	loud, quiet := false, 1000
+	for i, level := range levels {
+		if !loud && level > loudest/3 {
 			if quiet > 50 { // a tenth of a second
-				list = append(list, start+float64(i)/soundRate)
+				list = append(list, start+float64(i*step)/soundRate)
 			}
 			loud = true
 		}
 		switch {
-		case level < 0.05:
+		case level < loudest/6:
 			loud = false
 			quiet++
-		case level > 0.10:
+		case level > loudest/3:
 			quiet = 0
 		}
 	}
@@ -151,7 +157,7 @@ func checkBeeps(ctx context.Context, movie string, counters []int, want Want) er
 	rate := out.video.rate()
 	length := float64(len(counters)) / rate
 	muted := func(at float64) bool {
-		return at > length-0.06 || slices.ContainsFunc(want.Mute, func(s Span) bool { return at > s.From-0.03 && at < s.To })
+		return at > length-0.06 || slices.ContainsFunc(slices.Concat(want.Mute, want.Unsure), func(s Span) bool { return at > s.From-0.03 && at < s.To })
 	}
 	var flashes []float64
 	for k, n := range counters {
