@@ -243,7 +243,6 @@ func codecs() []Clip {
 		recipe("cinepak.mov", whole(25), source("25", 1), "-c:v cinepak -c:a pcm_s16le"),
 		recipe("camcorder.dv", whole(50).shaped(4./3), source("25", 2), "-vf scale=720:576,setdar=4/3 -c:v dvvideo -pix_fmt yuv420p -c:a pcm_s16le -ar 48000 -f dv"),
 		recipe("camcorder.mov", whole(50), source("25", 2), "-vf scale=720:576,setdar=16/9 -c:v dvvideo -pix_fmt yuv420p -c:a pcm_s16le"),
-		recipe("imx.mxf", whole(25), source("25", 1), "-vf scale=720:608 -c:v mpeg2video -pix_fmt yuv422p -intra_vlc 1 -non_linear_quant 1 -dc 10 -g 0 -bf 0 -ps 1 -qmax 28 -b:v 50000k -minrate 50000k -maxrate 50000k -bufsize 2000k -rc_init_occupancy 2000k -rc_max_vbv_use 1 -rc_min_vbv_use 1 -lmin 1*QP2LAMBDA -f mxf_d10 -c:a pcm_s16le"),
 		recipe("animation.gif", refused("1030"), silent(source("25", 2)), "-vf split[a][b];[a]palettegen[p];[b][p]paletteuse"),
 		recipe("animation.apng", refused("1030"), silent(source("25", 2)), "-f apng -plays 1"),
 		recipe("animation.webp", refused("1010|1030"), silent(source("25", 1)), "-c:v libwebp_anim"),
