@@ -1,10 +1,5 @@
 package hls
 
-import (
-	"strconv"
-	"strings"
-)
-
 // IFrameVariant is one EXT-X-I-FRAME-STREAM-INF: a playlist of I-frames, of one
 // picture each (RFC 8216, 4.3.4.3).
 type IFrameVariant struct {
@@ -16,31 +11,14 @@ type IFrameVariant struct {
 }
 
 func (v IFrameVariant) marshal(b []byte) ([]byte, error) {
-	codecs := strings.Join(v.Codecs, ",")
-	for _, s := range []string{v.URI, codecs} {
-		if s != codecs || s != "" {
-			if err := checkURI(s); err != nil {
-				return nil, err
-			}
-		}
+	if err := checkURI(v.URI); err != nil {
+		return nil, err
 	}
-	b = append(b, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH="...)
-	b = strconv.AppendInt(b, v.Bandwidth, 10)
-	if v.AverageBandwidth != 0 {
-		b = append(b, ",AVERAGE-BANDWIDTH="...)
-		b = strconv.AppendInt(b, v.AverageBandwidth, 10)
+	b, err := appendStream(append(b, "#EXT-X-I-FRAME-STREAM-INF:"...), v.Bandwidth, v.AverageBandwidth, v.Codecs, v.Width, v.Height)
+	if err != nil {
+		return nil, err
 	}
-	if codecs != "" {
-		b = append(append(append(b, `,CODECS="`...), codecs...), '"')
-	}
-	if v.Width != 0 {
-		b = append(b, ",RESOLUTION="...)
-		b = strconv.AppendInt(b, int64(v.Width), 10)
-		b = append(b, 'x')
-		b = strconv.AppendInt(b, int64(v.Height), 10)
-	}
-	b = append(append(append(b, `,URI="`...), v.URI...), '"')
-	return append(b, '\n'), nil
+	return append(append(append(b, `,URI="`...), v.URI...), "\"\n"...), nil
 }
 
 func parseIFrameVariant(n int, s string) (IFrameVariant, error) {

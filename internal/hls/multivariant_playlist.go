@@ -58,29 +58,12 @@ func (p *MultivariantPlaylist) Marshal() ([]byte, error) {
 		}
 	}
 	for _, v := range p.Variants {
-		codecs := strings.Join(v.Codecs, ",")
-		if codecs != "" {
-			if err := checkURI(codecs); err != nil {
-				return nil, err
-			}
-		}
 		if err := checkURI(v.URI); err != nil {
 			return nil, err
 		}
-		b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
-		b = strconv.AppendInt(b, v.Bandwidth, 10)
-		if v.AverageBandwidth != 0 {
-			b = append(b, ",AVERAGE-BANDWIDTH="...)
-			b = strconv.AppendInt(b, v.AverageBandwidth, 10)
-		}
-		if codecs != "" {
-			b = append(append(append(b, `,CODECS="`...), codecs...), '"')
-		}
-		if v.Width != 0 {
-			b = append(b, ",RESOLUTION="...)
-			b = strconv.AppendInt(b, int64(v.Width), 10)
-			b = append(b, 'x')
-			b = strconv.AppendInt(b, int64(v.Height), 10)
+		b = append(b, "#EXT-X-STREAM-INF:"...)
+		if b, err = appendStream(b, v.Bandwidth, v.AverageBandwidth, v.Codecs, v.Width, v.Height); err != nil {
+			return nil, err
 		}
 		if v.FrameRate.Known() {
 			b = append(b, ",FRAME-RATE="...)
@@ -101,6 +84,26 @@ func (p *MultivariantPlaylist) Marshal() ([]byte, error) {
 		if b, err = v.marshal(b); err != nil {
 			return nil, err
 		}
+	}
+	return b, nil
+}
+
+// appendStream appends the attributes that EXT-X-STREAM-INF and
+// EXT-X-I-FRAME-STREAM-INF share.
+func appendStream(b []byte, bandwidth, average int64, codecs []string, width, height int) ([]byte, error) {
+	b = strconv.AppendInt(append(b, "BANDWIDTH="...), bandwidth, 10)
+	if average != 0 {
+		b = strconv.AppendInt(append(b, ",AVERAGE-BANDWIDTH="...), average, 10)
+	}
+	if list := strings.Join(codecs, ","); list != "" {
+		if err := checkURI(list); err != nil {
+			return nil, err
+		}
+		b = append(append(append(b, `,CODECS="`...), list...), '"')
+	}
+	if width != 0 {
+		b = strconv.AppendInt(append(b, ",RESOLUTION="...), int64(width), 10)
+		b = strconv.AppendInt(append(b, 'x'), int64(height), 10)
 	}
 	return b, nil
 }

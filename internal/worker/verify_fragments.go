@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"vodwright.dev/vodwright/internal/dash"
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/hls"
@@ -78,24 +76,11 @@ func (v *verifier) dash(ctx context.Context, number int, group plan.OutputGroup)
 	if group.HLS != nil {
 		return nil
 	}
-	pool, pctx := errgroup.WithContext(ctx)
 	streams := make([]*streamCheck, len(lists))
 	for i, list := range lists {
-		s := &streamCheck{verifier: v, group: number, output: i, name: objectName{group.Bucket, d.Key}, list: list, byDescription: true}
-		streams[i] = s
-		pool.Go(func() error {
-			release, err := v.acquire(pctx)
-			if err != nil {
-				return err
-			}
-			defer release()
-			return s.run(pctx, group, group.Outputs[i])
-		})
+		streams[i] = &streamCheck{verifier: v, group: number, output: i, name: objectName{group.Bucket, d.Key}, list: list, byDescription: true}
 	}
-	if err := pool.Wait(); err != nil {
-		return err
-	}
-	return v.together(group, streams)
+	return v.streams(ctx, group, streams)
 }
 
 // description reads one description, and makes of each output's representation in

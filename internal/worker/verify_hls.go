@@ -70,6 +70,12 @@ func (v *verifier) hls(ctx context.Context, number int, group plan.OutputGroup) 
 			}
 		}
 	}
+	return v.streams(ctx, group, streams)
+}
+
+// streams reads every output of a group, some at a time, then holds them against
+// each other.
+func (v *verifier) streams(ctx context.Context, group plan.OutputGroup, streams []*streamCheck) error {
 	pool, pctx := errgroup.WithContext(ctx)
 	for i, s := range streams {
 		pool.Go(func() error {
