@@ -56,8 +56,9 @@ func (a automator) countJobs(ctx context.Context, list []automated) error {
 	for _, one := range list {
 		counts[one.Name] = &automatedJobs{}
 	}
+	atWork := map[string]bool{} // ids
 	for _, status := range []string{"SUBMITTED", "PROGRESSING", "COMPLETE", "ERROR"} {
-		more, err := a.countStatus(ctx, status, counts)
+		more, err := a.countStatus(ctx, status, counts, atWork)
 		if fault.Is(err, fault.Denied) {
 			return nil
 		}
@@ -74,7 +75,9 @@ func (a automator) countJobs(ctx context.Context, list []automated) error {
 	return nil
 }
 
-func (a automator) countStatus(ctx context.Context, status string, counts map[string]*automatedJobs) (more bool, err error) {
+// countStatus counts the jobs of one state. Jobs move on between the lists: one that
+// was counted in an earlier state is counted in this one instead.
+func (a automator) countStatus(ctx context.Context, status string, counts map[string]*automatedJobs, atWork map[string]bool) (more bool, err error) {
 	token := ""
 	for range jobPages {
 		var page struct {
@@ -98,11 +101,18 @@ func (a automator) countStatus(ctx context.Context, status string, counts map[st
 		for _, j := range page.Jobs {
 			rule, _, _ := event.ParseJobMark(j.UserMetadata[event.MarkMetadata])
 			c := counts[rule]
+			if c == nil {
+				continue
+			}
+			if atWork[j.ID] {
+				delete(atWork, j.ID)
+				c.AtWork--
+			}
 			switch {
-			case c == nil:
 			case status == "COMPLETE":
 				c.Complete++
 			case status != "ERROR":
+				atWork[j.ID] = true
 				c.AtWork++
 			default:
 				if c.Failed++; c.LastFailure == nil {
