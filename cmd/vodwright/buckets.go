@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
+	"strings"
 
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/edge"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/object"
 	"vodwright.dev/vodwright/internal/worker"
 )
@@ -16,9 +20,20 @@ type bucketObjects struct{ store *object.Store }
 // jobMetadata marks what a job published, so that it alone can be withdrawn.
 const jobMetadata = "vodwright-job"
 
-func (b bucketObjects) Snapshot(ctx context.Context, bucket, key, dst string) (string, error) {
-	info, err := b.store.Snapshot(ctx, bucket, key, "", dst)
-	return info.VersionID, err
+// Snapshot's pins are the ID of a version, a slash, and its ETag.
+func (b bucketObjects) Snapshot(ctx context.Context, bucket, key, pin, dst string) (string, error) {
+	version, etag, _ := strings.Cut(pin, "/")
+	info, err := b.store.Snapshot(ctx, bucket, key, version, dst)
+	if fault.Is(err, fault.NotFound) && pin != "" {
+		return "", fault.New(fault.Conflict, "", "it was removed: %w", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	if etag != "" && info.ETag != etag {
+		return "", errors.Join(fault.New(fault.Conflict, "", "it was overwritten"), os.Remove(dst))
+	}
+	return info.VersionID + "/" + info.ETag, nil
 }
 
 func (b bucketObjects) Writable(ctx context.Context, bucket, _ string) error {

@@ -179,7 +179,7 @@ func (f folderObjects) path(uri string) string {
 
 // Snapshot links the input into the work folder: the file is the user's own and
 // is not expected to change under a running conversion.
-func (f folderObjects) Snapshot(_ context.Context, _, _, dst string) (string, error) {
+func (f folderObjects) Snapshot(_ context.Context, _, _, _, dst string) (string, error) {
 	abs, err := filepath.Abs(f.source)
 	if err != nil {
 		return "", err

@@ -73,11 +73,11 @@ func (o *roleObjects) who(ctx context.Context) (sigv4.Identity, error) {
 	return o.session.Identity(), nil
 }
 
-func (o *roleObjects) Snapshot(ctx context.Context, bucket, key, dst string) (string, error) {
+func (o *roleObjects) Snapshot(ctx context.Context, bucket, key, pin, dst string) (string, error) {
 	if err := o.may(ctx, "s3:GetObject", bucket, key); err != nil {
 		return "", err
 	}
-	return o.bucketObjects.Snapshot(ctx, bucket, key, dst)
+	return o.bucketObjects.Snapshot(ctx, bucket, key, pin, dst)
 }
 
 func (o *roleObjects) Writable(ctx context.Context, bucket, key string) error {

@@ -92,15 +92,15 @@ func TestJobRoles(t *testing.T) {
 		ok   bool
 	}{
 		"read": {do: func() error {
-			_, err := objects.Snapshot(ctx, "source", "mine/a.mp4", filepath.Join(dir, "got"))
+			_, err := objects.Snapshot(ctx, "source", "mine/a.mp4", "", filepath.Join(dir, "got"))
 			return err
 		}, ok: true},
 		"read what is not there": {do: func() error {
-			_, err := objects.Snapshot(ctx, "source", "mine/b.mp4", filepath.Join(dir, "none"))
+			_, err := objects.Snapshot(ctx, "source", "mine/b.mp4", "", filepath.Join(dir, "none"))
 			return err
 		}, kind: fault.NotFound},
 		"read another's": {do: func() error {
-			_, err := objects.Snapshot(ctx, "source", "other/a.mp4", filepath.Join(dir, "other"))
+			_, err := objects.Snapshot(ctx, "source", "other/a.mp4", "", filepath.Join(dir, "other"))
 			return err
 		}, kind: fault.Denied},
 		"ask to write":           {do: func() error { return objects.Writable(ctx, "streams", "out/a.m3u8") }, ok: true},

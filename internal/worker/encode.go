@@ -34,13 +34,17 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	if err := json.Unmarshal(task.Payload, &t); err != nil {
 		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)
 	}
+	output, kept := w.results.Kept(task.Job, task.Name)
+	if kept {
+		return job.Result{Output: output}, nil
+	}
 	ladder := p.Plan.Ladders[t.Ladder]
 	chunk := ladder.Chunks[t.Chunk]
 	frames := chunk.To - chunk.From
 	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: frames}) }
 	var missing int64
 	run := func(args []string, again bool) error {
-		return w.encode(ctx, task, p, chunk.Files, args, progress, func(dir string) error {
+		return w.process(ctx, task, p, chunk.Files, args, progress, func(dir string) error {
 			var err error
 			if missing, err = undecoded(dir, chunk); err != nil {
 				return err
@@ -48,7 +52,10 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 			if missing > 0 && again {
 				return errLost
 			}
-			return checkChunk(dir, ladder, chunk)
+			if err = checkChunk(dir, ladder, chunk); err == nil {
+				output, err = w.retain(ctx, dir, task)
+			}
+			return err
 		})
 	}
 	fromStart := plan.WithoutSeek(chunk.Args)
@@ -59,7 +66,7 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	if err != nil {
 		return job.Result{}, err
 	}
-	var result job.Result
+	result := job.Result{Output: output}
 	if missing > 0 {
 		result.Warnings = []job.Warning{{Code: warnDamaged, Message: fmt.Sprintf(
 			"%d of %d frames between %s and %s could not be decoded: the frame before stands in their place",
@@ -89,26 +96,13 @@ func undecoded(dir string, chunk plan.Chunk) (int64, error) {
 	return max(chunk.SourceFrames-info.Size()/plan.DecodedFrameBytes, 0), nil
 }
 
-// encode runs one media process that reads these files for a task unless its files are there already,
-// checks what it wrote and keeps it.
-func (w *Worker) encode(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), check func(dir string) error) error {
-	if w.kept(task.Job, task.Name) {
-		return nil
-	}
-	return w.process(ctx, task, p, files, args, progress, func(try string) error {
-		if err := check(try); err != nil {
-			return err
-		}
-		return w.retain(try, task)
-	})
-}
-
-// retain keeps what a process wrote into dir as the result of a task.
-func (w *Worker) retain(dir string, task job.Task) error {
+// retain keeps what a process wrote into dir as the files of a task, and returns
+// the task's Output.
+func (w *Worker) retain(ctx context.Context, dir string, task job.Task) (json.RawMessage, error) {
 	if err := seal(dir); err != nil {
-		return err
+		return nil, err
 	}
-	return w.keep(dir, task.Job, task.Name)
+	return w.results.Keep(ctx, task.Job, task.Name, dir)
 }
 
 // process runs one media process that reads these files for a task, and has what it
@@ -118,7 +112,7 @@ func (w *Worker) process(ctx context.Context, task job.Task, p *probed, files []
 	for i, n := range files {
 		var err error
 		bind := func() (Objects, error) { return w.objects(ctx, task.Job, p.Role) }
-		if sources[i], err = w.source(ctx, task.Job, n, p.Plan.Files[n].URI, bind, func(job.Progress) {}); err != nil {
+		if sources[i], _, err = w.source(ctx, task.Job, n, p.Plan.Files[n].URI, p.pin(n), bind, func(job.Progress) {}); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package worker
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +121,7 @@ func (f *finisher) encodedFile(r rank, bucket, key, encoding string, write func(
 
 // group makes the files of one output group.
 func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDetails, error) {
-	t := f.w.openTracks(f.job, f.plan)
+	t := f.w.openTracks(ctx, f.job, f.plan)
 	defer t.close()
 	sizes := make([]int64, len(group.Outputs))
 	var outputs []hlsOutput
@@ -141,7 +140,7 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 				outputs = append(outputs, out)
 			}
 		case o.Format == plan.FormatJPEG:
-			sizes[i], err = f.captures(group.Bucket, o)
+			sizes[i], err = f.captures(ctx, group.Bucket, o)
 		case o.Format == plan.FormatTS:
 			made[i], err = f.segments(ctx, t, group, o)
 			sizes[i] = made[i].bytes
@@ -151,7 +150,7 @@ func (f *finisher) group(ctx context.Context, group plan.OutputGroup) (GroupDeta
 			sizes[i], err = f.movie(t, group.Bucket, o)
 		}
 		if err == nil {
-			err = f.loudnessLogs(group.Bucket, o)
+			err = f.loudnessLogs(ctx, group.Bucket, o)
 		}
 		if err != nil {
 			return GroupDetails{}, err
@@ -179,15 +178,8 @@ func (f *finisher) publish(ctx context.Context) error {
 			names = append(names, objectName{u.Bucket, u.Key})
 		}
 	}
-	doc, err := json.Marshal(names)
-	if err != nil {
+	if err := f.w.intend(ctx, f.job, names); err != nil {
 		return err
-	}
-	if err := writeFile(f.w.publishingFile(f.job), doc); err != nil {
-		return err
-	}
-	if err := syncPath(f.w.folder(f.job)); err != nil {
-		return diskFault(err)
 	}
 	for _, uploads := range f.made {
 		pool, pctx := errgroup.WithContext(ctx)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/job"
 )
@@ -60,21 +61,28 @@ func sumFiles(dir string) (map[string]content, error) {
 	}
 	sums := map[string]content{}
 	for _, e := range entries {
-		if e.Name() == sumsFile {
+		if e.Name() == sumsFile || e.Name() == madeFile {
 			continue
 		}
-		f, err := os.Open(filepath.Join(dir, e.Name()))
-		if err != nil {
+		if sums[e.Name()], err = sumFile(filepath.Join(dir, e.Name())); err != nil {
 			return nil, err
 		}
-		sum := &summer{w: io.Discard}
-		_, err = io.Copy(sum, f)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, fmt.Errorf("read %s: %w", e.Name(), err)
-		}
-		sums[e.Name()] = sum.content
 	}
 	return sums, nil
+}
+
+// sumFile reads a file.
+func sumFile(path string) (content, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return content{}, err
+	}
+	sum := &summer{w: io.Discard}
+	_, err = io.Copy(sum, f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return content{}, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+	}
+	return sum.content, nil
 }
 
 // mend makes again what a job's encodes left behind and is no longer what they
@@ -93,8 +101,11 @@ func (w *Worker) mend(ctx context.Context, task job.Task, p *probed, wrong *mism
 				continue
 			}
 			steps.beat()
-			dir := w.taskFolder(task.Job, encode.Name)
-			good := sealed(dir)
+			dir, err := w.results.Folder(ctx, task.Job, encode.Name)
+			if err != nil && !fault.Is(err, fault.NotFound) && !errors.Is(err, errDamaged) {
+				return err
+			}
+			good := err == nil && sealed(dir) && w.planned(dir, encode, p)
 			if good && wrong != nil && wrong.undecodable {
 				err := w.decodes(ctx, dir, steps)
 				if err != nil && !undecodable(err) {
@@ -106,8 +117,8 @@ func (w *Worker) mend(ctx context.Context, task job.Task, p *probed, wrong *mism
 				continue
 			}
 			w.cfg.Logger.WarnContext(ctx, "an encode's files are damaged: made again", "job", task.Job, "task", encode.Name)
-			if err := os.RemoveAll(dir); err != nil {
-				return diskFault(err)
+			if err := w.results.Drop(task.Job, encode.Name); err != nil {
+				return err
 			}
 			if _, err := again(ctx, encode, p, func(job.Progress) { steps.beat() }); err != nil {
 				return err
@@ -115,6 +126,24 @@ func (w *Worker) mend(ctx context.Context, task job.Task, p *probed, wrong *mism
 		}
 	}
 	return nil
+}
+
+// planned reports whether an encode's files are what the plan asks for. Its maker
+// has found so; that is held true only of makers on this machine.
+func (w *Worker) planned(dir string, encode job.Task, p *probed) bool {
+	if w.cfg.Depot == nil {
+		return true
+	}
+	var chunk chunkTask
+	var audio audioTask
+	if strings.HasPrefix(encode.Name, "audio/") {
+		return json.Unmarshal(encode.Payload, &audio) == nil && checkAudio(dir, p.Plan.Audios[audio.Audio]) == nil
+	}
+	if json.Unmarshal(encode.Payload, &chunk) != nil {
+		return false
+	}
+	ladder := p.Plan.Ladders[chunk.Ladder]
+	return checkChunk(dir, ladder, ladder.Chunks[chunk.Chunk]) == nil
 }
 
 // decodes decodes every media file of an encode.

@@ -1,12 +1,12 @@
 package worker
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"vodwright.dev/vodwright/internal/mpegts"
@@ -34,7 +34,7 @@ func (f *finisher) adts(t *tracks, bucket string, o plan.Output) (int64, error) 
 }
 
 // loudnessLogs makes the CSV files of what was measured of an output's audio.
-func (f *finisher) loudnessLogs(bucket string, o plan.Output) error {
+func (f *finisher) loudnessLogs(ctx context.Context, bucket string, o plan.Output) error {
 	for i, key := range o.LoudnessLogs {
 		if key == "" {
 			continue
@@ -42,7 +42,11 @@ func (f *finisher) loudnessLogs(bucket string, o plan.Output) error {
 		encode := f.plan.Audios[o.Audios[i]]
 		var level levelled
 		if encode.Loudness != nil { // silence is not measured
-			doc, err := os.ReadFile(filepath.Join(f.w.taskFolder(f.job, audioName(o.Audios[i])), loudnessFile))
+			file, err := f.w.results.File(ctx, f.job, audioName(o.Audios[i]), loudnessFile)
+			var doc []byte
+			if err == nil {
+				doc, err = os.ReadFile(file)
+			}
 			if err == nil {
 				err = json.Unmarshal(doc, &level)
 			}

@@ -42,7 +42,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	if most := int(w.cfg.FFmpeg.Limits().Inputs); len(files) > 2*most { // before anything is fetched
 		return job.Result{}, limit.Exceeded(limit.Inputs, "1040", "the job reads %d files, more than twice the %d inputs that are allowed", len(files), most)
 	}
-	footage, err := w.lookAll(ctx, task.Job, files, objects, report)
+	footage, pins, err := w.lookAll(ctx, task.Job, files, objects, report)
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -55,7 +55,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
-	output, err := json.Marshal(probed{Role: first.Role, Plan: *planned})
+	output, err := json.Marshal(probed{Role: first.Role, Pins: pins, Plan: *planned})
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode plan: %w", err)
 	}
@@ -71,10 +71,10 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	return result, nil
 }
 
-// lookAll looks at all files of a job, some at a time. Of several errors the one of
-// the first file is told.
-func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, objects Objects, report func(job.Progress)) ([]plan.Footage, error) {
-	footage, errs := make([]plan.Footage, len(files)), make([]error, len(files))
+// lookAll looks at all files of a job, some at a time, and returns what they are and
+// their pins. Of several errors the one of the first file is told.
+func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, objects Objects, report func(job.Progress)) ([]plan.Footage, []string, error) {
+	footage, pins, errs := make([]plan.Footage, len(files)), make([]string, len(files)), make([]error, len(files))
 	var mu sync.Mutex
 	done := make([]int64, len(files)) // thousandths of each file
 	pool, pctx := errgroup.WithContext(ctx)
@@ -98,7 +98,7 @@ func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, obje
 				report(job.Progress{Done: sum, Total: 1000 * int64(len(files))})
 			}
 			var err error
-			if footage[i], err = w.look(pctx, id, i, file, objects, part); err != nil && pctx.Err() == nil {
+			if footage[i], pins[i], err = w.look(pctx, id, i, file, objects, part); err != nil && pctx.Err() == nil {
 				errs[i] = err // of its own, not of the file that ended the others
 			}
 			return err
@@ -107,35 +107,34 @@ func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, obje
 	err := pool.Wait()
 	for i, e := range errs {
 		if e != nil && !errors.Is(e, context.Canceled) {
-			return nil, ofFile(e, files[i], len(files))
+			return nil, nil, ofFile(e, files[i], len(files))
 		}
 	}
-	return footage, err
+	return footage, pins, err
 }
 
 // look gets a file and finds out what it is.
-func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, objects Objects, report func(job.Progress)) (plan.Footage, error) {
-	path, err := w.source(ctx, id, n, file.URI, func() (Objects, error) { return objects, nil }, report)
+func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, objects Objects, report func(job.Progress)) (f plan.Footage, pin string, err error) {
+	path, pin, err := w.source(ctx, id, n, file.URI, "", func() (Objects, error) { return objects, nil }, report)
 	if err != nil {
-		return plan.Footage{}, err
+		return plan.Footage{}, "", err
 	}
-	var f plan.Footage
 	if file.Kind == plan.FileImage {
 		f.Source, err = w.cfg.Probe.Image(ctx, path)
-		return f, err
+		return f, pin, err
 	}
 	if f.Source, err = w.cfg.Probe.Probe(ctx, path); err != nil || file.Kind != plan.FileInput {
-		return f, err
+		return f, pin, err
 	}
 	if video, err := plan.SelectVideo(file, f.Source); err == nil { // none may be needed: plan.New decides
 		if f.Index, err = w.cfg.Probe.Index(ctx, path, video); err != nil {
-			return f, err
+			return f, pin, err
 		}
 	}
 	if len(f.Source.Video) == 0 {
-		return f, w.cfg.Probe.Sound(ctx, path, &f.Source)
+		return f, pin, w.cfg.Probe.Sound(ctx, path, &f.Source)
 	}
-	return f, nil
+	return f, pin, nil
 }
 
 // ofFile says which of several files an error is about.

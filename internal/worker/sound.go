@@ -21,8 +21,8 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 	if err := json.Unmarshal(task.Payload, &t); err != nil {
 		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)
 	}
-	if w.kept(task.Job, task.Name) {
-		return job.Result{}, nil
+	if output, kept := w.results.Kept(task.Job, task.Name); kept {
+		return job.Result{Output: output}, nil
 	}
 	s := &soundTask{w: w, task: task, p: p, encode: p.Plan.Audios[t.Audio]}
 	s.passes = 1
@@ -38,10 +38,10 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 		s.pass = 0
 		err = s.run(ctx, false)
 	}
-	var result job.Result
+	var warnings []job.Warning
 	if errors.Is(err, errUnsteady) && s.encode.Steady != nil {
 		err = s.steady(ctx, nil)
-		result.Warnings = []job.Warning{{Code: warnUnsteady, Message: "the sound of the source changes its rate or its channels on its way; it was made one"}}
+		warnings = []job.Warning{{Code: warnUnsteady, Message: "the sound of the source changes its rate or its channels on its way; it was made one"}}
 	}
 	if errors.Is(err, errUnsteady) {
 		err = fault.New(fault.Invalid, "1075", "the sound of the input changes its format on its way, where it cannot be followed").
@@ -50,7 +50,7 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 	if err != nil {
 		return job.Result{}, err
 	}
-	return result, nil
+	return job.Result{Output: s.output, Warnings: warnings}, nil
 }
 
 // soundTask is one run of an audio task.
@@ -61,6 +61,7 @@ type soundTask struct {
 	encode       plan.AudioEncode
 	progress     func(ffmpeg.Progress)
 	pass, passes int
+	output       json.RawMessage
 	sources      []string // in place of the encode's Files, unless nil
 }
 
@@ -84,7 +85,9 @@ func (s *soundTask) steady(ctx context.Context, made []string) error {
 	}
 	again := *s
 	again.encode, again.sources, again.pass = st.Encode, made, 0
-	return again.run(ctx, false)
+	err := again.run(ctx, false)
+	s.output = again.output
+	return err
 }
 
 // process runs one media process of the encode.
@@ -140,7 +143,9 @@ func (s *soundTask) run(ctx context.Context, seek bool) error {
 		if err := checkAudio(dir, s.encode); err != nil {
 			return err
 		}
-		return s.w.retain(dir, s.task)
+		var err error
+		s.output, err = s.w.retain(ctx, dir, s.task)
+		return err
 	})
 }
 

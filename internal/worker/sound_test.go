@@ -21,7 +21,7 @@ type library struct {
 	sources map[string]string
 }
 
-func (l *library) Snapshot(_ context.Context, _, key, dst string) (string, error) {
+func (l *library) Snapshot(_ context.Context, _, key, _, dst string) (string, error) {
 	file, ok := l.sources[key]
 	if !ok {
 		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)

@@ -12,18 +12,23 @@ import (
 )
 
 // source returns the local path of the file of a job that is number n of its plan,
-// getting it first if this work folder does not have it, by what bind returns. The
-// file never changes under a running job: an object is a snapshot of one version, a
-// download is complete before it gets its name.
-func (w *Worker) source(ctx context.Context, id string, n int, input string, bind func() (Objects, error), report func(job.Progress)) (string, error) {
+// getting it first if this work folder does not have it, by what bind returns: what
+// pin names, or what is there now when pin is empty. It returns the pin of what it
+// got. The file never changes under a running job: an object is a snapshot of one
+// version, a download is complete before it gets its name and is fetched once a job.
+func (w *Worker) source(ctx context.Context, id string, n int, input, pin string, bind func() (Objects, error), report func(job.Progress)) (path, got string, err error) {
 	name := fmt.Sprintf("source-%d", n)
-	path := filepath.Join(w.folder(id), name)
+	path = filepath.Join(w.folder(id), name)
 	if _, err := os.Stat(path); err == nil {
-		return path, nil
+		pin, err := os.ReadFile(path + pinSuffix)
+		if os.IsNotExist(err) { // a version before this one got it
+			err = nil
+		}
+		return path, string(pin), err
 	}
 	try, err := w.attempt(id, name)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer os.RemoveAll(try)
 	part := filepath.Join(try, "source")
@@ -35,30 +40,63 @@ func (w *Worker) source(ctx context.Context, id string, n int, input string, bin
 		bucket, key, _ := strings.Cut(rest, "/")
 		objects, err := bind()
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
-		if _, err := objects.Snapshot(ctx, bucket, key, part); err != nil {
-			return "", sourceFault(err, input)
+		if pin, err = objects.Snapshot(ctx, bucket, key, pin, part); err != nil {
+			return "", "", sourceFault(err, input)
 		}
 	case "http", "https":
+		if w.cfg.Depot != nil {
+			err := w.cfg.Depot.Get(ctx, id, name, part)
+			if err == nil {
+				break
+			}
+			if !fault.Is(err, fault.NotFound) {
+				return "", "", err
+			}
+		}
 		progress := func(done, total int64) {
 			if total > 0 {
 				report(job.Progress{Done: done, Total: total * 2}) // the other half is looking at it
 			}
 		}
 		if _, err := w.cfg.Fetch.Fetch(ctx, input, part, progress); err != nil {
-			return "", err
+			return "", "", err
+		}
+		if err := w.leave(ctx, id, name, part); err != nil {
+			return "", "", err
 		}
 	default:
-		return "", fault.New(fault.Invalid, "1040", "%q is neither an s3:// nor an https:// URL", input)
+		return "", "", fault.New(fault.Invalid, "1040", "%q is neither an s3:// nor an https:// URL", input)
 	}
 	if err := syncPath(part); err != nil {
-		return "", diskFault(err)
+		return "", "", diskFault(err)
+	}
+	if err := writeFile(path+pinSuffix, []byte(pin)); err != nil {
+		return "", "", err
 	}
 	if err := os.Rename(part, path); err != nil {
-		return "", fmt.Errorf("keep source: %w", err)
+		return "", "", fmt.Errorf("keep source: %w", err)
 	}
-	return path, nil
+	return path, pin, nil
+}
+
+// pinSuffix is of the file that says what the source beside it is.
+const pinSuffix = ".pin"
+
+// leave gives what was downloaded to those who will need it too: it may not be the
+// same, or there, when they come for it.
+func (w *Worker) leave(ctx context.Context, id, name, file string) error {
+	if w.cfg.Depot == nil {
+		return nil
+	}
+	if err := w.cfg.Depot.Put(ctx, id, name, file); err != nil {
+		return err
+	}
+	if _, err := os.Stat(file); os.IsNotExist(err) {
+		return w.cfg.Depot.Get(ctx, id, name, file)
+	}
+	return nil
 }
 
 // objects returns the buckets as a job's role may use them.
@@ -95,6 +133,10 @@ func sourceFault(err error, input string) error {
 	case fault.Denied:
 		return fault.New(fault.Denied, "1401", "the input %q may not be read: %w", input, err).
 			WithHint("the job's role needs s3:GetObject on it, and the bucket's policy must not deny it")
+	}
+	if f.Kind == fault.Conflict {
+		return fault.New(fault.Invalid, "1404", "the input %q is not what it was when the job began: %w", input, err).
+			WithHint("submit the job again, or keep versions in its bucket")
 	}
 	return err
 }

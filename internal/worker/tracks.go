@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -30,16 +31,16 @@ func openTrack(path string) (track *mp4.Track, closeFile func(), err error) {
 
 // tracks opens what the tasks of a job left behind, each file once.
 type tracks struct {
-	w      *Worker
-	job    string
+	file   func(task, name string) (string, error) // local path of what a task made
 	plan   *plan.Plan
 	videos map[[2]int]*mp4.Video
 	audios map[int]*mp4.Audio
 	files  []func()
 }
 
-func (w *Worker) openTracks(id string, p *plan.Plan) *tracks {
-	return &tracks{w: w, job: id, plan: p, videos: map[[2]int]*mp4.Video{}, audios: map[int]*mp4.Audio{}}
+func (w *Worker) openTracks(ctx context.Context, id string, p *plan.Plan) *tracks {
+	file := func(task, name string) (string, error) { return w.results.File(ctx, id, task, name) }
+	return &tracks{file: file, plan: p, videos: map[[2]int]*mp4.Video{}, audios: map[int]*mp4.Audio{}}
 }
 
 func (t *tracks) close() {
@@ -49,7 +50,11 @@ func (t *tracks) close() {
 }
 
 func (t *tracks) open(task, file string) (*mp4.Track, error) {
-	track, closer, err := openTrack(filepath.Join(t.w.taskFolder(t.job, task), file))
+	path, err := t.file(task, file)
+	if err != nil {
+		return nil, err
+	}
+	track, closer, err := openTrack(path)
 	if err == nil {
 		t.files = append(t.files, closer)
 	}

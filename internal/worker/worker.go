@@ -4,12 +4,12 @@
 //
 // A job has one "probe" task, then its "audio/A" and "chunk/L/C" tasks side by
 // side, then "finish". Every task leaves its files in the job's work folder,
-// whole and on disk, before it returns; a task that runs again after a crash
-// finds finished files and keeps them. Nothing is visible in a destination
+// whole and on disk, before it returns, and in the Depot if there is one; a task
+// that runs again after a crash finds finished files and keeps them. Nothing is visible in a destination
 // bucket before "finish", which publishes segments first and the multivariant
 // playlist last, then reads all of it back and makes it once more if it is not right.
 //
-// It touches its work folder and, through Objects, buckets. It starts no process
+// It touches its work folder and, through Objects and Depot, buckets. It starts no process
 // itself (ffmpeg does) and keeps no state that a restart needs beyond that folder.
 package worker
 
@@ -35,8 +35,10 @@ import (
 // Objects is where sources come from and where outputs go.
 type Objects interface {
 	// Snapshot makes dst, which does not exist, a local copy of an object that
-	// later writes to the object do not change, and returns its version.
-	Snapshot(ctx context.Context, bucket, key, dst string) (version string, err error)
+	// later writes to the object do not change: of what pin names, or of what it
+	// holds now when pin is empty. It returns the pin that names what dst holds. A
+	// pin whose bytes are gone is a fault.Conflict.
+	Snapshot(ctx context.Context, bucket, key, pin, dst string) (string, error)
 	// Writable returns an error if an output cannot be published to bucket as key.
 	Writable(ctx context.Context, bucket, key string) error
 	// Publish stores one output durably. Publishing the same output of the same
@@ -75,16 +77,23 @@ type Config struct {
 	FFmpeg  *ffmpeg.Runner
 	Probe   *probe.Prober
 	Fetch   *fetch.Fetcher
-	Objects Objects      // with the rights of the house: to withdraw, to read back what was published, and for all where there are no Roles
-	Roles   Roles        // nil where jobs have no roles: without a server
-	Slots   int          // how many tasks the caller runs at once; finish packs with as many goroutines
-	Verify  Depth        // how much of what was published is decoded; "" is VerifyFull
+	Objects Objects // with the rights of the house: to withdraw, to read back what was published, and for all where there are no Roles
+	Roles   Roles   // nil where jobs have no roles: without a server
+	Slots   int     // how many tasks the caller runs at once; finish packs with as many goroutines
+	Verify  Depth   // how much of what was published is decoded; "" is VerifyFull
+	// Depot has what tasks leave behind for workers that do not share Dir; nil where
+	// all do. Outputs then reads the stored Output of a task of a job, a
+	// fault.NotFound until it is done.
+	Depot   Depot
+	Outputs func(ctx context.Context, id, task string) (json.RawMessage, error)
 	Logger  *slog.Logger // nil discards
 }
 
 // Worker implements job.Runner. It is safe for concurrent use.
 type Worker struct {
 	cfg Config
+
+	results results
 
 	decoders chan struct{} // held by who reads an output back: Slots at once, of all jobs
 
@@ -100,13 +109,27 @@ func New(cfg Config) *Worker {
 	if cfg.Verify == "" {
 		cfg.Verify = VerifyFull
 	}
-	return &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}}
+	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}}
+	w.results = localResults{cfg.Dir}
+	if cfg.Depot != nil {
+		w.results = sharedResults{localResults{cfg.Dir}, cfg.Depot, cfg.Outputs}
+	}
+	return w
 }
 
 // probed is the Output of the probe task: all that later tasks know of the job.
 type probed struct {
 	Role string    `json:"role,omitempty"`
+	Pins []string  `json:"pins"` // of the plan's files: what was looked at
 	Plan plan.Plan `json:"plan"`
+}
+
+// pin returns the pin of a file of the plan.
+func (p *probed) pin(n int) string {
+	if n >= len(p.Pins) { // of a job that an earlier version planned
+		return ""
+	}
+	return p.Pins[n]
 }
 
 // Run implements job.Runner.
@@ -166,14 +189,27 @@ func (w *Worker) Discard(ctx context.Context, id string, outcome job.Status) err
 	if err := os.RemoveAll(w.folder(id)); err != nil {
 		return fmt.Errorf("remove work folder of job %s: %w", id, err)
 	}
+	if w.cfg.Depot != nil {
+		if err := w.cfg.Depot.Clear(ctx, id); err != nil {
+			return fmt.Errorf("clear what tasks of job %s left: %w", id, err)
+		}
+	}
 	return nil
+}
+
+// Forget removes what is here of a job that is over, and that someone else discards.
+func (w *Worker) Forget(id string) error {
+	w.mu.Lock()
+	delete(w.probed, id)
+	w.mu.Unlock()
+	return os.RemoveAll(w.folder(id))
 }
 
 // withdraw removes every object that the job published. The intent was written
 // to the work folder before the first of them, so a crash forgets none.
 func (w *Worker) withdraw(ctx context.Context, id string) error {
-	doc, err := os.ReadFile(w.publishingFile(id))
-	if os.IsNotExist(err) {
+	doc, err := w.published(ctx, id)
+	if os.IsNotExist(err) || fault.Is(err, fault.NotFound) {
 		return nil // publishing never began
 	}
 	if err != nil {
@@ -191,6 +227,55 @@ func (w *Worker) withdraw(ctx context.Context, id string) error {
 	return nil
 }
 
+// published reads what intend wrote.
+func (w *Worker) published(ctx context.Context, id string) ([]byte, error) {
+	doc, err := os.ReadFile(w.publishingFile(id))
+	if !os.IsNotExist(err) || w.cfg.Depot == nil {
+		return doc, err
+	}
+	dir, err := os.MkdirTemp(w.cfg.Dir, "get-")
+	if os.IsNotExist(err) { // no task ran here yet
+		if err = os.MkdirAll(w.cfg.Dir, 0o700); err == nil {
+			dir, err = os.MkdirTemp(w.cfg.Dir, "get-")
+		}
+	}
+	if err != nil {
+		return nil, diskFault(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, publishingName)
+	if err := w.cfg.Depot.Get(ctx, id, publishingName, file); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// intend writes down what a job is about to publish, so that it is withdrawn after
+// any crash, by anyone.
+func (w *Worker) intend(ctx context.Context, id string, names []objectName) error {
+	doc, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(w.publishingFile(id), doc); err != nil {
+		return err
+	}
+	if err := syncPath(w.folder(id)); err != nil {
+		return diskFault(err)
+	}
+	if w.cfg.Depot == nil {
+		return nil
+	}
+	left := filepath.Join(w.folder(id), "left-"+publishingName) // the depot may take it away
+	if err := writeFile(left, doc); err != nil {
+		return err
+	}
+	defer os.Remove(left)
+	return w.cfg.Depot.Put(ctx, id, publishingName, left)
+}
+
+const publishingName = "publishing.json"
+
 type objectName struct {
 	Bucket string `json:"bucket"`
 	Key    string `json:"key"`
@@ -199,12 +284,7 @@ type objectName struct {
 func (w *Worker) folder(id string) string { return filepath.Join(w.cfg.Dir, id) }
 
 func (w *Worker) publishingFile(id string) string {
-	return filepath.Join(w.folder(id), "publishing.json")
-}
-
-// taskFolder is where a task's finished files are. It exists whole or not at all.
-func (w *Worker) taskFolder(id, task string) string {
-	return filepath.Join(w.folder(id), strings.ReplaceAll(task, "/", "-"))
+	return filepath.Join(w.folder(id), publishingName)
 }
 
 // attempt makes an empty folder for one try of a task, beside the place where
@@ -216,39 +296,9 @@ func (w *Worker) attempt(id, task string) (string, error) {
 	if err := withinQuota(w.folder(id), w.cfg.FFmpeg.Limits().WorkBytes); err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp(w.folder(id), "try-"+strings.ReplaceAll(task, "/", "-")+"-")
+	dir, err := os.MkdirTemp(w.folder(id), "try-"+flat(task)+"-")
 	if err != nil {
 		return "", diskFault(err)
 	}
 	return dir, nil
-}
-
-// keep makes the files of a try the task's files: on disk, whole, once. If
-// another try was first, its files stay and these go.
-func (w *Worker) keep(try, id, task string) error {
-	entries, err := os.ReadDir(try)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := syncPath(filepath.Join(try, e.Name())); err != nil {
-			return diskFault(err)
-		}
-	}
-	if err := syncPath(try); err != nil {
-		return diskFault(err)
-	}
-	if err := os.Rename(try, w.taskFolder(id, task)); err != nil {
-		if w.kept(id, task) {
-			return os.RemoveAll(try)
-		}
-		return diskFault(err)
-	}
-	return syncPath(w.folder(id))
-}
-
-// kept reports whether a task's files are there from an earlier try.
-func (w *Worker) kept(id, task string) bool {
-	_, err := os.Stat(w.taskFolder(id, task))
-	return err == nil
 }

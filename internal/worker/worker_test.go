@@ -34,7 +34,7 @@ type folder struct {
 	owner map[string]string
 }
 
-func (f *folder) Snapshot(_ context.Context, _, key, dst string) (string, error) {
+func (f *folder) Snapshot(_ context.Context, _, key, _, dst string) (string, error) {
 	err := os.Link(filepath.Join(filepath.Dir(f.source), filepath.Base(key)), dst)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
@@ -271,11 +271,11 @@ func (b boundFolder) may(what string) error {
 	return nil
 }
 
-func (b boundFolder) Snapshot(ctx context.Context, bucket, key, dst string) (string, error) {
+func (b boundFolder) Snapshot(ctx context.Context, bucket, key, pin, dst string) (string, error) {
 	if err := b.may("read"); err != nil {
 		return "", err
 	}
-	return b.folder.Snapshot(ctx, bucket, key, dst)
+	return b.folder.Snapshot(ctx, bucket, key, pin, dst)
 }
 
 func (b boundFolder) Writable(ctx context.Context, bucket, key string) error {

@@ -36,7 +36,7 @@ type folder struct {
 
 func (f *folder) path(key string) string { return filepath.Join(f.root, filepath.FromSlash(key)) }
 
-func (f *folder) Snapshot(_ context.Context, _, _, dst string) (string, error) {
+func (f *folder) Snapshot(_ context.Context, _, _, _, dst string) (string, error) {
 	return "1", os.Symlink(f.source, dst)
 }
 

@@ -77,7 +77,7 @@ type bucket struct {
 	keys map[string]string // key to local file
 }
 
-func (b *bucket) Snapshot(_ context.Context, _, key, dst string) (string, error) {
+func (b *bucket) Snapshot(_ context.Context, _, key, _, dst string) (string, error) {
 	source, ok := b.sources[key]
 	if !ok {
 		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
