@@ -42,7 +42,7 @@ func benchBig(ctx context.Context, b *bench, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	if err := s.makeBucket(ctx, "bench-big"); err != nil {
 		return err
 	}

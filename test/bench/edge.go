@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 const (
@@ -79,7 +81,7 @@ func benchEdge(ctx context.Context, b *bench, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	control, err := s.putFiles(ctx, files)
 	if err != nil {
 		return err
@@ -266,7 +268,7 @@ func (s *server) distribution(ctx context.Context, control, acl string, files ma
 	config.Logging.Enabled, config.Logging.Bucket = true, logsBucket+".s3.amazonaws.com"
 	config.Origins.Quantity = 1
 	origin := &config.Origins.Items.Origin
-	origin.ID, origin.DomainName, origin.OriginAccessControlID = bucket, bucket+".s3."+region+".amazonaws.com", control
+	origin.ID, origin.DomainName, origin.OriginAccessControlID = bucket, bucket+".s3."+harness.Region+".amazonaws.com", control
 	config.DefaultCacheBehavior.TargetOriginID = bucket
 	config.DefaultCacheBehavior.ViewerProtocolPolicy = "allow-all"
 	body, err := xml.Marshal(config)
@@ -278,7 +280,7 @@ func (s *server) distribution(ctx context.Context, control, acl string, files ma
 		return "", fmt.Errorf("make distribution: %w", err)
 	}
 	address := strings.TrimPrefix(s.HTTP, "http://")
-	err = poll(ctx, 20*time.Millisecond, readyTime, "the distribution serves", func() (bool, error) {
+	err = harness.Poll(ctx, 20*time.Millisecond, readyTime, "the distribution serves", func() (bool, error) {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			return false, err

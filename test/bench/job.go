@@ -72,7 +72,7 @@ func benchJob(ctx context.Context, b *bench, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	encode, err := b.prepareJob(ctx, s)
 	if err != nil {
 		return err

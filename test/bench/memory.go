@@ -36,7 +36,7 @@ func (b *bench) memoryOnce(ctx context.Context, data string, idle, after *[2]sam
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	note := func(into *[2]sample) error {
 		if err := pause(ctx, settle); err != nil {
 			return err

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // nginx is a running nginx with a configuration of our own.
@@ -26,7 +28,7 @@ type nginx struct {
 
 	cmd  *exec.Cmd
 	done chan struct{}
-	said *tail
+	said *harness.Log
 }
 
 const nginxWorkers = 2
@@ -68,7 +70,7 @@ func (b *bench) startNginx(ctx context.Context, root string) (*nginx, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	n := &nginx{done: make(chan struct{}), said: &tail{}}
+	n := &nginx{done: make(chan struct{}), said: new(harness.Log)}
 	var err error
 	if n.http, err = freeAddress(); err != nil {
 		return nil, err
@@ -100,10 +102,10 @@ func (b *bench) startNginx(ctx context.Context, root string) (*nginx, error) {
 		_ = n.cmd.Wait()
 		close(n.done)
 	}()
-	err = poll(ctx, 10*time.Millisecond, readyTime, "nginx answers", func() (bool, error) {
+	err = harness.Poll(ctx, 10*time.Millisecond, readyTime, "nginx answers", func() (bool, error) {
 		select {
 		case <-n.done:
-			return false, fmt.Errorf("nginx ended: %v\n%s%s", n.cmd.ProcessState, n.said, readFile(filepath.Join(dir, "error.log")))
+			return false, fmt.Errorf("nginx ended: %v\n%s%s", n.cmd.ProcessState, n.said.Tail(saidBytes), readFile(filepath.Join(dir, "error.log")))
 		default:
 		}
 		workers, err := children(n.cmd.Process.Pid)
@@ -132,7 +134,7 @@ func (n *nginx) stop() error {
 	case <-time.After(10 * time.Second):
 		_ = n.cmd.Process.Kill()
 		<-n.done
-		return fmt.Errorf("nginx did not end within 10 s of SIGTERM\n%s", n.said)
+		return fmt.Errorf("nginx did not end within 10 s of SIGTERM\n%s", n.said.Tail(saidBytes))
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // cost is what a command took.
@@ -33,6 +35,9 @@ type outcome struct {
 	Exit  int  // code, or -1
 	Stray bool // descendants outlived the command and were not there to be counted
 }
+
+// saidBytes is how much of what a process said is in an error.
+const saidBytes = 4000
 
 // measure runs a command to its end. A command that fails is an error with the
 // end of what it said.
@@ -52,7 +57,7 @@ func measure(ctx context.Context, program string, args ...string) (cost, error) 
 	defer read.Close()
 	cmd := command(ctx, self, append([]string{measureCommand, program}, args...)...)
 	cmd.ExtraFiles = []*os.File{write}
-	said := &tail{}
+	said := new(harness.Log)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		return cost{}, errors.Join(err, write.Close())
@@ -66,9 +71,9 @@ func measure(ctx context.Context, program string, args ...string) (cost, error) 
 	case ctx.Err() != nil:
 		return cost{}, ctx.Err()
 	case err != nil || decoded != nil:
-		return cost{}, fmt.Errorf("measure %s: %w\n%s", name, errors.Join(err, decoded), said)
+		return cost{}, fmt.Errorf("measure %s: %w\n%s", name, errors.Join(err, decoded), said.Tail(saidBytes))
 	case o.Exit != 0:
-		return cost{}, fmt.Errorf("%s %s: exit code %d\n%s", name, strings.Join(args, " "), o.Exit, said)
+		return cost{}, fmt.Errorf("%s %s: exit code %d\n%s", name, strings.Join(args, " "), o.Exit, said.Tail(saidBytes))
 	case o.Stray:
 		return cost{}, fmt.Errorf("%s left processes behind: its CPU time is not known", name)
 	}
@@ -163,30 +168,8 @@ func command(ctx context.Context, program string, args ...string) *exec.Cmd {
 
 // output runs a command and returns its standard output and error.
 func output(ctx context.Context, program string, args ...string) (stdout, stderr []byte, err error) {
-	cmd := command(ctx, program, args...)
-	var o, e bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &o, &e
-	if err := cmd.Run(); err != nil {
-		said := e.String()
-		return nil, nil, fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), strings.Join(args, " "), err, said[max(len(said)-2000, 0):])
-	}
-	return o.Bytes(), e.Bytes(), nil
+	return harness.Output(command(ctx, program, args...))
 }
-
-// tail keeps the end of what is written to it. One goroutine at a time may write.
-type tail struct{ kept []byte }
-
-const tailSize = 4000
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if extra := len(t.kept) - tailSize; extra > 0 {
-		t.kept = append(t.kept[:0], t.kept[extra:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return string(t.kept) }
 
 // clockTick is the unit of CPU times in /proc: USER_HZ is 100 on every
 // architecture that Linux has in common with Go.

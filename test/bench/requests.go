@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 const aboutRequests = "What a request costs before its work begins. Authorisation: one decision on policies of a user and a bucket, a Go benchmark. " +
@@ -50,7 +52,7 @@ func benchRequests(ctx context.Context, b *bench, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	role, err := s.makeRole(ctx, "bench", "mediaconvert.amazonaws.com", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
 	if err != nil {
 		return err
@@ -114,17 +116,9 @@ func (b *bench) authorization(ctx context.Context) (float64, error) {
 	return worst, nil
 }
 
-// clients returns the configuration of SDK clients of the server.
-func (s *server) clients() aws.Config {
-	return aws.Config{
-		BaseEndpoint: aws.String(s.HTTP), Region: region, HTTPClient: s.api,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return s.key, nil }),
-	}
-}
-
 // makeRole makes a role that a service may assume, with one statement of rights, and returns its ARN.
 func (s *server) makeRole(ctx context.Context, name, service, statement string) (string, error) {
-	c := iam.NewFromConfig(s.clients())
+	c := iam.NewFromConfig(s.Config())
 	made, err := c.CreateRole(ctx, &iam.CreateRoleInput{
 		RoleName:                 &name,
 		AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}]}`),
@@ -233,7 +227,7 @@ func (b *bench) uploads(ctx context.Context, s *server, role string) (u uploads,
 	if err := s.call(ctx, "mediaconvert", "POST", "/2017-08-29/jobTemplates", template, nil); err != nil {
 		return u, err
 	}
-	if out, err := exec.CommandContext(ctx, b.program, "automate", "--data", s.data, "--source", "bench-auto", "--template", "bench", "--destination", "bench-made").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, b.program, "automate", "--data", s.Data, "--source", "bench-auto", "--template", "bench", "--destination", "bench-made").CombinedOutput(); err != nil {
 		return u, fmt.Errorf("set up the automation: %w\n%s", err, out)
 	}
 	update, err := s.makeFunction(ctx, role, document["settings"])
@@ -302,7 +296,7 @@ func (s *server) makeFunction(ctx context.Context, jobRole string, settings any)
 	if err != nil {
 		return nil, err
 	}
-	functions, name := lambda.NewFromConfig(s.clients()), "bench"
+	functions, name := lambda.NewFromConfig(s.Config()), "bench"
 	made, err := functions.CreateFunction(ctx, &lambda.CreateFunctionInput{
 		FunctionName: &name, Role: &role, Runtime: types.RuntimePython311, Handler: aws.String("handler.handler"), Timeout: aws.Int32(60),
 		Code: &types.FunctionCode{ZipFile: first}, Environment: &types.Environment{Variables: map[string]string{"ROLE": jobRole}},
@@ -344,7 +338,7 @@ func (s *server) uploadToJob(ctx context.Context, bucket, key string, clip []byt
 	}
 	input := "s3://" + bucket + "/" + key
 	var took time.Duration
-	err := poll(ctx, 2*time.Millisecond, 2*time.Minute, "the job of "+key+" ends", func() (bool, error) {
+	err := harness.Poll(ctx, 2*time.Millisecond, 2*time.Minute, "the job of "+key+" ends", func() (bool, error) {
 		var list struct {
 			Jobs []struct {
 				Status, ErrorMessage string

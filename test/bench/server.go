@@ -12,35 +12,20 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
-const (
-	region    = "us-east-1"
-	readyTime = 30 * time.Second
-)
+const readyTime = 30 * time.Second
 
 // server is a running `vodwright serve`, and a client of it.
 type server struct {
-	cmd   *exec.Cmd
-	done  chan struct{} // closed when the process has ended
-	said  *tail         // to be read after done
-	data  string
-	began time.Time // just before the process was started
-
-	HTTP   string `json:"http"`
-	HTTPS  string `json:"https"`
-	CAFile string `json:"caFile"`
-	PID    int    `json:"pid"`
-
+	*harness.Server
 	key aws.Credentials
 	api *http.Client
 	s3  *s3.Client
@@ -48,97 +33,30 @@ type server struct {
 
 // launch starts a server and does not wait for it. The caller stops it.
 func (b *bench) launch(ctx context.Context, data, listen string) (*server, error) {
-	s := &server{
-		cmd:  command(ctx, b.program, "serve", "--data", data, "--listen", listen, "--tls-listen", "127.0.0.1:0"),
-		done: make(chan struct{}), said: &tail{}, data: data,
-	}
-	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
-	s.began = time.Now()
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the server: %w", err)
-	}
-	go func() {
-		_ = s.cmd.Wait()
-		close(s.done)
-	}()
-	return s, nil
+	s := b.server(data)
+	s.Listen = listen
+	return s, s.Launch(ctx)
+}
+
+// server returns one that does not run yet. Its process is in a group of its own.
+func (b *bench) server(data string) *server {
+	s := &server{Server: harness.NewServer(b.program, data)}
+	s.Command = command
+	return s
 }
 
 // serve starts a server on free ports and waits until clients can use it.
 func (b *bench) serve(ctx context.Context, data string) (*server, error) {
-	s, err := b.launch(ctx, data, "127.0.0.1:0")
+	s := b.server(data)
+	err := s.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.connect(ctx, b.program); err != nil {
-		return nil, errors.Join(err, s.stop())
+	if s.key, err = s.Key(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
 	}
+	s.api, s.s3 = s.Client(), s.S3()
 	return s, nil
-}
-
-// connect waits for the server and prepares the clients.
-func (s *server) connect(ctx context.Context, program string) error {
-	err := poll(ctx, 10*time.Millisecond, readyTime, "the server is ready", func() (bool, error) {
-		if err := s.ended(); err != nil {
-			return false, err
-		}
-		doc, err := os.ReadFile(filepath.Join(s.data, "server.json"))
-		if err != nil || json.Unmarshal(doc, s) != nil || s.PID != s.cmd.Process.Pid {
-			return false, nil
-		}
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.HTTP, "http://"))
-		if err != nil {
-			return false, nil
-		}
-		return true, conn.Close()
-	})
-	if err != nil {
-		return err
-	}
-	out, _, err := output(ctx, program, "env", "--data", s.data, "--json")
-	if err != nil {
-		return err
-	}
-	var vars map[string]string
-	if err := json.Unmarshal(out, &vars); err != nil {
-		return fmt.Errorf("decode vodwright env: %w", err)
-	}
-	s.key = aws.Credentials{AccessKeyID: vars["AWS_ACCESS_KEY_ID"], SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"]}
-	s.api = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
-	s.s3 = s3.New(s3.Options{
-		BaseEndpoint: aws.String(s.HTTP), Region: region, UsePathStyle: true, HTTPClient: s.api,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return s.key, nil }),
-	})
-	return nil
-}
-
-// ended returns an error if the server's process has ended.
-func (s *server) ended() error {
-	select {
-	case <-s.done:
-		return fmt.Errorf("the server ended: %v\n%s", s.cmd.ProcessState, s.said)
-	default:
-		return nil
-	}
-}
-
-// stop ends the server as an operator would. One that had ended by itself is an error.
-func (s *server) stop() error {
-	if err := s.ended(); err != nil {
-		return err
-	}
-	if s.api != nil {
-		s.api.CloseIdleConnections()
-	}
-	_ = s.cmd.Cancel()
-	select {
-	case <-s.done:
-		return nil
-	case <-time.After(20 * time.Second):
-		_ = s.cmd.Process.Kill()
-		<-s.done
-		return fmt.Errorf("the server did not end within 20 s of SIGTERM\n%s", s.said)
-	}
 }
 
 // call sends a signed request and decodes the JSON or XML answer into out, unless it is nil.
@@ -161,7 +79,7 @@ func (s *server) callTarget(ctx context.Context, service, method, path, target s
 		req.Header.Set("X-Amz-Target", target)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, s.key, req, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, s.key, req, hex.EncodeToString(sum[:]), service, harness.Region, time.Now()); err != nil {
 		return fmt.Errorf("sign request: %w", err)
 	}
 	resp, err := s.api.Do(req)
@@ -226,7 +144,7 @@ func (s *server) runJob(ctx context.Context, document any) (time.Duration, error
 		return 0, fmt.Errorf("create job: %w", err)
 	}
 	at := jobs + "/" + answer.Job.ID
-	err = poll(ctx, 5*time.Millisecond, 2*time.Minute, "the job ends", func() (bool, error) {
+	err = harness.Poll(ctx, 5*time.Millisecond, 2*time.Minute, "the job ends", func() (bool, error) {
 		if err := s.call(ctx, "mediaconvert", "GET", at, nil, &answer); err != nil {
 			return false, err
 		}
@@ -239,26 +157,6 @@ func (s *server) runJob(ctx context.Context, document any) (time.Duration, error
 		return false, nil
 	})
 	return time.Since(began), err
-}
-
-// poll asks until the answer is yes, an error, or too late.
-func poll(ctx context.Context, every, limit time.Duration, what string, yes func() (bool, error)) error {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	deadline := time.Now().Add(limit)
-	for {
-		if ok, err := yes(); ok || err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("not within %s: %s", limit, what)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
 }
 
 // pause waits, since what is measured is a process that has been idle for that long.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 const (
@@ -59,7 +61,7 @@ func (b *bench) useDataFolder(ctx context.Context, data string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	encode, err := b.prepareJob(ctx, s)
 	if err != nil {
 		return err
@@ -79,15 +81,15 @@ func (b *bench) startOnce(ctx context.Context, data string) (took cost, err erro
 	if err != nil {
 		return cost{}, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: readyTime}
-	err = poll(ctx, time.Millisecond, readyTime, "the server answers", func() (bool, error) {
+	err = harness.Poll(ctx, time.Millisecond, readyTime, "the server answers", func() (bool, error) {
 		resp, err := client.Get("http://" + address + "/_/")
 		if err != nil {
-			return false, s.ended() // refused: not yet
+			return false, s.Ended() // refused: not yet
 		}
 		_ = resp.Body.Close()
-		took.Wall = time.Since(s.began)
+		took.Wall = time.Since(s.Began)
 		if resp.StatusCode != http.StatusOK {
 			return false, fmt.Errorf("the first answer is %s", resp.Status)
 		}
@@ -96,6 +98,6 @@ func (b *bench) startOnce(ctx context.Context, data string) (took cost, err erro
 	if err != nil {
 		return cost{}, err
 	}
-	took.CPU, err = cpuTime(s.cmd.Process.Pid)
+	took.CPU, err = cpuTime(s.PID)
 	return took, err
 }

@@ -24,6 +24,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // Clip is a file of the corpus and what is to come of it.
@@ -105,13 +106,8 @@ func output(ctx context.Context, program string, args ...string) ([]byte, error)
 	if program == "ffmpeg" {
 		args = append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}, args...)
 	}
-	cmd := exec.CommandContext(ctx, program, args...)
-	var out, log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &log
-	if err := cmd.Run(); err != nil {
-		return out.Bytes(), fmt.Errorf("%s %s: %w\n%.2000s", program, strings.Join(args, " "), err, log.Bytes())
-	}
-	return out.Bytes(), nil
+	out, _, err := harness.Output(exec.CommandContext(ctx, program, args...))
+	return out, err
 }
 
 // encoded returns a recipe: these pictures and sound, coded with these arguments.

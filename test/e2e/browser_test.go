@@ -4,47 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
-)
 
-// newBrowser starts a headless Chromium with a profile of its own.
-func newBrowser(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Fatal("no Chromium: scripts/install.sh test installs it")
-	}
-	profile, err := os.MkdirTemp("", "vodwright-browser-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
-		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("no-first-run", true),
-		chromedp.Flag("ignore-certificate-errors", true), // the private CA is not in the browser's store
-		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(alloc)
-	ctx, stopTime := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(func() {
-		stopTime()
-		stop()
-		stopAlloc()
-		_ = os.RemoveAll(profile)
-	})
-	return ctx
-}
+	"vodwright.dev/vodwright/test/harness"
+)
 
 // pollJS evaluates a JavaScript expression until it is true.
 func pollJS(t *testing.T, ctx context.Context, what, expression string) {
@@ -67,8 +33,9 @@ func runJS(t *testing.T, ctx context.Context, script string) {
 
 // playInBrowser opens the player page and asserts that pictures advance, that
 // seeking and switching rungs work, and that hls.js has nothing to complain about.
-func playInBrowser(t *testing.T, p published, s stream) {
-	ctx := newBrowser(t)
+func playInBrowser(t *testing.T, p harness.Published, s stream) {
+	ctx, stop := context.WithTimeout(harness.Browser(t), 2*time.Minute)
+	defer stop()
 	if err := chromedp.Do(ctx, chromedp.Navigate(p.PlayerURL)); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // terraform is a folder of configuration that is applied to a server.
@@ -147,7 +149,7 @@ func TestTerraformAndTheEdge(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
-	client := viewer()
+	client := harness.Viewer()
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	plain := "http://" + tf.output("domain") + s.HTTP[strings.LastIndexByte(s.HTTP, ':'):]

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +9,7 @@ import (
 	"testing"
 
 	"vodwright.dev/vodwright/internal/clip"
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // example runs a program of examples/walkthrough against the server and returns what it printed.
@@ -64,37 +63,12 @@ func TestExamples(t *testing.T) {
 func nodeExample(t *testing.T) string {
 	t.Helper()
 	source := filepath.Join("..", "..", "examples", "walkthrough")
-	manifest, err := os.ReadFile(filepath.Join(source, "node", "package.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := filepath.Abs(filepath.Join("..", ".cache", fmt.Sprintf("walkthrough-%.8x", sha256.Sum256(manifest))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(cache); err != nil {
-		temp := cache + fmt.Sprintf(".%d", os.Getpid())
-		defer os.RemoveAll(temp)
-		if err := os.MkdirAll(temp, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(temp, "package.json"), manifest, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		install := exec.Command("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
-		install.Dir = temp
-		if out, err := install.CombinedOutput(); err != nil {
-			t.Fatalf("install the JavaScript SDK: %v\n%s", err, out)
-		}
-		if err := os.Rename(temp, cache); err != nil {
-			t.Fatal(err)
-		}
-	}
+	installed := harness.Packages(t, "walkthrough", filepath.Join(source, "node"))
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(cache, "node_modules"), filepath.Join(dir, "node", "node_modules")); err != nil {
+	if err := os.Symlink(filepath.Join(installed, "node_modules"), filepath.Join(dir, "node", "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "node")

@@ -11,16 +11,13 @@ import (
 
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // makeClip writes a self-proving clip and returns its path.
 func makeClip(t *testing.T, spec clip.Spec, name string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("ffmpeg", spec.Args(file)...).CombinedOutput(); err != nil {
-		t.Fatalf("make clip: %v\n%s", err, out)
-	}
-	return file
+	return harness.Clip(t, spec, name)
 }
 
 // TestFirstStream is the main job: a file goes in, a stream comes out that is

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +25,8 @@ func TestWithoutASandboxNothingIsTrusted(t *testing.T) {
 	t.Setenv("PATH", broken+":"+os.Getenv("PATH"))
 	s := startServer(t)
 	eventually(t, 20*time.Second, "the server says that it cannot sandbox", func() bool {
-		return bytes.Contains(s.log.tail(64<<10), []byte("jobs, probes and functions will be refused")) && bytes.Contains(s.log.tail(64<<10), []byte("No permissions to create new namespace"))
+		said := s.Said.Tail(64 << 10)
+		return strings.Contains(said, "jobs, probes and functions will be refused") && strings.Contains(said, "No permissions to create new namespace")
 	})
 
 	j := s.waitJob(s.createJob(file), time.Minute).Job

@@ -9,11 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
-	"vodwright.dev/vodwright/internal/fetch"
-	"vodwright.dev/vodwright/internal/worker"
 )
 
 // pngChunk is a chunk of a PNG file with its checksum.
@@ -128,13 +125,7 @@ func TestHostileURLs(t *testing.T) {
 	} {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()
-			out := &bucket{sources: map[string]string{}, dir: t.TempDir(), keys: map[string]string{}}
-			w := worker.New(worker.Config{Dir: t.TempDir(), FFmpeg: m.runner, Probe: m.prober, Fetch: fetch.New(fetch.Config{}), Objects: out, Slots: 1})
-			request, err := json.Marshal(map[string]any{"settings": map[string]any{"inputs": []any{map[string]any{"fileInput": url}}, "outputGroups": json.RawMessage(outputs)}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _, err = w.Local(t.Context(), "job", time.Now(), request, func(string, int) {})
+			err := m.Run(t.Context(), t, map[string]any{"inputs": []any{map[string]any{"fileInput": url}}, "outputGroups": json.RawMessage(outputs)}, nil).Err
 			f := fault.Of(err)
 			if err == nil || !slices.Contains([]string{"1040", "1404", "3451", "3457"}, f.Code) || strings.Contains(err.Error(), "secret@") {
 				t.Errorf("%v", err)

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -14,16 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
-	"vodwright.dev/vodwright/internal/fetch"
-	"vodwright.dev/vodwright/internal/ffmpeg"
-	"vodwright.dev/vodwright/internal/probe"
-	"vodwright.dev/vodwright/internal/worker"
+	"vodwright.dev/vodwright/test/harness/local"
 )
 
 // canary is what no file may reach: a text, a magenta film, a server.
@@ -68,57 +62,6 @@ func newCanary(t *testing.T) *canary {
 	return c
 }
 
-// bucket implements worker.Objects over memory of what was published.
-type bucket struct {
-	sources map[string]string // key to local file
-	dir     string
-
-	mu   sync.Mutex
-	keys map[string]string // key to local file
-}
-
-func (b *bucket) Snapshot(_ context.Context, _, key, _, dst string) (string, error) {
-	source, ok := b.sources[key]
-	if !ok {
-		return "", fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
-	}
-	return "1", os.Link(source, dst)
-}
-
-func (b *bucket) Writable(context.Context, string, string) error { return nil }
-
-func (b *bucket) Publish(_ context.Context, up worker.Upload) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	to := filepath.Join(b.dir, fmt.Sprintf("%06d", len(b.keys)))
-	b.keys[up.Key] = to
-	return os.Rename(up.File, to)
-}
-
-func (b *bucket) Open(_ context.Context, _, key string) (io.ReadCloser, int64, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	file, err := os.Open(b.keys[key])
-	if err != nil {
-		return nil, 0, fault.New(fault.NotFound, "NoSuchKey", "no key %q", key)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	return file, info.Size(), nil
-}
-
-func (b *bucket) Withdraw(_ context.Context, _, _, key string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if local, ok := b.keys[key]; ok {
-		delete(b.keys, key)
-		return os.Remove(local)
-	}
-	return nil
-}
-
 const outputs = `[
  {"outputGroupSettings":{"type":"HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/a/b","segmentLength":10,"minSegmentLength":0}},
   "outputs":[{"nameModifier":"_1","containerSettings":{"container":"M3U8"},
@@ -137,18 +80,13 @@ var refusals = []string{"1010", "1020", "1021", "1030", "1040", "1056", "1075", 
 
 // machine runs jobs as a server would.
 type machine struct {
-	runner *ffmpeg.Runner
-	prober *probe.Prober
+	*local.Machine
 	canary *canary
 }
 
 func newMachine(t *testing.T, c *canary) *machine {
 	t.Helper()
-	runner, err := ffmpeg.New(ffmpeg.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &machine{runner, probe.New(runner), c}
+	return &machine{local.New(t, 2), c}
 }
 
 // try runs a whole job of a file and holds what comes of it against the rules.
@@ -170,18 +108,9 @@ func (m *machine) run(t *testing.T, f file, settings map[string]any, beside ...f
 		}
 		sources[each.name] = path
 	}
-	work := t.TempDir()
-	out := &bucket{sources: sources, dir: t.TempDir(), keys: map[string]string{}}
-	w := worker.New(worker.Config{Dir: work, FFmpeg: m.runner, Probe: m.prober, Fetch: fetch.New(fetch.Config{}), Objects: out, Slots: 2})
-	request, err := json.Marshal(map[string]any{"settings": settings})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, stop := context.WithTimeout(t.Context(), bound)
 	defer stop()
-	began := time.Now()
-	_, warnings, err := w.Local(ctx, "job", time.Now(), request, func(string, int) {})
-	took := time.Since(began).Round(time.Millisecond)
+	r := m.Run(ctx, t, settings, sources)
 
 	if ctx.Err() != nil {
 		t.Errorf("it takes longer than %v", bound)
@@ -189,21 +118,21 @@ func (m *machine) run(t *testing.T, f file, settings map[string]any, beside ...f
 	if n := m.canary.calls.Load(); n > 0 {
 		t.Errorf("the canary's server was called %d times by now", n)
 	}
-	if left := below(t, work); len(left) > 0 {
-		t.Errorf("left in the work folder: %v", left)
+	if len(r.Work) > 0 {
+		t.Errorf("left in the work folder: %v", r.Work)
 	}
-	if err != nil {
-		m.checkRefusal(t, f, err)
-		if len(out.keys) > 0 || len(below(t, out.dir)) > 0 {
-			t.Errorf("left in the bucket after an error: %v", out.keys)
+	if r.Err != nil {
+		m.checkRefusal(t, f, r.Err)
+		if left := r.Files(t); len(left) > 0 {
+			t.Errorf("left in the bucket after an error: %v", left)
 		}
-		t.Logf("%v: refused, %s %v", took, fault.Of(err).Code, err)
+		t.Logf("%v: refused, %s %v", r.Took, fault.Of(r.Err).Code, r.Err)
 		return
 	}
-	frames := m.checkStream(t, out)
-	t.Logf("%v: plays, %d frames, %d warnings", took, frames, len(warnings))
+	frames := m.checkStream(t, r)
+	t.Logf("%v: plays, %d frames, %d warnings", r.Took, frames, len(r.Warnings))
 	if f.want == refused {
-		t.Errorf("it plays, %d frames, and was to be refused: %v", frames, warnings)
+		t.Errorf("it plays, %d frames, and was to be refused: %v", frames, r.Warnings)
 	}
 	if f.frames > 0 && frames != f.frames {
 		t.Errorf("%d frames, want %d", frames, f.frames)
@@ -228,18 +157,18 @@ func (m *machine) checkRefusal(t *testing.T, f file, err error) {
 
 // checkStream decodes what was published, looks for the canary in it, and returns
 // the number of frames.
-func (m *machine) checkStream(t *testing.T, b *bucket) int {
+func (m *machine) checkStream(t *testing.T, r local.Result) int {
 	t.Helper()
-	for key, local := range b.keys {
-		data, err := os.ReadFile(local)
+	for _, file := range r.Files(t) {
+		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if bytes.Contains(data, m.canary.secret) {
-			t.Errorf("%s holds the canary", key)
+			t.Errorf("%s holds the canary", file)
 		}
 	}
-	list, err := os.ReadFile(b.keys["a/b_1.m3u8"])
+	list, err := os.ReadFile(filepath.Join(r.Dir, "a", "b_1.m3u8"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +186,7 @@ func (m *machine) checkStream(t *testing.T, b *bucket) int {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		data, err := os.ReadFile(b.keys["a/"+line])
+		data, err := os.ReadFile(filepath.Join(r.Dir, "a", line))
 		if err != nil {
 			t.Errorf("segment %q: %v", line, err)
 		}
@@ -281,21 +210,6 @@ func (m *machine) checkStream(t *testing.T, b *bucket) int {
 		t.Errorf("%d frames in %.3f s", len(pixels)/3, seconds)
 	}
 	return len(pixels) / 3
-}
-
-func below(t *testing.T, dir string) []string {
-	t.Helper()
-	var out []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && path != dir {
-			out = append(out, path)
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
-	}
-	return out
 }
 
 func TestHostileFiles(t *testing.T) {
@@ -327,24 +241,26 @@ func TestWorkplaceCorpus(t *testing.T) {
 	c := newCanary(t)
 	m := newMachine(t, c)
 	dir := t.TempDir()
-	cmd := exec.Command("bash", script, dir, c.text, c.url)
-	if out, err := cmd.CombinedOutput(); err != nil && len(below(t, dir)) < 50 {
-		t.Fatalf("make the corpus: %v\n%s", err, out)
+	out, failed := exec.Command("bash", script, dir, c.text, c.url).CombinedOutput()
+	files := map[string][]byte{}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			files[filepath.Base(path)], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failed != nil && len(files) < 50 {
+		t.Fatalf("make the corpus: %v\n%s", failed, out)
 	}
 	t.Run("job", func(t *testing.T) {
-		for _, path := range below(t, dir) {
-			info, err := os.Stat(path)
-			if err != nil || !info.Mode().IsRegular() {
-				continue
-			}
-			data, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Run(filepath.Base(path), func(t *testing.T) {
+		for name, data := range files {
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				f := file{name: filepath.Base(path), content: data}
-				if bytes.HasPrefix([]byte(f.name), []byte("good")) {
+				f := file{name: name, content: data}
+				if strings.HasPrefix(f.name, "good") {
 					f.want, f.frames = plays, 100
 				}
 				m.try(t, f)

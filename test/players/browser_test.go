@@ -2,61 +2,17 @@ package players
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
-)
 
-// modules installs the players and parsers that package-lock.json pins, with
-// their checksums, once below test/.cache, and returns the folder.
-func modules(t *testing.T) string {
-	t.Helper()
-	hash := sha256.New()
-	files := map[string][]byte{}
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = text
-		hash.Write(text)
-	}
-	cache, err := filepath.Abs(filepath.Join("..", ".cache", fmt.Sprintf("players-%.8x", hash.Sum(nil))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(cache, "node_modules")); err == nil {
-		return cache
-	}
-	temp := cache + fmt.Sprintf(".%d", os.Getpid())
-	defer os.RemoveAll(temp)
-	if err := os.MkdirAll(temp, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(temp, name), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
-	install.Dir = temp
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("install the players: %v\n%s", err, out)
-	}
-	if err := os.Rename(temp, cache); err != nil && !os.IsExist(err) {
-		t.Fatal(err)
-	}
-	return cache
-}
+	"vodwright.dev/vodwright/test/harness"
+)
 
 // browser is a headless Chromium and the pages of the players. Its tabs are used
 // again: opening one costs more than what is played in it.
@@ -78,38 +34,12 @@ func (b *browser) tab(t *testing.T) (ctx context.Context, done func()) {
 
 func newBrowser(t *testing.T, modules string) *browser {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Fatal("no Chromium: scripts/install.sh test installs it")
-	}
-	profile, err := os.MkdirTemp("", "vodwright-players-")
-	if err != nil {
-		t.Fatal(err)
-	}
 	mux := http.NewServeMux()
 	mux.Handle("/node_modules/", http.FileServer(http.Dir(modules)))
 	mux.Handle("/", http.FileServer(http.Dir("testdata")))
 	pages := httptest.NewServer(mux)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
-		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(alloc)
-	if err := chromedp.Do(ctx); err != nil { // starts it
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stop()
-		stopAlloc()
-		pages.Close()
-		_ = os.RemoveAll(profile)
-	})
+	t.Cleanup(pages.Close)
+	ctx := harness.Browser(t)
 	b := &browser{tabs: make(chan context.Context, sideBySide), pages: pages.URL}
 	for range sideBySide {
 		tab, closeTab := chromedp.NewContext(ctx)
@@ -193,7 +123,7 @@ func (b *browser) console(t *testing.T, page string, p packaging) {
 	}
 	is := func(what, expression string) {
 		t.Helper()
-		eventually(t, time.Minute, what, func() bool {
+		harness.Eventually(t, time.Minute, what, func() bool {
 			ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)

@@ -53,19 +53,11 @@ func (s *server) encode(t *testing.T, p packaging, input string) {
 	if err := decoder.Decode(settings); err != nil {
 		t.Fatalf("settings: %v in %s", err, text)
 	}
-	made, err := s.jobs.CreateJob(t.Context(), &mediaconvert.CreateJobInput{Role: &s.role, Settings: settings})
+	made, err := s.Jobs().CreateJob(t.Context(), &mediaconvert.CreateJobInput{Role: &s.role, Settings: settings})
 	if err != nil {
 		t.Fatalf("create job: %v", err)
 	}
-	job := made.Job
-	eventually(t, 2*time.Minute, "the job ends", func() bool {
-		got, err := s.jobs.GetJob(t.Context(), &mediaconvert.GetJobInput{Id: job.Id})
-		if err != nil {
-			t.Fatalf("get job: %v", err)
-		}
-		job = got.Job
-		return job.Status == types.JobStatusComplete || job.Status == types.JobStatusError || job.Status == types.JobStatusCanceled
-	})
+	job := s.WaitJob(t, aws.ToString(made.Job.Id), 2*time.Minute)
 	if job.Status != types.JobStatusComplete {
 		t.Fatalf("the job ended %s: %d %s", job.Status, aws.ToInt32(job.ErrorCode), aws.ToString(job.ErrorMessage))
 	}

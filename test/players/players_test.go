@@ -12,10 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // sideBySide is how many streams are encoded, played or read at once: they mostly wait.
 const sideBySide = 8
+
+var program string // built by TestMain
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -23,7 +27,7 @@ func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(parallel.Value.String()); err == nil && n < sideBySide {
 		_ = flag.Set("test.parallel", strconv.Itoa(sideBySide))
 	}
-	os.Exit(m.Run())
+	os.Exit(harness.Main(m, &program))
 }
 
 // TestPackagings encodes each packaging once and hands it to everyone who can judge it.
@@ -31,7 +35,7 @@ func TestPackagings(t *testing.T) {
 	clips := t.TempDir()
 	s := startServer(t, source{name: "first", rate: plain.rate, seconds: 1}.make(t, clips))
 	s.putKey(t)
-	installed := modules(t)
+	installed := harness.Packages(t, "players", "testdata")
 	b := newBrowser(t, installed)
 	inputs := map[string]func() string{}
 	for _, p := range packagings() {
