@@ -166,7 +166,7 @@ func (h *house) openWork(ctx context.Context) error {
 	carrier := worker.New(worker.Config{
 		Dir: filepath.Join(h.data, "work"), FFmpeg: h.runner, Probe: h.prober,
 		Fetch:   fetch.New(fetch.Config{AllowPrivate: h.flags.PrivateInput, Limits: h.flags.Limits, Logger: h.log}),
-		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Verify: h.flags.depth(), Logger: h.log,
+		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Verify: h.flags.depth(), Name: hostname(), Logger: h.log,
 	})
 	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: h.flags.Workers, Logger: h.log}); err != nil {
 		return err

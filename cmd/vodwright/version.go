@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 )
@@ -25,4 +26,10 @@ func (versionCmd) Run(p *program) error {
 	}
 	out := map[string]any{"version": version, "commit": commit, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH}
 	return p.print(out, fmt.Sprintf("vodwright %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
+}
+
+// hostname is what receipts call this machine; "" where it has no name.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
 }

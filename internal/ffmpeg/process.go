@@ -155,8 +155,9 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	}
 	usage := Usage{Wall: time.Since(started)}
 	if c.state != nil {
-		usage.CPU = c.state.UserTime() + c.state.SystemTime()
+		usage.CPU = max(c.state.UserTime()+c.state.SystemTime(), c.spent)
 	}
+	meter(ctx, usage)
 	copyErr := pipes.drain(drainTime)
 	r.log.LogAttrs(ctx, slog.LevelDebug, "media process ended", logAttrs(p, c, usage)...)
 
@@ -290,6 +291,7 @@ type child struct {
 	group  bool // children are ours to kill: there is no namespace that dies with the process
 	mu     sync.Mutex
 	reaped bool
+	spent  time.Duration // CPU when it was killed
 
 	exited chan struct{}
 	state  *os.ProcessState
@@ -348,6 +350,7 @@ func (c *child) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.reaped {
+		c.spent = cpuOf(c.cmd.Process.Pid)
 		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 	}
 }

@@ -42,7 +42,7 @@ type Progress struct {
 	OutTime time.Duration // of the output that is furthest behind
 }
 
-// Usage is what a process took. CPU is 0 for one that was killed inside the sandbox.
+// Usage is what a process took; of one that was killed, until then.
 type Usage struct {
 	CPU  time.Duration // user and system, children included
 	Wall time.Duration

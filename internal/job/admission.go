@@ -67,7 +67,8 @@ func (c *Coordinator) start(tx Tx, j *Job) error {
 	if err := j.move(admit); err != nil {
 		return err
 	}
-	j.Started, j.Stage, j.Phase = c.now(), 0, "PROBING"
+	j.Started, j.Stage = c.now(), 0
+	j.mark("PROBING", j.Started)
 	payload, err := json.Marshal(FirstTask{
 		Job: j.ID, Request: j.Request, Role: j.Role, Queue: j.Queue,
 		UserMetadata: j.UserMetadata, Created: j.Created, Started: j.Started,

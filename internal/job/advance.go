@@ -23,7 +23,7 @@ func (c *Coordinator) complete(ctx context.Context, task Task, r Result) error {
 		if err != nil {
 			return err
 		}
-		t.Done, t.Output = true, r.Output
+		t.Done, t.Output, t.Spent = true, r.Output, task.Spent
 		if err := tx.SetTask(t); err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (c *Coordinator) advance(tx Tx, j *Job) (over bool, err error) {
 	}
 	j.Stage = stages[at].Stage
 	if stages[at].Phase != "" {
-		j.Phase = stages[at].Phase
+		j.mark(stages[at].Phase, c.now())
 	}
 	return false, tx.Post(Errand{Kind: PublishStage, Number: j.Stage, Due: c.now()})
 }

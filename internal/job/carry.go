@@ -48,6 +48,8 @@ func (c *Coordinator) carry(ctx context.Context, lease Lease) {
 	log.DebugContext(ctx, "task started")
 	began := time.Now()
 	result, err := c.attempt(ctx, lease, task)
+	task.Spent = result.Spent
+	task.Spent.Wall = time.Since(began)
 	c.live.stop(task.Job, task.Number)
 
 	// From here on ctx may be over and the outcome must be stored all the same.
@@ -173,7 +175,7 @@ func (c *Coordinator) attempt(ctx context.Context, lease Lease, task Task) (resu
 		}
 	}()
 	outputs := func(ctx context.Context, name string) (json.RawMessage, error) {
-		return c.store.Output(ctx, task.Job, name)
+		return c.output(ctx, task.Job, name)
 	}
 	return c.cfg.Runner.Run(ctx, task, outputs, func(p Progress) {
 		if pulse.beat(p) {
@@ -234,7 +236,7 @@ func (c *Coordinator) giveBack(ctx context.Context, task Task) error {
 		if err != nil {
 			return err
 		}
-		t.Releases++
+		t.Releases, t.Wasted = t.Releases+1, t.Wasted+task.Spent.CPU
 		return tx.SetTask(t)
 	})
 }
@@ -259,7 +261,7 @@ func (c *Coordinator) fault(ctx context.Context, task Task, why error) error {
 		if err != nil {
 			return err
 		}
-		t.Failures++
+		t.Failures, t.Wasted = t.Failures+1, t.Wasted+task.Spent.CPU
 		if err := tx.SetTask(t); err != nil {
 			return err
 		}

@@ -190,6 +190,7 @@ func (c *Coordinator) Create(ctx context.Context, j Job) (Job, error) {
 	}
 	j.Status, j.Phase, j.Stage, j.PercentComplete, j.RetryCount = Submitted, "", -1, 0, 0
 	j.ErrorCode, j.ErrorMessage, j.Input, j.Details = 0, "", nil, nil
+	j.Marks, j.Work = nil, nil
 	j.Place, j.Transitions = nil, nil
 	j.Created, j.Started, j.Finished = now, time.Time{}, time.Time{}
 	for range 5 { // an ID taken by a job of the same millisecond: one in two thousand million
@@ -300,7 +301,11 @@ func (c *Coordinator) end(tx Tx, j *Job, why cause, e Event) error {
 	if err := j.move(why); err != nil {
 		return err
 	}
-	j.Finished = c.now()
+	tasks, err := tx.TaskWork()
+	if err != nil {
+		return err
+	}
+	j.Finished, j.Work = c.now(), Sum(tasks)
 	e.At = j.Finished
 	if err := tx.Emit(e); err != nil {
 		return err

@@ -52,6 +52,8 @@ type Job struct {
 	ErrorMessage    string
 	Input           json.RawMessage // Details of the first task: what the source is; opaque here
 	Details         json.RawMessage // Details of the latest later task that had some: what the job made; opaque here
+	Marks           []Mark          // when its phases began, in order
+	Work            *Work           // what it took; nil until it is over, and of jobs that ended before this was kept
 	Created         time.Time       // also the time of submission
 	Started         time.Time       // when it was admitted
 	Finished        time.Time       // when it became COMPLETE, CANCELED or ERROR

@@ -38,6 +38,9 @@ type Store interface {
 	// job or, when job is empty, of all that progress; in the order of numbers. A
 	// task that waits for its retry (it has a PublishTask errand) is not ready.
 	ReadyTasks(ctx context.Context, job string) ([]Ref, error)
+	// TaskWork returns what is known of the attempts of a job's tasks, which go when
+	// the job is over; see Job.Work.
+	TaskWork(ctx context.Context, job string) ([]TaskWork, error)
 	// Output returns the Output of a finished task by its name.
 	Output(ctx context.Context, job, name string) (json.RawMessage, error)
 
@@ -67,7 +70,9 @@ type Tx interface {
 	AddTasks(tasks []Task) error
 	// Task loads a task by its number.
 	Task(number int) (TaskState, error)
-	// SetTask stores the counters, Done and Output of a task.
+	// TaskWork is Store.TaskWork of the job.
+	TaskWork() ([]TaskWork, error)
+	// SetTask stores the counters, Done, Output, Spent and Wasted of a task.
 	SetTask(t TaskState) error
 	// Tally counts the tasks of each stage, in the order of stages.
 	Tally() ([]StageTally, error)
@@ -97,6 +102,7 @@ type TaskState struct {
 	Starts   int             // deliveries that began
 	Failures int             // of them, ended with an error
 	Releases int             // of them, given back by a graceful stop
+	Wasted   time.Duration   // CPU of attempts whose result does not count; Spent is of the one that does
 }
 
 // StageTally sums up the tasks of a stage.

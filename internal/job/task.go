@@ -12,13 +12,14 @@ import (
 // recovery. What it does is opaque to this room; the Runner knows.
 type Task struct {
 	Job     string          `json:"job"`
-	Number  int             `json:"number"`  // order within the job, from 0; set by this room
-	Name    string          `json:"name"`    // unique within the job: "probe", "chunk/0/12", "audio/0", "finish"
-	Stage   int             `json:"stage"`   // tasks of a stage start when every task of the stage before has its result; set by this room
-	Phase   string          `json:"phase"`   // PROBING, TRANSCODING or UPLOADING while tasks of the stage run
-	Weight  int64           `json:"weight"`  // share of the job's progress, any unit, same unit across the job
-	Payload json.RawMessage `json:"payload"` // for the Runner
-	Attempt int             `json:"attempt"` // 1 on the first delivery, and another number on each; set by this room
+	Number  int             `json:"number"`         // order within the job, from 0; set by this room
+	Name    string          `json:"name"`           // unique within the job: "probe", "chunk/0/12", "audio/0", "finish"
+	Stage   int             `json:"stage"`          // tasks of a stage start when every task of the stage before has its result; set by this room
+	Phase   string          `json:"phase"`          // PROBING, TRANSCODING or UPLOADING while tasks of the stage run
+	Weight  int64           `json:"weight"`         // share of the job's progress, any unit, same unit across the job
+	Payload json.RawMessage `json:"payload"`        // for the Runner
+	Attempt int             `json:"attempt"`        // 1 on the first delivery, and another number on each; set by this room
+	Spent   Spent           `json:"spent,omitzero"` // what the attempt took, when it is over; set by this room
 }
 
 // Result is what a task hands back. A task may run twice; its first stored
@@ -34,6 +35,8 @@ type Result struct {
 	// Details are opaque. Those of the first task say what the source is
 	// (Job.Input), the last ones of later tasks what the job made (Job.Details).
 	Details json.RawMessage `json:"details,omitempty"`
+	// Spent is what the attempt took, as far as the Runner knows; told with an error too.
+	Spent Spent `json:"spent,omitzero"`
 }
 
 // Warning is a fact about a job that its owner should know, by the service's code.
@@ -73,5 +76,6 @@ var (
 // ErrExists is what Store.InsertJob returns for an ID that is taken.
 var ErrExists = errors.New("a job of this ID exists")
 
-// Outputs reads the stored Output of a finished task of the same job by its name.
+// Outputs reads the stored Output of a finished task of the same job by its name,
+// and the job's own record as RecordOutput.
 type Outputs func(ctx context.Context, name string) (json.RawMessage, error)

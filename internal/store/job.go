@@ -35,6 +35,8 @@ type jobDoc struct {
 	SubmittedPriority    *int              `json:"submittedPriority,omitempty"` // of a job that hopped; its columns say where it is
 	StartedMS            int64             `json:"startedMs,omitempty"`
 	FinishedMS           int64             `json:"finishedMs,omitempty"`
+	Marks                []job.Mark        `json:"marks,omitempty"`
+	Work                 *job.Work         `json:"work,omitempty"`
 }
 
 const jobColumns = `id, queue, submitted_to, status, priority, created_ms, phase, percent, stage, request, doc`
@@ -62,6 +64,7 @@ func scanJob(row scanner, more ...any) (job.Job, error) {
 	j.Warnings, j.Messages, j.StatusUpdateInterval = d.Warnings, d.Messages, d.StatusUpdateInterval
 	j.RetryCount, j.ErrorCode, j.ErrorMessage = d.RetryCount, d.ErrorCode, d.ErrorMessage
 	j.Input, j.Details, j.Hops, j.Transitions = d.Input, d.Details, d.Hops, d.Transitions
+	j.Marks, j.Work = d.Marks, d.Work
 	if d.SubmittedPriority != nil {
 		j.Place = &job.Place{Queue: at, Priority: j.Priority}
 		j.Priority = *d.SubmittedPriority
@@ -80,6 +83,7 @@ func encodeJob(j job.Job) (string, error) {
 		Warnings: j.Warnings, Messages: j.Messages, StatusUpdateInterval: j.StatusUpdateInterval,
 		RetryCount: j.RetryCount, ErrorCode: j.ErrorCode, ErrorMessage: j.ErrorMessage,
 		Input: j.Input, Details: j.Details, StartedMS: millis(j.Started), FinishedMS: millis(j.Finished),
+		Marks: j.Marks, Work: j.Work,
 	})
 	if err != nil {
 		return "", fmt.Errorf("encode record of job %s: %w", j.ID, err)
@@ -419,9 +423,9 @@ func (t *jobTx) Task(number int) (job.TaskState, error) {
 		output  sql.NullString
 	)
 	k.Job = t.job
-	err := t.tx.QueryRowContext(t.ctx, `SELECT number, name, stage, phase, weight, payload, done, starts, failures, releases, output
+	err := t.tx.QueryRowContext(t.ctx, `SELECT number, name, stage, phase, weight, payload, done, starts, failures, releases, output, wasted_ns
 		FROM tasks WHERE job_id = $1 AND number = $2`, t.job, number).
-		Scan(&k.Number, &k.Name, &k.Stage, &k.Phase, &k.Weight, &payload, &k.Done, &k.Starts, &k.Failures, &k.Releases, &output)
+		Scan(&k.Number, &k.Name, &k.Stage, &k.Phase, &k.Weight, &payload, &k.Done, &k.Starts, &k.Failures, &k.Releases, &output, &k.Wasted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return job.TaskState{}, fault.New(fault.NotFound, "", "job %s has no task %d", t.job, number)
 	}
@@ -441,8 +445,9 @@ func (t *jobTx) SetTask(k job.TaskState) error {
 		done = 1
 	}
 	output := sql.NullString{String: string(k.Output), Valid: k.Output != nil}
-	if _, err := t.tx.ExecContext(t.ctx, `UPDATE tasks SET done=$1, starts=$2, failures=$3, releases=$4, output=$5 WHERE job_id=$6 AND number=$7`,
-		done, k.Starts, k.Failures, k.Releases, output, t.job, k.Number); err != nil {
+	if _, err := t.tx.ExecContext(t.ctx, `UPDATE tasks SET done=$1, starts=$2, failures=$3, releases=$4, output=$5,
+		worker=$6, cpu_ns=$7, wall_ns=$8, processes=$9, wasted_ns=$10 WHERE job_id=$11 AND number=$12`,
+		done, k.Starts, k.Failures, k.Releases, output, k.Spent.Worker, k.Spent.CPU, k.Spent.Wall, k.Spent.Processes, k.Wasted, t.job, k.Number); err != nil {
 		return fmt.Errorf("store task %d: %w", k.Number, err)
 	}
 	return nil

@@ -80,6 +80,7 @@ type Config struct {
 	Objects Objects // with the rights of the house: to withdraw, to read back what was published, and for all where there are no Roles
 	Roles   Roles   // nil where jobs have no roles: without a server
 	Slots   int     // how many tasks the caller runs at once; finish packs with as many goroutines
+	Name    string  // of this worker, in receipts; "" is none
 	Verify  Depth   // how much of what was published is decoded; "" is VerifyFull
 	// Depot has what tasks leave behind for workers that do not share Dir; nil where
 	// all do. Outputs then reads the stored Output of a task of a job, a
@@ -134,6 +135,14 @@ func (p *probed) pin(n int) string {
 
 // Run implements job.Runner.
 func (w *Worker) Run(ctx context.Context, task job.Task, outputs job.Outputs, report func(job.Progress)) (job.Result, error) {
+	ctx, meter := ffmpeg.Metered(ctx)
+	result, err := w.run(ctx, task, outputs, report)
+	usage, processes := meter.Total()
+	result.Spent = job.Spent{Worker: w.cfg.Name, CPU: usage.CPU, Processes: processes}
+	return result, err
+}
+
+func (w *Worker) run(ctx context.Context, task job.Task, outputs job.Outputs, report func(job.Progress)) (job.Result, error) {
 	kind, _, _ := strings.Cut(task.Name, "/")
 	if kind == "probe" {
 		return w.probe(ctx, task, report)

@@ -60,6 +60,7 @@ func Store(t *testing.T, open func(t *testing.T) job.Store) {
 	with("a job hops", hops)
 	with("jobs are found by their labels", labels)
 	with("progress never falls", progress)
+	with("what tasks took is kept", work)
 }
 
 func insert(t *testing.T, s job.Store, j job.Job) job.Job {
