@@ -9,13 +9,14 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// complete stores the result of a task, once, and moves the job on: later tasks
-// come, the next stage starts, or the job is COMPLETE. A result that comes second
-// or after the job ended is errStale. A result that breaks the Runner's contract
-// ends the job.
-func (c *Coordinator) complete(ctx context.Context, task Task, r Result) error {
+// Complete implements Ledger: it stores the result of a task, once, and moves the
+// job on: later tasks come, the next stage starts, or the job is COMPLETE. A result
+// that comes second or after the job ended is ErrStale. A result that breaks the
+// Runner's contract ends the job.
+func (c *Coordinator) Complete(ctx context.Context, task Task, r Result) error {
+	c.live.stop(task.Job, task.Number)
 	if broken := check(task, r); broken != nil {
-		return c.fault(ctx, task, broken)
+		return c.Fail(ctx, task, broken)
 	}
 	over := false
 	err := c.change(ctx, task.Job, func(tx Tx, j *Job) error {

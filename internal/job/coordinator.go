@@ -27,7 +27,7 @@ type Config struct {
 	Runner Runner
 	Logger *slog.Logger // nil discards
 
-	Slots        int              // tasks carried at once by this process; default: the number of cores
+	Slots        int              // tasks carried at once by this process; default: the number of cores; negative: none
 	Jobs         int              // jobs that progress at once in a queue, see Store.AdmitJob; default: Slots, at least 2
 	MaxAttempts  int              // failed attempts of a task that end its job; default 3
 	Backoff      time.Duration    // before the first retry; doubles up to a minute, ±20 %; default 1 s
@@ -77,8 +77,7 @@ type Coordinator struct {
 	// board shows changes in the order they were committed.
 	commits sync.Mutex
 
-	mu      sync.Mutex
-	carried map[string]map[int]bool // job → numbers of its tasks that handlers of this process carry
+	carrier *Carrier // of the tasks that this process carries
 }
 
 // New returns a Coordinator that does nothing until Run. A Config that lacks
@@ -96,21 +95,30 @@ func New(cfg Config) (*Coordinator, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	orDefault(&cfg.Slots, runtime.NumCPU())
+	if cfg.Slots == 0 {
+		cfg.Slots = runtime.NumCPU()
+	}
 	orDefault(&cfg.Jobs, max(2, cfg.Slots))
 	orDefault(&cfg.MaxAttempts, 3)
 	orDefault(&cfg.Backoff, time.Second)
 	orDefault(&cfg.StallTimeout, stallTimeout)
 	orDefault(&cfg.TokenWindow, time.Minute)
-	return &Coordinator{
+	c := &Coordinator{
 		cfg: cfg, store: cfg.Store, tasks: cfg.Tasks, log: cfg.Logger,
 		live:      newProgressBoard(),
 		admitWake: make(chan struct{}, 1),
 		relayWake: make(chan struct{}, 1),
 		sweepWake: make(chan struct{}, 1),
 		hopWake:   make(chan struct{}, 1),
-		carried:   map[string]map[int]bool{},
-	}, nil
+	}
+	c.carrier = NewCarrier(CarrierConfig{
+		Ledger: c, Leases: cfg.Tasks, Runner: cfg.Runner, Slots: cfg.Slots, StallTimeout: cfg.StallTimeout, Logger: cfg.Logger,
+		Left: func(Ref) { // errands may have waited for it
+			wake(c.relayWake)
+			wake(c.sweepWake)
+		},
+	})
+	return c, nil
 }
 
 func orDefault[T int | time.Duration](v *T, def T) {
@@ -137,7 +145,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	g.Go(func() error { c.relayLoop(ctx, c.hopWake, HopQueue); return nil })
 	g.Go(func() error { c.admitLoop(ctx); return nil })
 	g.Go(func() error { c.progressLoop(ctx); return nil })
-	g.Go(func() error { return c.tasks.Deliver(ctx, c.cfg.Slots, c.carry) })
+	g.Go(func() error { return c.carrier.Run(ctx) })
 	err := g.Wait()
 	c.saveProgress(context.WithoutCancel(ctx))
 	return err

@@ -65,11 +65,11 @@ func (c *Coordinator) hop(ctx context.Context, e Errand) error {
 	moved := ""
 	err = c.change(ctx, e.Job, func(tx Tx, j *Job) error {
 		if j.Status != Submitted || e.Number >= len(j.Hops) {
-			return errStale
+			return ErrStale
 		}
 		from, to := j.At(), j.Hops[e.Number]
 		if from.Queue == to.Queue {
-			return errStale
+			return ErrStale
 		}
 		if q, err := tx.Queue(from.Queue); err != nil {
 			return err
@@ -98,7 +98,7 @@ func (c *Coordinator) hop(ctx context.Context, e Errand) error {
 		return tx.Emit(Event{At: now, Kind: EventQueueHop, Detail: detail})
 	})
 	switch {
-	case errors.Is(err, errStale):
+	case errors.Is(err, ErrStale):
 		return nil
 	case err != nil:
 		return ignoreNotFound(err)

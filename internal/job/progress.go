@@ -234,7 +234,7 @@ func (c *Coordinator) saveProgress(ctx context.Context) {
 	for id, update := range updates {
 		err := c.change(ctx, id, func(tx Tx, j *Job) error {
 			if j.Status != Progressing {
-				return errStale
+				return ErrStale
 			}
 			detail, err := json.Marshal(update)
 			if err != nil {
@@ -242,7 +242,7 @@ func (c *Coordinator) saveProgress(ctx context.Context) {
 			}
 			return tx.Emit(Event{At: c.now(), Kind: EventStatusUpdate, Detail: detail})
 		})
-		if err != nil && !errors.Is(err, errStale) {
+		if err != nil && !errors.Is(err, ErrStale) {
 			c.log.WarnContext(ctx, "emit status update", "job", id, "err", err)
 		}
 	}

@@ -80,13 +80,11 @@ func (c *Coordinator) relay(ctx context.Context, kinds []ErrandKind) (time.Time,
 // nothing is discarded under a running task, and a task is not published again
 // before its failed attempt has left the queue.
 func (c *Coordinator) blocked(e Errand) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch e.Kind {
 	case Discard:
-		return len(c.carried[e.Job]) > 0
+		return c.carrier.Carries(e.Job)
 	case PublishTask:
-		return c.carried[e.Job][e.Number]
+		return c.carrier.carries(Ref{Job: e.Job, Number: e.Number})
 	}
 	return false
 }
