@@ -37,6 +37,9 @@ func (l *lease) Extend() error { return l.msg.InProgress() }
 
 // Done implements job.Lease.
 func (l *lease) Done(ctx context.Context) error {
+	if !l.queue.has(l.ref) {
+		return nil
+	}
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer done()
 	err := l.msg.DoubleAck(ctx)
@@ -53,6 +56,7 @@ func (l *lease) Release() error {
 	}
 	l.queue.waits(l.ref)
 	l.queue.wake()
+	l.queue.announce([]job.Ref{l.ref})
 	return nil
 }
 
@@ -73,13 +77,15 @@ func (q *Queue) Deliver(ctx context.Context, slots int, handle func(context.Cont
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
 	free := make(chan struct{}, slots)
+	sweep := q.shared // nobody told of what was there before
 	for {
 		select {
 		case free <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
-		msg, ref, ok := q.next(ctx)
+		msg, ref, ok := q.next(ctx, sweep)
+		sweep = false
 		if !ok {
 			return nil
 		}
@@ -100,9 +106,13 @@ func (q *Queue) Deliver(ctx context.Context, slots int, handle func(context.Cont
 }
 
 // next waits for the next message of the first line that has one.
-func (q *Queue) next(ctx context.Context) (jetstream.Msg, job.Ref, bool) {
-	sweep := false
+func (q *Queue) next(ctx context.Context, sweep bool) (jetstream.Msg, job.Ref, bool) {
 	for ctx.Err() == nil {
+		if sweep && q.shared {
+			if err := q.refresh(ctx); err != nil && ctx.Err() == nil {
+				q.log.WarnContext(ctx, "look which tasks wait", "err", err)
+			}
+		}
 		q.mu.Lock()
 		lines := slices.Clone(q.lines)
 		q.mu.Unlock()
@@ -111,7 +121,7 @@ func (q *Queue) next(ctx context.Context) (jetstream.Msg, job.Ref, bool) {
 				return msg, ref, true
 			}
 		}
-		sweep = q.pause(ctx, len(lines) > 0)
+		sweep = q.pause(ctx, q.shared || len(lines) > 0)
 	}
 	return nil, job.Ref{}, false
 }
@@ -136,17 +146,29 @@ func (q *Queue) pause(ctx context.Context, lines bool) bool {
 // fetch takes one message of a line, if it has one.
 func (q *Queue) fetch(ctx context.Context, l *line, sweep bool) (jetstream.Msg, job.Ref, bool) {
 	q.mu.Lock()
-	waiting := l.waiting
+	waiting, consumer := l.waiting, l.consumer
 	q.mu.Unlock()
+	if consumer == nil && (waiting > 0 || sweep) {
+		var err error
+		if consumer, err = q.consumer(ctx, l); err != nil {
+			if ctx.Err() == nil {
+				q.log.WarnContext(ctx, "ask for tasks", "job", l.job, "err", err)
+			}
+			return nil, job.Ref{}, false
+		}
+		q.mu.Lock()
+		l.consumer = consumer
+		q.mu.Unlock()
+	}
 	var (
 		batch jetstream.MessageBatch
 		err   error
 	)
 	switch {
 	case waiting > 0: // a consumer may learn of a message after its publisher
-		batch, err = l.consumer.Fetch(1, jetstream.FetchMaxWait(fetchWait))
+		batch, err = consumer.Fetch(1, jetstream.FetchMaxWait(fetchWait))
 	case sweep:
-		batch, err = l.consumer.FetchNoWait(1)
+		batch, err = consumer.FetchNoWait(1)
 	default:
 		return nil, job.Ref{}, false
 	}
@@ -158,13 +180,19 @@ func (q *Queue) fetch(ctx context.Context, l *line, sweep bool) (jetstream.Msg, 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if msg == nil {
-		if err := batch.Error(); err != nil && slices.Contains(q.lines, l) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
+		if err := batch.Error(); err != nil && q.shared {
+			l.consumer = nil // it may be gone with the node that had it; it is made again if there are messages
+			q.log.DebugContext(ctx, "fetch task", "job", l.job, "err", err)
+		} else if err != nil && slices.Contains(q.lines, l) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
 			q.log.WarnContext(ctx, "fetch task", "job", l.job, "err", err)
 		}
 		l.waiting = max(0, l.waiting-waiting) // the count was wrong; a sweep finds what it missed
 		return nil, job.Ref{}, false
 	}
 	l.waiting = max(0, l.waiting-1)
+	if meta, err := msg.Metadata(); err == nil && q.shared { // others publish and carry too
+		l.waiting = max(l.waiting, int(meta.NumPending))
+	}
 	ref, err := refOf(msg.Subject())
 	if err != nil {
 		q.log.ErrorContext(ctx, "drop a message that is no task", "subject", msg.Subject(), "err", err)

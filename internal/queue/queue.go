@@ -4,8 +4,10 @@
 // is, what came of it and what follows stays in the records; everything here can
 // be lost and is made again from them.
 //
-// It is an embedded NATS server with JetStream that listens nowhere: the process
-// talks to it in memory. It may touch the folder it is given, and nothing else.
+// It is an embedded NATS server with JetStream, which the process talks to in memory
+// and which listens nowhere unless it is told to; or a NATS cluster elsewhere. It may
+// touch the folder it is given and the network. Processes that share a queue also
+// talk to each other over it: Call and Tell ask any server, Answer and Hear are one.
 //
 // One stream, TASKS, a work queue on files that are synced before a publish is
 // acknowledged, holds one message per task under
@@ -17,15 +19,19 @@
 // rank then job ID, which starts with the milliseconds of its creation: exactly by
 // priority, then age. A line serves its tasks in the order they were published.
 //
-// Leases end with the process, as nobody else can hold one: opening the queue
-// makes all consumers anew, so that what was leased is delivered at once.
+// Where nobody else can hold a lease, leases end with the process: opening the queue
+// makes all consumers anew, so that what was leased is delivered at once. Where
+// others can, leases outlive it, who publishes tells the others, and all look now and
+// then which lines there are: the messages say so, not any memory.
 package queue
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,9 +59,17 @@ const (
 	maxStore = 1 << 30
 )
 
-// Config says where the queue keeps its files.
+// Config says where the queue is.
 type Config struct {
-	Dir    string       // made when it does not exist; one process at a time may use it
+	Dir    string // of the embedded server's files; made when it does not exist; one process at a time may use it
+	Listen string // HOST:PORT on which the embedded server lets others join; "" is nowhere
+	Token  string // that they must have
+	// URLs are those of a cluster elsewhere instead: nats://USER:PASSWORD@HOST:PORT.
+	URLs []string
+	// Join makes this one of those who carry tasks beside the servers: it makes
+	// nothing that is not there.
+	Join   bool
+	Name   string       // of this process, for the cluster's operators; "" is vodwright
 	Logger *slog.Logger // nil discards
 }
 
@@ -68,10 +82,13 @@ type Queue struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	woken  chan struct{} // something may be waiting
+	shared bool          // others publish and carry too
+	id     string        // of this process, among them
 
 	mu     sync.Mutex
 	lines  []*line // in the order they are served
 	leases map[string]map[*lease]struct{}
+	gone   map[string]time.Time // jobs that were dropped, for a while: messages of theirs may still be seen
 }
 
 var _ job.TaskQueue = (*Queue)(nil)
@@ -79,8 +96,8 @@ var _ job.TaskQueue = (*Queue)(nil)
 // line is the consumer of one job's tasks.
 type line struct {
 	rank, job string
-	consumer  jetstream.Consumer
-	waiting   int // messages that were published and not delivered, as far as is known here
+	consumer  jetstream.Consumer // nil until it is asked, for a line that others published to
+	waiting   int                // messages that were published and not delivered, as far as is known here
 }
 
 func (l *line) name() string    { return l.rank + "_" + l.job }
@@ -90,9 +107,19 @@ func (l *line) subject() string { return "tasks." + l.rank + "." + l.job + ".>" 
 // fault.Conflict. Files that the server cannot read are dropped: all they say is
 // in the records too. The caller closes the Queue.
 func Open(ctx context.Context, cfg Config) (*Queue, error) {
-	q := &Queue{log: cfg.Logger, woken: make(chan struct{}, 1), leases: map[string]map[*lease]struct{}{}}
+	q := &Queue{log: cfg.Logger, woken: make(chan struct{}, 1), leases: map[string]map[*lease]struct{}{}, gone: map[string]time.Time{}, id: nats.NewInbox()[len(nats.InboxPrefix):]}
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
+	}
+	q.shared = cfg.Listen != "" || len(cfg.URLs) > 0
+	if cfg.Name == "" {
+		cfg.Name = "vodwright"
+	}
+	if len(cfg.URLs) > 0 {
+		if err := q.connect(ctx, cfg); err != nil {
+			return nil, errors.Join(err, q.Close())
+		}
+		return q, nil
 	}
 	if cfg.Dir == "" {
 		return nil, fault.New(fault.Invalid, "", "open task queue: no folder given")
@@ -104,12 +131,16 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if q.lock, err = lockFolder(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err = q.start(ctx, cfg.Dir); err != nil && ctx.Err() == nil {
+	if err = q.start(ctx, cfg); err != nil && ctx.Err() == nil && !errors.Is(err, errAddress) {
 		q.log.WarnContext(ctx, "task queue unreadable, made anew from the records", "dir", cfg.Dir, "err", err)
 		q.stop()
 		if err = os.RemoveAll(filepath.Join(cfg.Dir, server.JetStreamStoreDir)); err == nil {
-			err = q.start(ctx, cfg.Dir)
+			err = q.start(ctx, cfg)
 		}
+	}
+	if errors.Is(err, errAddress) {
+		return nil, errors.Join(fault.New(fault.Unavailable, "", "workers cannot join at %s: %w", cfg.Listen, err).
+			WithHint("choose another address with --join-listen; port 0 is any free port"), q.Close())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open task queue %q: %w", cfg.Dir, err), q.Close())
@@ -131,12 +162,30 @@ func lockFolder(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func (q *Queue) start(ctx context.Context, dir string) error {
-	s, err := server.NewServer(&server.Options{
-		ServerName: "vodwright", DontListen: true, NoSigs: true,
-		JetStream: true, StoreDir: dir, SyncAlways: true,
+const maxPayload = 8 << 20 // a plan of some thousand chunks is a message
+
+// errAddress is why the embedded server cannot listen.
+var errAddress = errors.New("the address is not free")
+
+func (q *Queue) start(ctx context.Context, cfg Config) error {
+	own := nats.NewInbox() // known to this process alone
+	options := &server.Options{
+		ServerName: "vodwright", DontListen: cfg.Listen == "", NoSigs: true,
+		JetStream: true, StoreDir: cfg.Dir, SyncAlways: true, MaxPayload: maxPayload,
 		JetStreamMaxMemory: 16 << 20, JetStreamMaxStore: maxStore,
-	})
+		CustomClientAuthentication: door{own: own, token: cfg.Token},
+	}
+	if cfg.Listen != "" {
+		host, port, err := splitAddress(cfg.Listen)
+		if err != nil {
+			return err
+		}
+		options.Host, options.Port = host, port
+		if port == 0 {
+			options.Port = server.RANDOM_PORT
+		}
+	}
+	s, err := server.NewServer(options)
 	if err != nil {
 		return fmt.Errorf("configure server: %w", err)
 	}
@@ -146,28 +195,77 @@ func (q *Queue) start(ctx context.Context, dir string) error {
 	if !s.ReadyForConnections(startTimeout) || !s.JetStreamEnabled() {
 		return errors.New("start server: JetStream did not come up")
 	}
-	if q.conn, err = nats.Connect("", nats.InProcessServer(s), nats.Name("vodwright"), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond)); err != nil {
+	if q.conn, err = nats.Connect("", nats.InProcessServer(s), nats.Token(own), nats.Name(cfg.Name), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond)); err != nil {
 		return fmt.Errorf("connect to server: %w", err)
 	}
+	return q.prepare(ctx, jetstream.StreamConfig{Replicas: 1})
+}
+
+// splitAddress reads HOST:PORT and finds out whether the port is free: the server
+// ends the process when it is not.
+func splitAddress(address string) (string, int, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", 0, fmt.Errorf("%w: %w", errAddress, err)
+	}
+	if err := l.Close(); err != nil {
+		return "", 0, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.Atoi(port)
+	return host, n, err
+}
+
+// door lets in the process itself, and whoever has the token with the rights of one
+// who carries tasks.
+type door struct{ own, token string }
+
+// Check implements server.Authentication.
+func (d door) Check(c server.ClientAuthentication) bool {
+	given := c.GetOpts().Token
+	same := func(want string) bool {
+		return want != "" && subtle.ConstantTimeCompare([]byte(given), []byte(want)) == 1
+	}
+	switch {
+	case same(d.own):
+		return true
+	case same(d.token):
+		c.RegisterUser(&server.User{Username: "worker", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: []string{
+				callSubject + ">", tellSubject + ">", "$JS.ACK." + streamName + ".>", "$JS.API.STREAM.INFO." + streamName,
+				"$JS.API.CONSUMER.CREATE." + streamName + ".>", "$JS.API.CONSUMER.INFO." + streamName + ".>", "$JS.API.CONSUMER.MSG.NEXT." + streamName + ".>",
+			}},
+			Subscribe: &server.SubjectPermission{Allow: []string{nats.InboxPrefix + ">", controlSubjects}},
+		}})
+		return true
+	}
+	return false
+}
+
+// prepare makes what the queue is of on a server that answers.
+func (q *Queue) prepare(ctx context.Context, stream jetstream.StreamConfig) (err error) {
 	if q.js, err = jetstream.New(q.conn, jetstream.WithPublishAsyncMaxPending(publishWindow)); err != nil {
 		return fmt.Errorf("connect to server: %w", err)
 	}
 	ctx, done := context.WithTimeout(ctx, startTimeout)
 	defer done()
-	if q.stream, err = q.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: streamName, Subjects: []string{"tasks.>"},
-		Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
-		// One message a task, for as long as the task is not done: that, and not a
-		// window of time, is what makes publishing twice harmless.
-		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true,
-		Duplicates: time.Second,
-	}); err != nil {
+	stream.Name, stream.Subjects = streamName, []string{"tasks.>"}
+	stream.Retention, stream.Storage = jetstream.WorkQueuePolicy, jetstream.FileStorage
+	// One message a task, for as long as the task is not done: that, and not a
+	// window of time, is what makes publishing twice harmless.
+	stream.MaxMsgsPerSubject, stream.Discard, stream.DiscardNewPerSubject = 1, jetstream.DiscardNew, true
+	stream.Duplicates = time.Second
+	if q.stream, err = q.js.CreateOrUpdateStream(ctx, stream); err != nil {
 		return fmt.Errorf("make stream: %w", err)
 	}
-	if _, err := q.conn.Subscribe("ctl.cancel.*", func(m *nats.Msg) {
-		q.cancelLeases(strings.TrimPrefix(m.Subject, "ctl.cancel."))
-	}); err != nil {
-		return fmt.Errorf("subscribe to cancels: %w", err)
+	if err := q.listen(); err != nil {
+		return err
+	}
+	if q.shared {
+		return q.refresh(ctx)
 	}
 	return q.recover(ctx)
 }
@@ -241,20 +339,38 @@ func (q *Queue) line(ctx context.Context, r job.Ref) (*line, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock() // also while the consumer is made: two must not be
 	i, ok := slices.BinarySearchFunc(q.lines, l, func(a, b *line) int { return strings.Compare(a.name(), b.name()) })
-	if ok {
+	if ok && q.lines[i].consumer != nil {
 		return q.lines[i], nil
 	}
-	var err error
-	l.consumer, err = q.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+	c, err := q.consumer(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		q.lines[i].consumer = c
+		return q.lines[i], nil
+	}
+	l.consumer = c
+	q.lines = slices.Insert(q.lines, i, l)
+	return l, nil
+}
+
+// consumer makes the consumer of a line, or finds it: any number of processes may.
+func (q *Queue) consumer(ctx context.Context, l *line) (jetstream.Consumer, error) {
+	config := jetstream.ConsumerConfig{
 		Durable: l.name(), FilterSubject: l.subject(), AckPolicy: jetstream.AckExplicitPolicy, AckWait: job.LeaseTime,
 		MaxDeliver: -1, MaxAckPending: -1,
 		MemoryStorage: true, // leases end with the process anyway
-	})
+	}
+	if q.shared {
+		config.MemoryStorage = false
+		config.InactiveThreshold = forgotten
+	}
+	c, err := q.stream.CreateOrUpdateConsumer(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("make consumer %q: %w", l.name(), err)
 	}
-	q.lines = slices.Insert(q.lines, i, l)
-	return l, nil
+	return c, nil
 }
 
 // Publish implements job.TaskQueue.
@@ -308,6 +424,7 @@ func (q *Queue) publish(ctx context.Context, refs []job.Ref) (there []job.Ref, e
 		}
 	}
 	q.wake()
+	q.announce(refs)
 	return there, nil
 }
 
@@ -350,7 +467,7 @@ func (q *Queue) Pending(ctx context.Context) ([]job.Ref, error) {
 func (q *Queue) Drop(ctx context.Context, id string) error {
 	ctx, done := context.WithTimeout(ctx, requestTimeout)
 	defer done()
-	err := q.conn.Publish("ctl.cancel."+id, nil)
+	err := q.conn.Publish(cancelSubject+id, nil)
 	if err == nil {
 		err = q.conn.FlushWithContext(ctx)
 	}

@@ -31,6 +31,36 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // with the test; reopen ends it as a process does that is killed, and opens what
 // it left.
 func TaskQueue(t *testing.T, open func(t *testing.T) (q job.TaskQueue, reopen func() job.TaskQueue)) {
+	taskQueue(t, open)
+	t.Run("what was not done survives, and leases do not", func(t *testing.T) {
+		q, reopen := open(t)
+		again, took := survives(t, q, reopen)
+		if took > job.LeaseTime/2 {
+			t.Errorf("delivery after a restart took %s: it waited for leases of a dead process", took)
+		}
+		if !slices.Equal(again, refs("1-a", 3, 5)[1:]) {
+			t.Errorf("delivered %v", again)
+		}
+	})
+}
+
+// SharedTaskQueue is the suite of a job.TaskQueue whose leases others may hold: they
+// outlive who reopens it.
+func SharedTaskQueue(t *testing.T, open func(t *testing.T) (q job.TaskQueue, reopen func() job.TaskQueue)) {
+	taskQueue(t, open)
+	t.Run("what was not done survives, and leases run out", func(t *testing.T) {
+		q, reopen := open(t)
+		again, took := survives(t, q, reopen)
+		if took > job.LeaseTime*3/2 {
+			t.Errorf("delivery after a restart took %s", took)
+		}
+		if !slices.Equal(again[:2], refs("1-a", 3, 5)[3:]) {
+			t.Errorf("delivered %v: those that nobody had go first", again)
+		}
+	})
+}
+
+func taskQueue(t *testing.T, open func(t *testing.T) (q job.TaskQueue, reopen func() job.TaskQueue)) {
 	with := func(name string, test func(t *testing.T, q job.TaskQueue, reopen func() job.TaskQueue)) {
 		t.Run(name, func(t *testing.T) {
 			q, reopen := open(t)
@@ -45,7 +75,6 @@ func TaskQueue(t *testing.T, open func(t *testing.T) (q job.TaskQueue, reopen fu
 	with("slots bound what runs", slotsBound)
 	with("a drop ends leases and removes what waits", drop)
 	with("the end of Deliver ends leases and waits", endOfDeliver)
-	with("what was not done survives, and leases do not", survives)
 	with("a new task is delivered while others wait for nothing", wakes)
 }
 
@@ -311,7 +340,8 @@ func endOfDeliver(t *testing.T, q job.TaskQueue, _ func() job.TaskQueue) {
 	Eventually(t, "delivery by the next", func() bool { return len(again.all()) == 5 })
 }
 
-func survives(t *testing.T, q job.TaskQueue, reopen func() job.TaskQueue) {
+// survives holds that a restart delivers what was not done, and returns it.
+func survives(t *testing.T, q job.TaskQueue, reopen func() job.TaskQueue) (delivered []job.Ref, took time.Duration) {
 	var started log
 	stop := deliver(t, q, 2, func(ctx context.Context, l job.Lease) {
 		started.add(l.Task())
@@ -332,12 +362,7 @@ func survives(t *testing.T, q job.TaskQueue, reopen func() job.TaskQueue) {
 	var again log
 	deliver(t, q, 1, func(_ context.Context, l job.Lease) { again.add(l.Task()); done(t, l) })
 	Eventually(t, "delivery after a restart", func() bool { return len(again.all()) == 4 })
-	if took := time.Since(began); took > job.LeaseTime/2 {
-		t.Errorf("delivery after a restart took %s: it waited for leases of a dead process", took)
-	}
-	if all := again.all(); !slices.Equal(all, refs("1-a", 3, 5)[1:]) {
-		t.Errorf("delivered %v", all)
-	}
+	return again.all(), time.Since(began)
 }
 
 func wakes(t *testing.T, q job.TaskQueue, _ func() job.TaskQueue) {
