@@ -338,6 +338,7 @@ func (q *Queue) line(ctx context.Context, r job.Ref) (*line, error) {
 	l := &line{rank: rankOf(r.Priority), job: r.Job}
 	q.mu.Lock()
 	defer q.mu.Unlock() // also while the consumer is made: two must not be
+	delete(q.gone, r.Job)
 	i, ok := slices.BinarySearchFunc(q.lines, l, func(a, b *line) int { return strings.Compare(a.name(), b.name()) })
 	if ok && q.lines[i].consumer != nil {
 		return q.lines[i], nil
@@ -467,12 +468,13 @@ func (q *Queue) Pending(ctx context.Context) ([]job.Ref, error) {
 func (q *Queue) Drop(ctx context.Context, id string) error {
 	ctx, done := context.WithTimeout(ctx, requestTimeout)
 	defer done()
-	err := q.conn.Publish(cancelSubject+id, nil)
+	err := q.conn.Publish(cancelSubject+id, []byte(q.id))
 	if err == nil {
 		err = q.conn.FlushWithContext(ctx)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.left(id)
 	q.lines = slices.DeleteFunc(q.lines, func(l *line) bool {
 		if l.job != id {
 			return false

@@ -20,7 +20,7 @@ import (
 // quick, not right.
 const (
 	controlSubjects = "ctl.>"
-	cancelSubject   = "ctl.cancel." // + job: it is over
+	cancelSubject   = "ctl.cancel." // + job: it is over; the sender's id
 	waitsSubject    = "ctl.waits."  // + rank.job: tasks of it were published; the sender's id
 )
 
@@ -121,9 +121,9 @@ func (q *Queue) listen() error {
 	if _, err := q.conn.Subscribe(controlSubjects, func(m *nats.Msg) {
 		if id, ok := strings.CutPrefix(m.Subject, cancelSubject); ok {
 			q.cancelLeases(id)
-			if q.shared {
+			if string(m.Data) != q.id { // else Drop has done so
 				q.mu.Lock()
-				q.gone[id] = time.Now()
+				q.left(id)
 				q.lines = slices.DeleteFunc(q.lines, func(l *line) bool { return l.job == id })
 				q.mu.Unlock()
 			}
@@ -138,6 +138,12 @@ func (q *Queue) listen() error {
 		return fmt.Errorf("subscribe to what others tell: %w", err)
 	}
 	return q.conn.FlushTimeout(requestTimeout)
+}
+
+// left notes that a job was dropped. q.mu is held.
+func (q *Queue) left(id string) {
+	maps.DeleteFunc(q.gone, func(_ string, at time.Time) bool { return time.Since(at) > 2*requestTimeout })
+	q.gone[id] = time.Now()
 }
 
 // learn notes a line that others publish to.
@@ -185,7 +191,6 @@ func (q *Queue) refresh(ctx context.Context) error {
 			there[at{rankOf(r.Priority), r.Job}] = true
 		}
 	}
-	maps.DeleteFunc(q.gone, func(_ string, at time.Time) bool { return time.Since(at) > 2*requestTimeout })
 	q.mu.Unlock()
 	for l := range there {
 		q.learn(l.rank, l.job, 0)
