@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -49,12 +50,24 @@ func withoutEncoderRaw(args []string) []string {
 	return args
 }
 
-// sums returns the frames of a framemd5 file, by checksum.
+// sums returns the frames of a framemd5 file, by checksum. Encoders get them one a
+// tick of their clock.
 func sums(t *testing.T, file string) []string {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		if pts := strings.TrimSpace(strings.Split(line, ",")[2]); pts != strconv.Itoa(n) {
+			t.Errorf("%s: frame %d comes at tick %s", filepath.Base(file), n, pts)
+			break
+		}
+		n++
 	}
 	return sumsOf(b)
 }

@@ -296,12 +296,14 @@ func (l *ladder) branch(t *take, c Chunk, tr treatment, first, last int) (filter
 }
 
 // faster returns the filters that show a film's frames at the ladder's rate, after a
-// comma, if that is another.
+// comma, if that is another. fps changes no frame: it tells the encoder, whose clock
+// would tick at the film's rate.
 func (l *ladder) faster(sp span) string {
 	if !l.film.Known() {
 		return ""
 	}
-	return ",settb=" + l.shown(sp).Inverse().String() + ",setpts=N"
+	rate := l.shown(sp)
+	return ",settb=" + rate.Inverse().String() + ",setpts=N,fps=" + rate.String()
 }
 
 // shown returns the rate at which the frames of a branch are shown.
