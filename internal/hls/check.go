@@ -31,6 +31,7 @@ func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error 
 		add(len(v.Codecs) == 0, "variant %s: CODECS is missing (4.3.4.2)", v.URI)
 		add((v.Width == 0) != (v.Height == 0), "variant %s: RESOLUTION %dx%d", v.URI, v.Width, v.Height)
 	}
+	slack := multivariant.slack()
 	for i, p := range media {
 		name := fmt.Sprintf("media playlist %d", i)
 		if i < len(multivariant.Variants) {
@@ -49,8 +50,9 @@ func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error 
 		add(p.MediaSequence != first.MediaSequence, "%s: EXT-X-MEDIA-SEQUENCE differs from the first variant's", name)
 		add(len(p.Segments) != len(first.Segments), "%s: %d segments, the first variant has %d", name, len(p.Segments), len(first.Segments))
 		if len(p.Segments) == len(first.Segments) {
+			var off time.Duration // the ends of segments
 			for j := range p.Segments {
-				if p.Segments[j].Duration != first.Segments[j].Duration {
+				if off += p.Segments[j].Duration - first.Segments[j].Duration; max(off, -off) > slack {
 					add(true, "%s: segment %d lasts %v, the first variant's %v", name, j, p.Segments[j].Duration, first.Segments[j].Duration)
 					break
 				}
@@ -58,6 +60,22 @@ func Check(multivariant *MultivariantPlaylist, media ...*MediaPlaylist) []error 
 		}
 	}
 	return problems
+}
+
+// slack is how far apart matching segments may end: not at all, or, where variants have
+// several frame rates, the longest frame, to which each is cut.
+func (p *MultivariantPlaylist) slack() (longest time.Duration) {
+	several := false
+	for _, v := range p.Variants {
+		if v.FrameRate.Known() {
+			longest = max(longest, v.FrameRate.Inverse().Duration(1))
+			several = several || v.FrameRate != p.Variants[0].FrameRate && p.Variants[0].FrameRate.Known()
+		}
+	}
+	if !several {
+		return 0
+	}
+	return longest
 }
 
 // checkRenditions returns what is wrong with renditions and the variants that name

@@ -1,6 +1,7 @@
 package hls_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -333,6 +334,15 @@ func TestCheck(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%q for %q: problems are %v", test.to, test.from, problems)
+		}
+	}
+	for rate, fine := range map[media.Rational]bool{media.R(30, 1): false, media.R(30000, 1001): true} {
+		rates := *multi // several: boundaries may be a frame apart
+		rates.Variants = slices.Clone(multi.Variants)
+		rates.Variants[0].FrameRate, rates.Variants[1].FrameRate = media.R(30, 1), rate
+		problems := hls.Check(&rates, read(integers), read(strings.Replace(integers, "EXTINF:3,", "EXTINF:3.033,", 1)))
+		if (problems == nil) != fine {
+			t.Errorf("variants of 30 and %v frames a second: problems are %v", rate, problems)
 		}
 	}
 	if problems := hls.Check(multi, read(integers)); len(problems) == 0 {

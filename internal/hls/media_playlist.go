@@ -50,14 +50,7 @@ func (p *MediaPlaylist) Marshal() ([]byte, error) {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
 	durations, longest := p.written()
-	target := p.TargetDuration
-	if target == 0 {
-		target = longest
-		if !p.NearestTarget {
-			target = max(TargetDuration(p.Segments), longest)
-		}
-	}
-	b = appendTag(b, "#EXT-X-TARGETDURATION", strconv.FormatInt(target, 10))
+	b = appendTag(b, "#EXT-X-TARGETDURATION", strconv.FormatInt(p.target(longest), 10))
 	b = appendTag(b, "#EXT-X-MEDIA-SEQUENCE", strconv.FormatInt(p.MediaSequence, 10))
 	if p.PlaylistType != "" {
 		b = appendTag(b, "#EXT-X-PLAYLIST-TYPE", p.PlaylistType)
@@ -76,6 +69,22 @@ func (p *MediaPlaylist) Marshal() ([]byte, error) {
 		b = append(b, "#EXT-X-ENDLIST\n"...)
 	}
 	return b, nil
+}
+
+// LeastTarget returns the EXT-X-TARGETDURATION that Marshal writes.
+func (p *MediaPlaylist) LeastTarget() int64 {
+	_, longest := p.written()
+	return p.target(longest)
+}
+
+func (p *MediaPlaylist) target(longest int64) int64 {
+	switch {
+	case p.TargetDuration != 0:
+		return p.TargetDuration
+	case p.NearestTarget:
+		return longest
+	}
+	return max(TargetDuration(p.Segments), longest)
 }
 
 // RequiredVersion returns the lowest EXT-X-VERSION that has what the playlist uses

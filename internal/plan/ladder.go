@@ -12,6 +12,7 @@ type ladder struct {
 	rate     media.Rational
 	film     media.Rational // rate of what is shown at rate as it is, only faster (slow PAL); unknown is rate itself
 	takes    []take
+	seconds  float64 // that the clips last, shown at rate
 	cut      segmentation
 	rungs    []rung
 	captures []capture
@@ -51,7 +52,8 @@ func (p *planner) segmented(rate, film media.Rational, cut segmentation) int {
 		}
 	}
 	l := &ladder{rate: rate, film: film, cut: cut}
-	l.takes = takesAt(p.clips, l.slots())
+	l.takes, l.seconds = takesAt(p.clips, l.slots())
+	l.seconds *= l.slots().Float() / rate.Float()
 	p.ladders = append(p.ladders, l)
 	return len(p.ladders) - 1
 }
@@ -101,7 +103,7 @@ func (l *ladder) lay() {
 		gop = autoGOPFrames(0, l.rate)
 	}
 	frames := l.frames()
-	l.timeline = Timeline{FrameRate: l.rate, Frames: frames, Starts: l.cut.starts(l.rate, frames, gop)}
+	l.timeline = Timeline{FrameRate: l.rate, Frames: frames, Starts: l.cut.starts(l.rate, frames, gop, l.seconds)}
 	l.chunks = []Chunk{}
 	if !l.silentPicture() {
 		l.chunks = chunks(l.timeline, l.takes)

@@ -407,7 +407,7 @@ func (p *planner) filmOf(d *VideoDescription) media.Rational {
 // rateOf returns the rate that an output asks for.
 func (p *planner) rateOf(d *VideoDescription) media.Rational {
 	h := d.CodecSettings.H264Settings
-	if rate := media.R(h.FramerateNumerator, h.FramerateDenominator); h.FramerateControl == "SPECIFIED" && rate.Known() {
+	if rate := media.R(h.FramerateNumerator, h.FramerateDenominator); h.FramerateControl != "INITIALIZE_FROM_SOURCE" && rate.Known() {
 		return rate
 	}
 	return p.followRate(d)

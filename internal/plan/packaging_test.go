@@ -69,6 +69,48 @@ func TestSegmentLengths(t *testing.T) {
 	}
 }
 
+// TestSegmentsOfSeveralRates plans groups whose outputs have several frame rates, from
+// clips of two sources: at every rate as many segments begin, each at the frame nearest
+// to where it does at the lowest rate, and each clip within a frame of its place.
+func TestSegmentsOfSeveralRates(t *testing.T) {
+	rates := []media.Rational{media.R(60, 1), media.R(30, 1), media.R(25, 1), media.R(30000, 1001), media.R(24000, 1001), media.R(15, 1)}
+	for _, lengths := range []string{`"segmentLength":2`, `"segmentLength":1,"segmentLengthControl":"GOP_MULTIPLE"`, `"segmentLength":1,"minSegmentLength":2`} {
+		for frames := 240; frames < 300; frames += 7 {
+			var outputs []string
+			for i, r := range rates {
+				outputs = append(outputs, fmt.Sprintf(`{"nameModifier":"_%d","containerSettings":{"container":"M3U8"},"videoDescription":{"width":320,"height":180,"codecSettings":{"codec":"H_264",
+				"h264Settings":{"rateControlMode":"QVBR","maxBitrate":1500000,"gopSize":20,"gopSizeUnits":"FRAMES","framerateControl":"SPECIFIED","framerateNumerator":%d,"framerateDenominator":%d}}}}`, i, r.Num, r.Den))
+			}
+			clips := ""
+			for i := range 12 {
+				clips += fmt.Sprintf(`,{"startTimecode":"00:00:0%d:03","endTimecode":"00:00:0%d:%02d"}`, i%3, i%3, 5+i)
+			}
+			settings := fmt.Sprintf(`{"inputs":[{"fileInput":"s3://in/a.mp4","timecodeSource":"ZEROBASED","inputClippings":[%s]},{"fileInput":"s3://in/b.mp4"}],
+			"outputGroups":[{"outputGroupSettings":{"type":"HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/x",%s}},"outputs":[%s]}]}`, clips[1:], lengths, strings.Join(outputs, ","))
+			src := sourceFacts("720p24")
+			p, err := plan.New(plan.Input{Settings: parse(t, settings), Files: []plan.Footage{{Source: src, Index: steadyIndex(240, 24, 48)}, {Source: src, Index: steadyIndex(frames, 50, 48)}}, JobStart: jobStart})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slow := p.Ladders[len(rates)-1].Timeline
+			for i, l := range p.Ladders {
+				line := l.Timeline
+				if off := line.Duration() - slow.Duration(); max(off, -off) > slow.At(1) || len(line.Starts) != len(slow.Starts) {
+					t.Fatalf("%s, %d frames: %v lasts %v in %d segments, %v %v in %d", lengths, frames, rates[i], line.Duration(), len(line.Starts), slow.FrameRate, slow.Duration(), len(slow.Starts))
+				}
+				for k := range line.Starts {
+					if off := line.At(line.Starts[k]) - slow.At(slow.Starts[k]); max(off, -off) > line.At(1)/2+1 {
+						t.Fatalf("%s, %d frames: at %v segment %d begins at %v, at %v at %v", lengths, frames, rates[i], k, line.At(line.Starts[k]), slow.FrameRate, slow.At(slow.Starts[k]))
+					}
+				}
+				if from, to := line.Segment(len(line.Starts) - 1); to <= from {
+					t.Fatalf("%s, %d frames: at %v the last segment is of frames %d to %d", lengths, frames, rates[i], from, to)
+				}
+			}
+		}
+	}
+}
+
 // TestIdentifiers puts every format identifier in every place where it may stand.
 func TestIdentifiers(t *testing.T) {
 	all := `$dt$_$d$_$t$_$fn$_$ex$_$$`

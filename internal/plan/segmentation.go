@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strings"
 
 	"vodwright.dev/vodwright/internal/media"
@@ -13,7 +15,11 @@ import (
 func (p *planner) segmentation(group *GroupSettings, rate media.Rational, path string) segmentation {
 	s, member := group.segments()
 	path = path[:strings.Index(path, "/outputs/")] + "/outputGroupSettings/" + member + "/segmentLengthControl"
-	cut := segmentation{seconds: s.SegmentLength, minSeconds: float64(s.MinSegmentLength), minFinal: max(s.MinFinalSegmentLength, group.shortestSound())}
+	beat := p.beat(group, path)
+	if beat.Known() {
+		rate = beat
+	}
+	cut := segmentation{beat: beat, seconds: s.SegmentLength, minSeconds: float64(s.MinSegmentLength), minFinal: max(s.MinFinalSegmentLength, group.shortestSound())}
 	switch s.SegmentLengthControl {
 	case "", "EXACT":
 	case "GOP_MULTIPLE":
@@ -32,6 +38,31 @@ func (p *planner) segmentation(group *GroupSettings, rate media.Rational, path s
 		p.problems.add(path, "%s is not supported", s.SegmentLengthControl)
 	}
 	return cut
+}
+
+// beat returns the lowest rate of a group's outputs with video, unknown where all have
+// the same.
+func (p *planner) beat(group *GroupSettings, path string) (beat media.Rational) {
+	var rates []media.Rational
+	var films []media.Rational
+	for _, o := range group.Outputs {
+		if o.VideoDescription == nil {
+			continue
+		}
+		if rate := p.rateOf(o.VideoDescription); rate.Known() {
+			rates, films = append(rates, rate), append(films, p.filmOf(o.VideoDescription))
+		}
+	}
+	for i := range rates {
+		if films[i] != films[0] {
+			p.problems.add(strings.TrimSuffix(path, "/segmentLengthControl"), "slowPal makes some outputs shorter than others: a group has it in all of them or in none")
+			return media.Rational{}
+		}
+		if rates[i] != rates[0] {
+			beat = slices.MinFunc(rates, func(a, b media.Rational) int { return cmp.Compare(a.Float(), b.Float()) })
+		}
+	}
+	return beat
 }
 
 // shortestSound returns how long, in seconds, a segment has to be for sound that is

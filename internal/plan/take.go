@@ -31,12 +31,13 @@ type take struct {
 	src    *source
 	grid   *grid // of the whole source, at the ladder's rate
 	skip   int64 // slot of the grid at which the take begins
+	last   int64 // slot of the grid that is shown last, longer if need be
 	frames int64
 	first  int64 // frame of the Timeline at which the take begins
 }
 
 // slot returns the slot of the take's grid that frame k of the Timeline shows.
-func (t *take) slot(k int64) int64 { return k - t.first + t.skip }
+func (t *take) slot(k int64) int64 { return min(k-t.first+t.skip, t.last) }
 
 // sourceAt returns the source frame that frame k of the Timeline shows.
 func (t *take) sourceAt(k int64) int { return t.grid.sourceAt(t.slot(k)) }
@@ -53,8 +54,10 @@ type clip struct {
 	from, to int64 // slots of the source's grid
 }
 
-// takesAt lays the clips on a common rate, one after the other.
-func takesAt(clips []clip, rate media.Rational) []take {
+// takesAt lays the clips on a common rate, one after the other, and returns how many
+// seconds they last. A take begins at the frame nearest to where the clips before it
+// end: what one is rounded by the next does not add to.
+func takesAt(clips []clip, rate media.Rational) (takes []take, seconds float64) {
 	out := make([]take, len(clips))
 	grids := map[*source]*grid{}
 	first := int64(0)
@@ -70,11 +73,13 @@ func takesAt(clips []clip, rate media.Rational) []take {
 		if c.to < c.src.grid.frames {
 			end = min(media.Rescale(c.to, own, tick), end)
 		}
-		t.frames = max(end-t.skip, 1)
+		t.last = max(end-1, t.skip)
+		seconds += float64(c.to-c.from) * own.Float()
+		t.frames = max(int64(math.Round(seconds*rate.Float()+1e-9))-first, 1)
 		out[i] = t
 		first += t.frames
 	}
-	return out
+	return out, seconds
 }
 
 // inputStart is the timecode of the first frame of an input.

@@ -15,6 +15,11 @@ type segmentation struct {
 	length     int64   // frames of every segment, of GOP_MULTIPLE and MATCH; 0 is EXACT
 	minSeconds float64 // MinSegmentLength: shorter segments are joined
 	minFinal   float64 // MinFinalSegmentLength: a shorter last segment joins the one before
+
+	// beat is the lowest rate of a group whose outputs have several: its frames are
+	// counted for all of them, so that segments begin together, each at the frame
+	// nearest. Unknown is the output's own rate.
+	beat media.Rational
 }
 
 // autoGOP is the longest time, in seconds, between keyframes where the job leaves
@@ -26,12 +31,24 @@ const autoGOP = 4
 // it is rounded to whole GOPs.
 const pieceSeconds = 5
 
-// starts lists the first frame of every segment.
+// starts lists the first frame of every segment of a Timeline of seconds.
+func (s segmentation) starts(rate media.Rational, frames, gop int64, seconds float64) []int64 {
+	if !s.beat.Known() {
+		return s.counted(rate, frames, gop)
+	}
+	starts := s.counted(s.beat, max(int64(math.Round(seconds*s.beat.Float()+1e-9)), 1), gop)
+	for i := range starts {
+		starts[i] = media.Rescale(starts[i], s.beat.Inverse(), rate.Inverse())
+	}
+	return starts
+}
+
+// counted lists the first frame of every segment.
 //
 // EXACT: segment i starts at the frame nearest to i×SegmentLength, so that
 // segments of a fractional rate do not drift. Otherwise all have the same number of
 // frames, and the last one what is left.
-func (s segmentation) starts(rate media.Rational, frames, gop int64) []int64 {
+func (s segmentation) counted(rate media.Rational, frames, gop int64) []int64 {
 	second := media.R(1, 1)
 	length := s.length
 	if s.seconds == 0 {
@@ -53,7 +70,11 @@ func (s segmentation) starts(rate media.Rational, frames, gop int64) []int64 {
 			starts = append(starts, at)
 		}
 	}
-	if last := len(starts) - 1; last > 0 && lasts(starts[last], frames) < max(s.minSeconds, s.minFinal) {
+	shortest := max(s.minSeconds, s.minFinal)
+	if s.beat.Known() { // one frame may be none at another rate
+		shortest = max(shortest, 2/rate.Float())
+	}
+	if last := len(starts) - 1; last > 0 && lasts(starts[last], frames) < shortest {
 		starts = starts[:last]
 	}
 	return starts

@@ -72,6 +72,34 @@ func mediaPlaylistOf(t *testing.T, text string) *hls.MediaPlaylist {
 	return p
 }
 
+// TestOutputsOfSeveralRates packages rungs of several frame rates together, which the
+// job's own checks of playlists, descriptions and segments have to find right.
+func TestOutputsOfSeveralRates(t *testing.T) {
+	t.Parallel()
+	group := func(kind, member, container, more string) string {
+		const output = `{"nameModifier":"_%d","containerSettings":{"container":"%s"},"videoDescription":{"width":96,"height":54,"codecSettings":{"codec":"H_264",
+		 "h264Settings":{"rateControlMode":"QVBR","maxBitrate":200000,"framerateControl":"SPECIFIED","framerateNumerator":%d,"framerateDenominator":1001}}},
+		 "audioDescriptions":[{"codecSettings":{"codec":"AAC","aacSettings":{"bitrate":64000,"codingMode":"CODING_MODE_2_0","sampleRate":48000}}}]}`
+		return fmt.Sprintf(`{"outputGroupSettings":{"type":"%s","%s":{"destination":"s3://out/%s/b","segmentLength":2%s}},"outputs":[%s,%s,%s]}`, kind, member, container, more,
+			fmt.Sprintf(output, 1, container, 60000), fmt.Sprintf(output, 2, container, 25025), fmt.Sprintf(output, 3, container, 24000))
+	}
+	f := &folder{source: makeClip(t), root: t.TempDir(), owner: map[string]string{}}
+	_, _, err := newWorker(t, f).Local(t.Context(), "job", time.Now(), []byte(`{"settings":{"inputs":[{"fileInput":"s3://in/clip.mp4"}],"outputGroups":[`+
+		group("HLS_GROUP_SETTINGS", "hlsGroupSettings", "M3U8", `,"minSegmentLength":0,"targetDurationCompatibilityMode":"SPEC_COMPLIANT"`)+","+
+		group("CMAF_GROUP_SETTINGS", "cmafGroupSettings", "CMFC", "")+`]}}`), func(string, int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{360, 150, 144} {
+		for _, kind := range []string{"M3U8", "CMFC"} {
+			list := mediaPlaylistOf(t, read(t, f.root, fmt.Sprintf("%s/b_%d.m3u8", kind, i+1)))
+			if n := frames(t, filepath.Join(f.root, fmt.Sprintf("%s/b_%d.m3u8", kind, i+1))); n != want || len(list.Segments) != 3 {
+				t.Errorf("%s, output %d: %d frames in %d segments, not %d in 3", kind, i+1, n, len(list.Segments), want)
+			}
+		}
+	}
+}
+
 func TestSegmentLengths(t *testing.T) {
 	source := makeClip(t)
 	for _, tt := range []struct{ settings, want string }{

@@ -29,6 +29,7 @@ type hlsOutput struct {
 // variant makes the playlists of one HLS output.
 func (f *finisher) variant(ctx context.Context, group plan.OutputGroup, o plan.Output, made packed) (out hlsOutput, err error) {
 	list := f.mediaPlaylist(group.HLS)
+	list.TargetDuration = f.target(group)
 	at, tagged := time.Duration(0), time.Duration(-1)
 	for i, s := range made.segments {
 		segment := hls.Segment{
@@ -87,6 +88,20 @@ func (f *finisher) mediaPlaylist(h *plan.HLS) *hls.MediaPlaylist {
 		MediaSequence: firstSequence, PlaylistType: "VOD", EndList: true,
 		IntegerDurations: h.IntegerDuration, NearestTarget: h.NearestTarget, NoCache: h.NoCache,
 	}
+}
+
+// target returns the EXT-X-TARGETDURATION that all media playlists of a group have
+// (RFC 8216, 6.2.4). Segments of several frame rates are not equally long.
+func (f *finisher) target(group plan.OutputGroup) (target int64) {
+	for _, o := range group.Outputs {
+		list, t := f.mediaPlaylist(group.HLS), f.plan.Ladders[o.Ladder].Timeline
+		for i := range t.Segments() {
+			from, to := t.Segment(i)
+			list.Segments = append(list.Segments, hls.Segment{Duration: t.At(to) - t.At(from)})
+		}
+		target = max(target, list.LeastTarget())
+	}
+	return target
 }
 
 // writeMediaPlaylist writes a media playlist and returns it as it was written.

@@ -18,16 +18,25 @@ func (v *verifier) together(group plan.OutputGroup, streams []*streamCheck) erro
 			first = s
 		}
 	}
+	frame := int64(0) // the longest, where there are several rates: segments are whole frames
+	for _, s := range streams {
+		if s.reel != nil && s.reel.rate != first.reel.rate {
+			for _, rate := range []media.Rational{s.reel.rate, first.reel.rate} {
+				frame = max(frame, media.Rescale(1, rate.Inverse(), first.reel.tick))
+			}
+		}
+	}
 	type rates struct{ peak, average int64 } // bits a second
 	heaviest := map[string]rates{}           // of each group of renditions
 	for i, s := range streams {
 		same := len(s.starts) == len(first.starts)
 		for k := 0; same && k < len(s.starts); k++ {
 			off := s.starts[k] - first.starts[k]
+			slack := int64(0)
 			if s.reel == nil { // it holds the frames that begin in it
-				off = max(off, -off) - media.Rescale(mp4.FrameSamples, media.R(1, int64(s.main.rate)), s.main.tick)
+				slack = media.Rescale(mp4.FrameSamples, media.R(1, int64(s.main.rate)), s.main.tick) - 1
 			}
-			same = off == 0 || s.reel == nil && off < 0
+			same = max(off, -off) <= slack+frame
 		}
 		if !same {
 			return v.wrong(s.name, "segments that begin when those of the first variant do", "others")
