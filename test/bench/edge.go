@@ -209,7 +209,7 @@ func (s *server) putFiles(ctx context.Context, files map[string][]byte) (control
 	var made struct {
 		ID string `xml:"Id"`
 	}
-	if err := s.call(ctx, "cloudfront", "POST", "/2020-05-31/origin-access-control", []byte(config), &made); err != nil {
+	if err := s.Call(ctx, "cloudfront", "POST", "/2020-05-31/origin-access-control", []byte(config), &made); err != nil {
 		return "", fmt.Errorf("make origin access control: %w", err)
 	}
 	return made.ID, nil
@@ -222,7 +222,7 @@ func (s *server) countingACL(ctx context.Context) (string, error) {
 		"Name": "core", "Priority": 0, "OverrideAction": {"Count": {}}, "VisibilityConfig": ` + visible + `,
 		"Statement": {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesCommonRuleSet"}}}]}`
 	var made struct{ Summary struct{ ARN string } }
-	err := s.callTarget(ctx, "wafv2", "POST", "/", "AWSWAF_20190729.CreateWebACL", []byte(body), &made)
+	err := s.CallTarget(ctx, "wafv2", "POST", "/", "AWSWAF_20190729.CreateWebACL", []byte(body), &made)
 	if err != nil {
 		return "", fmt.Errorf("make web ACL: %w", err)
 	}
@@ -276,7 +276,7 @@ func (s *server) distribution(ctx context.Context, control, acl string, files ma
 		return "", err
 	}
 	var made struct{ DomainName string }
-	if err := s.call(ctx, "cloudfront", "POST", "/2020-05-31/distribution", body, &made); err != nil {
+	if err := s.Call(ctx, "cloudfront", "POST", "/2020-05-31/distribution", body, &made); err != nil {
 		return "", fmt.Errorf("make distribution: %w", err)
 	}
 	address := strings.TrimPrefix(s.HTTP, "http://")

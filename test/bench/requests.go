@@ -136,7 +136,7 @@ func (s *server) makeRole(ctx context.Context, name, service, statement string) 
 // createJobs takes the time of each of many CreateJob requests into a paused queue.
 func (s *server) createJobs(ctx context.Context, role string) (sample, error) {
 	queue := []byte(`{"name":"paused","status":"PAUSED"}`)
-	if err := s.call(ctx, "mediaconvert", "POST", "/2017-08-29/queues", queue, nil); err != nil {
+	if err := s.Call(ctx, "mediaconvert", "POST", "/2017-08-29/queues", queue, nil); err != nil {
 		return nil, err
 	}
 	document := jobDocument("s3://bench-in/none.mp4", "s3://bench-out/none/", "SINGLE_PASS")
@@ -148,7 +148,7 @@ func (s *server) createJobs(ctx context.Context, role string) (sample, error) {
 	var took sample
 	for i := range listedJobs {
 		began := time.Now()
-		if err := s.call(ctx, "mediaconvert", "POST", "/2017-08-29/jobs", body, nil); err != nil {
+		if err := s.Call(ctx, "mediaconvert", "POST", "/2017-08-29/jobs", body, nil); err != nil {
 			return nil, err
 		}
 		if i >= 10 && i < createdJobs+10 { // connections, caches; the rest is there to be listed
@@ -168,7 +168,7 @@ func (s *server) listJobs(ctx context.Context, path string) (sample, error) {
 			NextToken string     `json:"nextToken"`
 		}
 		began := time.Now()
-		if err := s.call(ctx, "mediaconvert", "GET", path+"&maxResults=20&nextToken="+url.QueryEscape(token), nil, &page); err != nil {
+		if err := s.Call(ctx, "mediaconvert", "GET", path+"&maxResults=20&nextToken="+url.QueryEscape(token), nil, &page); err != nil {
 			return nil, err
 		}
 		took.milliseconds(time.Since(began))
@@ -224,7 +224,7 @@ func (b *bench) uploads(ctx context.Context, s *server, role string) (u uploads,
 		return u, err
 	}
 	template = bytes.Replace(template, []byte(`"fileInput":"s3://x/y"`), []byte(`"timecodeSource":"ZEROBASED"`), 1)
-	if err := s.call(ctx, "mediaconvert", "POST", "/2017-08-29/jobTemplates", template, nil); err != nil {
+	if err := s.Call(ctx, "mediaconvert", "POST", "/2017-08-29/jobTemplates", template, nil); err != nil {
 		return u, err
 	}
 	if out, err := exec.CommandContext(ctx, b.program, "automate", "--data", s.Data, "--source", "bench-auto", "--template", "bench", "--destination", "bench-made").CombinedOutput(); err != nil {
@@ -345,7 +345,7 @@ func (s *server) uploadToJob(ctx context.Context, bucket, key string, clip []byt
 				Settings             struct{ Inputs []struct{ FileInput string } }
 			}
 		}
-		if err := s.call(ctx, "mediaconvert", "GET", "/2017-08-29/jobs?order=DESCENDING&maxResults=3", nil, &list); err != nil {
+		if err := s.Call(ctx, "mediaconvert", "GET", "/2017-08-29/jobs?order=DESCENDING&maxResults=3", nil, &list); err != nil {
 			return false, err
 		}
 		for _, j := range list.Jobs {

@@ -3,19 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"vodwright.dev/vodwright/test/harness"
@@ -59,54 +54,6 @@ func (b *bench) serve(ctx context.Context, data string) (*server, error) {
 	return s, nil
 }
 
-// call sends a signed request and decodes the JSON or XML answer into out, unless it is nil.
-func (s *server) call(ctx context.Context, service, method, path string, body []byte, out any) error {
-	return s.callTarget(ctx, service, method, path, "", body, out)
-}
-
-// callTarget is call for the JSON protocol, which names the operation in a header.
-func (s *server) callTarget(ctx context.Context, service, method, path, target string, body []byte, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.HTTP+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	isXML := bytes.HasPrefix(body, []byte("<"))
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", map[bool]string{true: "application/xml", false: "application/json"}[isXML])
-	}
-	if target != "" {
-		req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-		req.Header.Set("X-Amz-Target", target)
-	}
-	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, s.key, req, hex.EncodeToString(sum[:]), service, harness.Region, time.Now()); err != nil {
-		return fmt.Errorf("sign request: %w", err)
-	}
-	resp, err := s.api.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %.1000s", method, path, resp.Status, answer)
-	}
-	if out == nil {
-		return nil
-	}
-	decode := json.Unmarshal
-	if bytes.HasPrefix(bytes.TrimSpace(answer), []byte("<")) {
-		decode = xml.Unmarshal
-	}
-	if err := decode(answer, out); err != nil {
-		return fmt.Errorf("decode the answer of %s %s: %w", method, path, err)
-	}
-	return nil
-}
-
 // makeBucket makes a bucket.
 func (s *server) makeBucket(ctx context.Context, name string) error {
 	if _, err := s.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
@@ -140,12 +87,12 @@ func (s *server) runJob(ctx context.Context, document any) (time.Duration, error
 	}
 	const jobs = "/2017-08-29/jobs"
 	began := time.Now()
-	if err := s.call(ctx, "mediaconvert", "POST", jobs, body, &answer); err != nil {
+	if err := s.Call(ctx, "mediaconvert", "POST", jobs, body, &answer); err != nil {
 		return 0, fmt.Errorf("create job: %w", err)
 	}
 	at := jobs + "/" + answer.Job.ID
 	err = harness.Poll(ctx, 5*time.Millisecond, 2*time.Minute, "the job ends", func() (bool, error) {
-		if err := s.call(ctx, "mediaconvert", "GET", at, nil, &answer); err != nil {
+		if err := s.Call(ctx, "mediaconvert", "GET", at, nil, &answer); err != nil {
 			return false, err
 		}
 		switch j := answer.Job; j.Status {

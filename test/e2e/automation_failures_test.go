@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
 )
@@ -20,39 +17,27 @@ import (
 // the server killed: the automation's log and its list tell of them. Another order
 // of its name does not replace it unasked.
 func TestFailedJobsOfAnAutomationAreSeen(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
-	for _, b := range []string{"uploads", "streams"} {
-		s.aws(nil, "s3api", "create-bucket", "--bucket", b)
-	}
+	s.buckets("uploads", "streams")
 	s.smallTemplate("small")
 	blind := s.role("blind", "mediaconvert.amazonaws.com", `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}`)
 	order := []string{"automate", "--data", s.data, "--source", "uploads", "--template", "small", "--destination", "streams", "--json"}
 	s.vodwright(append(order, "--role", blind)...)
 
-	put := func(key string) {
-		t.Helper()
-		video := readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4")
-		client := s3.New(s3.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", UsePathStyle: true, Credentials: s.credentials()})
-		if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("uploads"), Key: &key, Body: bytes.NewReader(video)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("a b.mp4")
+	video := string(readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4"))
+	s.put("uploads", "a b.mp4", video)
 	s.kill()
 	s.start()
-	var failures struct{ Events []struct{ Message string } }
+	var failures []string
 	eventually(t, time.Minute, "the log tells of the failure", func() bool {
-		_, _, err := s.tryAWS("logs", "describe-log-streams", "--log-group-name", "/vodwright/events/automate-uploads")
-		if err != nil {
-			return false // nothing was delivered yet
-		}
-		s.aws(&failures, "logs", "filter-log-events", "--log-group-name", "/vodwright/events/automate-uploads", "--filter-pattern", `{ $.outcome = "*FAILED" }`)
-		return len(failures.Events) > 0
+		failures = s.logged("/vodwright/events/automate-uploads", `{ $.outcome = "*FAILED" }`)
+		return len(failures) > 0
 	})
 	var line struct{ Outcome, Subject, Job, Code, Error string }
-	if err := json.Unmarshal([]byte(failures.Events[0].Message), &line); err != nil || line.Outcome != "JOB_FAILED" ||
+	if err := json.Unmarshal([]byte(failures[0]), &line); err != nil || line.Outcome != "JOB_FAILED" ||
 		line.Subject != "s3://uploads/a b.mp4" || line.Job == "" || line.Code != "1401" || line.Error == "" {
-		t.Errorf("the log says %s, %v", failures.Events[0].Message, err)
+		t.Errorf("the log says %s, %v", failures[0], err)
 	}
 
 	refused := exec.Command(programPath, order...) // without the role: another automation of that name
@@ -70,7 +55,7 @@ func TestFailedJobsOfAnAutomationAreSeen(t *testing.T) {
 		t.Errorf("the same again replaced %+v, %v", made.Replaced, err)
 	}
 
-	put("c.mp4")
+	s.put("uploads", "c.mp4", video)
 	var list []struct {
 		Jobs struct {
 			AtWork, Complete, Failed int

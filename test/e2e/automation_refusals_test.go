@@ -11,10 +11,9 @@ import (
 // TestAutomationsThatAreRefused: what is missing is told at once, and nothing is
 // left of the attempt.
 func TestAutomationsThatAreRefused(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
-	for _, b := range []string{"uploads", "streams"} {
-		s.aws(nil, "s3api", "create-bucket", "--bucket", b)
-	}
+	s.buckets("uploads", "streams")
 	s.smallTemplate("small")
 	for _, c := range []struct {
 		args string

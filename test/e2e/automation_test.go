@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -21,7 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	events "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
-	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	mc "github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -29,17 +27,6 @@ import (
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
 )
-
-// credentials are the root key of the server.
-func (s *server) credentials() aws.CredentialsProviderFunc {
-	var vars map[string]string
-	if err := json.Unmarshal(s.vodwright("env", "--data", s.data, "--json"), &vars); err != nil {
-		s.t.Fatal(err)
-	}
-	return func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: vars["AWS_ACCESS_KEY_ID"], SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"]}, nil
-	}
-}
 
 // smallTemplate makes a job template that costs little: one rung of 160×90.
 func (s *server) smallTemplate(name string) {
@@ -49,7 +36,7 @@ func (s *server) smallTemplate(name string) {
 		"Outputs":[{"NameModifier":"_small","ContainerSettings":{"Container":"M3U8"},
 		"VideoDescription":{"Width":160,"Height":90,"CodecSettings":{"Codec":"H_264","H264Settings":{"RateControlMode":"QVBR","MaxBitrate":200000,"GopSize":2,"GopSizeUnits":"SECONDS"}}},
 		"AudioDescriptions":[{"CodecSettings":{"Codec":"AAC","AacSettings":{"Bitrate":96000,"CodingMode":"CODING_MODE_2_0","SampleRate":48000}}}]}]}]}`
-	s.aws(nil, "mediaconvert", "create-job-template", "--name", name, "--settings", settings)
+	s.template(name, settings)
 }
 
 // hookReceiver is a webhook that checks signatures and keeps the order of events.
@@ -110,11 +97,11 @@ func receiveHooks(t *testing.T) *hookReceiver {
 // server is killed at random moments: every version of every video becomes one
 // job, nothing else does, and a webhook hears of each job in order.
 func TestAutomationUnderKills(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
-	for _, b := range []string{"uploads", "streams"} {
-		s.aws(nil, "s3api", "create-bucket", "--bucket", b)
-	}
-	s.aws(nil, "s3api", "put-bucket-versioning", "--bucket", "uploads", "--versioning-configuration", "Status=Enabled")
+	s.buckets("uploads", "streams")
+	_, err := s.S3().PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: aws.String("uploads"), VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}})
+	s.must(err)
 	s.smallTemplate("small")
 	s.vodwright("automate", "--data", s.data, "--source", "uploads", "--template", "small", "--destination", "streams/made")
 	hook := receiveHooks(t)
@@ -140,10 +127,7 @@ func TestAutomationUnderKills(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, uint64(time.Now().UnixNano())))
 	want := map[string]int{}
 	for i, u := range uploads {
-		client := s3.New(s3.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", UsePathStyle: true, Credentials: s.credentials()})
-		if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("uploads"), Key: &u.key, Body: bytes.NewReader(u.body)}); err != nil {
-			t.Fatal(err)
-		}
+		s.put("uploads", u.key, string(u.body))
 		if u.video {
 			want["s3://uploads/"+u.key]++
 		}
@@ -222,17 +206,12 @@ func TestAutomationUnderKills(t *testing.T) {
 // TestAutomationWithinOneBucket has source and destination in one bucket: no output
 // becomes a job, wherever it lies.
 func TestAutomationWithinOneBucket(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "one-bucket")
+	s.buckets("one-bucket")
 	s.smallTemplate("small")
-	notify := `{"LambdaFunctionConfigurations":[]}`
-	s.aws(nil, "s3api", "put-bucket-notification-configuration", "--bucket", "one-bucket", "--notification-configuration", notify)
 	s.vodwright("automate", "--data", s.data, "--source", "one-bucket", "--template", "small", "--destination", "one-bucket", "--name", "same", "--prefix", "")
-	client := s3.New(s3.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", UsePathStyle: true, Credentials: s.credentials()})
-	video := readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4")
-	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("one-bucket"), Key: aws.String("v.mp4"), Body: bytes.NewReader(video)}); err != nil {
-		t.Fatal(err)
-	}
+	s.put("one-bucket", "v.mp4", string(readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4")))
 	var id string
 	eventually(t, 20*time.Second, "there is a job", func() bool {
 		for _, list := range s.jobsByInput() {
@@ -244,17 +223,17 @@ func TestAutomationWithinOneBucket(t *testing.T) {
 		t.Fatalf("%+v", j)
 	}
 	// A copy of an output, put where uploads go, is an output still.
-	list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("one-bucket"), Prefix: aws.String("assets/")})
-	if err != nil || len(list.Contents) < 3 {
-		t.Fatalf("outputs: %v %v", list, err)
+	keys := s.Keys(t, "one-bucket", "assets/")
+	if len(keys) < 3 {
+		t.Fatalf("outputs: %v", keys)
 	}
 	var segment string
-	for _, o := range list.Contents {
-		if strings.HasSuffix(*o.Key, ".ts") {
-			segment = *o.Key
+	for _, key := range keys {
+		if strings.HasSuffix(key, ".ts") {
+			segment = key
 		}
 	}
-	if _, err := client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String("one-bucket"), Key: aws.String("copy.ts"), CopySource: aws.String("one-bucket/" + segment), MetadataDirective: s3types.MetadataDirectiveCopy}); err != nil {
+	if _, err := s.S3().CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String("one-bucket"), Key: aws.String("copy.ts"), CopySource: aws.String("one-bucket/" + segment), MetadataDirective: s3types.MetadataDirectiveCopy}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 20*time.Second, "the copy is looked at", func() bool { return s.deliveries("same")["s3://one-bucket/copy.ts"] != "" })
@@ -283,7 +262,7 @@ func readClip(t *testing.T, spec clip.Spec, name string) []byte {
 func (s *server) jobHook(url string) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	c := eventbridge.New(eventbridge.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", Credentials: s.credentials()})
+	c := eventbridge.NewFromConfig(s.Config())
 	connection, err := c.CreateConnection(ctx, &eventbridge.CreateConnectionInput{
 		Name: aws.String("hook"), AuthorizationType: events.ConnectionAuthorizationTypeApiKey,
 		AuthParameters: &events.CreateConnectionAuthRequestParameters{ApiKeyAuthParameters: &events.CreateConnectionApiKeyAuthRequestParameters{
@@ -307,39 +286,14 @@ func (s *server) jobHook(url string) {
 	}
 }
 
-// jobsByInput lists all jobs by the object that they were made of.
-func (s *server) jobsByInput() map[string][]mc.Job {
-	s.t.Helper()
-	c := mediaconvert.New(mediaconvert.Options{BaseEndpoint: &s.HTTP, Region: "us-east-1", Credentials: s.credentials()})
-	out := map[string][]mc.Job{}
-	for in := (&mediaconvert.ListJobsInput{}); ; {
-		page, err := c.ListJobs(s.t.Context(), in)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for _, j := range page.Jobs {
-			input := aws.ToString(j.Settings.Inputs[0].FileInput)
-			out[input] = append(out[input], j)
-		}
-		if in.NextToken = page.NextToken; in.NextToken == nil {
-			return out
-		}
-	}
-}
-
 // deliveries reads the log of a rule: the last reason that it gives for each subject.
 func (s *server) deliveries(rule string) map[string]string {
 	s.t.Helper()
-	var answer struct{ Events []struct{ Message string } }
-	if _, _, err := s.tryAWS("logs", "describe-log-streams", "--log-group-name", "/vodwright/events/"+rule); err != nil {
-		return nil // nothing was delivered yet
-	}
-	s.aws(&answer, "logs", "filter-log-events", "--log-group-name", "/vodwright/events/"+rule)
 	out := map[string]string{}
-	for _, e := range answer.Events {
+	for _, message := range s.logged("/vodwright/events/"+rule, "") {
 		var line struct{ Subject, Reason, Outcome string }
-		if err := json.Unmarshal([]byte(e.Message), &line); err != nil {
-			s.t.Fatal(fmt.Errorf("%s: %w", e.Message, err))
+		if err := json.Unmarshal([]byte(message), &line); err != nil {
+			s.t.Fatal(fmt.Errorf("%s: %w", message, err))
 		}
 		out[line.Subject] = line.Reason
 	}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
@@ -41,21 +43,7 @@ func (s *server) createJob(file string) string {
 // outputs lists the objects of the stream bucket.
 func (s *server) outputs() []string {
 	s.t.Helper()
-	var list struct{ Contents []struct{ Key string } }
-	stdout, stderr, err := s.tryAWS("s3api", "list-objects-v2", "--bucket", "vod-streams")
-	if err != nil {
-		s.t.Fatalf("list outputs: %v\n%s", err, stderr)
-	}
-	if len(stdout) > 0 {
-		if err := json.Unmarshal(stdout, &list); err != nil {
-			s.t.Fatalf("list outputs: %v in %s", err, stdout)
-		}
-	}
-	var keys []string
-	for _, o := range list.Contents {
-		keys = append(keys, o.Key)
-	}
-	return keys
+	return s.Keys(s.t, "vod-streams", "")
 }
 
 // TestKilledServerGoesOn kills the whole server with -9 at many moments of a job
@@ -78,13 +66,15 @@ func TestKilledServerGoesOn(t *testing.T) {
 			// A moment of the job: some tenths of a second on, wherever that finds it.
 			stop := time.NewTimer(time.Duration(100+random.IntN(900)) * time.Millisecond)
 			<-stop.C
-			s.aws(&j, "mediaconvert", "get-job", "--id", p.JobID)
-			if j.Job.Status == "COMPLETE" {
+			before, err := s.Jobs().GetJob(t.Context(), &mediaconvert.GetJobInput{Id: &p.JobID})
+			s.must(err)
+			if before.Job.Status == types.JobStatusComplete {
+				j = s.waitJob(p.JobID, time.Minute)
 				break
 			}
 			for _, key := range s.outputs() {
-				if strings.HasSuffix(key, ".m3u8") && j.Job.CurrentPhase != "UPLOADING" {
-					t.Errorf("round %d: %s is visible in phase %s", round, key, j.Job.CurrentPhase)
+				if strings.HasSuffix(key, ".m3u8") && before.Job.CurrentPhase != types.JobPhaseUploading {
+					t.Errorf("round %d: %s is visible in phase %s", round, key, before.Job.CurrentPhase)
 				}
 			}
 			s.kill()
@@ -139,13 +129,14 @@ func TestCancelStopsEncodersAndLeavesNothing(t *testing.T) {
 
 // TestTroubleIsTold submits jobs that cannot work and reads the reason as the owner would.
 func TestTroubleIsTold(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	s.publish(makeClip(t, clip.Spec{Width: 320, Height: 180, Seconds: 2}, "ok.mp4"))
 	garbage := filepath.Join(t.TempDir(), "garbage.mp4")
 	if err := os.WriteFile(garbage, []byte(strings.Repeat("not a video. ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.aws(nil, "s3api", "put-object", "--bucket", "vod-source", "--key", "garbage.mp4", "--body", garbage)
+	s.putFile("vod-source", "garbage.mp4", garbage)
 	role := s.role("r", "mediaconvert.amazonaws.com", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
 	tests := []struct {
 		name, input string
@@ -161,9 +152,7 @@ func TestTroubleIsTold(t *testing.T) {
 			s := s.in(t)
 			settings := fmt.Sprintf(`{"Inputs":[{"FileInput":%q}],
 				"OutputGroups":[{"OutputGroupSettings":{"HlsGroupSettings":{"Destination":"s3://vod-streams/trouble/x"}}}]}`, tt.input)
-			var j jobDoc
-			s.aws(&j, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", role, "--settings", settings)
-			j = s.waitJob(j.Job.ID, time.Minute)
+			j := s.submit(role, settings)
 			ok := false
 			for _, c := range tt.codes {
 				ok = ok || j.Job.ErrorCode == c

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -104,21 +103,11 @@ func TestTerraformAndTheEdge(t *testing.T) {
 		t.Log("terraform is not installed: internal/cloudfront does the same with the SDK")
 		return
 	}
-	for _, b := range []string{"streams", "pages", "logs"} {
-		s.aws(nil, "s3api", "create-bucket", "--bucket", b)
-	}
-	put := func(bucket, key, text string) {
-		t.Helper()
-		file := filepath.Join(t.TempDir(), "body")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s.aws(nil, "s3api", "put-object", "--bucket", bucket, "--key", key, "--body", file)
-	}
-	put("pages", "site/index.html", "<h1>hello</h1>")
-	put("pages", "site/errors/404.html", "<h1>not here</h1>")
-	put("streams", "private/a.m3u8", "#EXTM3U\n")
-	put("streams", "live/x.m3u8", "#EXTM3U\n")
+	s.buckets("streams", "pages", "logs")
+	s.put("pages", "site/index.html", "<h1>hello</h1>")
+	s.put("pages", "site/errors/404.html", "<h1>not here</h1>")
+	s.put("streams", "private/a.m3u8", "#EXTM3U\n")
+	s.put("streams", "live/x.m3u8", "#EXTM3U\n")
 
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -132,14 +121,7 @@ func TestTerraformAndTheEdge(t *testing.T) {
 	tf.apply(public)
 	id := tf.output("id")
 	for _, b := range []string{"streams", "pages"} {
-		policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
-			"Effect": "Allow", "Principal": map[string]any{"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::" + b + "/*",
-			"Condition": map[string]any{"StringEquals": map[string]any{"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/" + id}},
-		}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.aws(nil, "s3api", "put-bucket-policy", "--bucket", b, "--policy", string(policy))
+		s.openTo(b, "arn:aws:cloudfront::000000000000:distribution/"+id)
 	}
 
 	// As viewers see it.

@@ -45,38 +45,17 @@ def handler(event, context):
         s3.put_object(Bucket="seen", Key=urllib.parse.unquote_plus(r["s3"]["object"]["key"]), Body=r["eventName"].encode())
 `
 
-// makeFunction makes a role with all rights on buckets and a Python function that uploads to a bucket call.
-func (s *server) makeFunction(name, code, bucket string) {
-	s.t.Helper()
-	s.aws(nil, "iam", "create-role", "--role-name", name, "--assume-role-policy-document",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)
-	s.aws(nil, "iam", "attach-role-policy", "--role-name", name, "--policy-arn", "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
-	s.aws(nil, "iam", "attach-role-policy", "--role-name", name, "--policy-arn", "arn:aws:iam::aws:policy/AmazonS3FullAccess")
-	s.aws(nil, "lambda", "create-function", "--function-name", name, "--runtime", "python3.11", "--handler", "code.handler", "--timeout", "30",
-		"--role", "arn:aws:iam::000000000000:role/"+name, "--zip-file", "fileb://"+zipFile(s.t, map[string]string{"code.py": code}))
-	s.aws(nil, "lambda", "add-permission", "--function-name", name, "--statement-id", "s3", "--action", "lambda:InvokeFunction",
-		"--principal", "s3.amazonaws.com", "--source-arn", "arn:aws:s3:::"+bucket)
-	s.aws(nil, "s3api", "put-bucket-notification-configuration", "--bucket", bucket, "--notification-configuration",
-		`{"LambdaFunctionConfigurations":[{"LambdaFunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:`+name+`","Events":["s3:ObjectCreated:*"]}]}`)
-}
-
 // TestKilledEvents kills the server again and again while objects are put: each
 // acknowledged object reaches the function, and no process is left behind.
 func TestKilledEvents(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	for _, bucket := range []string{"inbox", "seen"} {
-		s.aws(nil, "s3api", "create-bucket", "--bucket", bucket)
-	}
+	s.buckets("inbox", "seen")
 	s.makeFunction("copier", copier, "inbox")
-	file := filepath.Join(t.TempDir(), "object")
-	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	want := map[string]bool{}
 	for i := range 12 {
 		key := fmt.Sprintf("ä folder/%02d +.txt", i)
-		s.aws(nil, "s3api", "put-object", "--bucket", "inbox", "--key", key, "--body", file)
+		s.put("inbox", key, "x")
 		want[key] = true
 		if i%3 == 1 {
 			s.kill() // at once after the acknowledgement: the event is on its way
@@ -84,10 +63,8 @@ func TestKilledEvents(t *testing.T) {
 		}
 	}
 	eventually(t, 2*time.Minute, "each object has reached the function", func() bool {
-		var list struct{ Contents []struct{ Key string } }
-		s.aws(&list, "s3api", "list-objects-v2", "--bucket", "seen")
-		for _, c := range list.Contents {
-			delete(want, c.Key)
+		for _, key := range s.Keys(t, "seen", "") {
+			delete(want, key)
 		}
 		return len(want) == 0
 	})

@@ -12,30 +12,6 @@ import (
 	"vodwright.dev/vodwright/internal/clip"
 )
 
-// waitJobOf waits for the job of an input, and for its end.
-func (s *server) waitJobOf(input string) jobDoc {
-	s.t.Helper()
-	id := ""
-	eventually(s.t, time.Minute, "a job of "+input, func() bool {
-		var ids []string
-		s.aws(&ids, "mediaconvert", "list-jobs", "--order", "DESCENDING", "--max-results", "20", "--query", "Jobs[?Settings.Inputs[0].FileInput=='"+input+"'].Id")
-		if len(ids) > 0 {
-			id = ids[0]
-		}
-		return id != ""
-	})
-	return s.waitJob(id, 2*time.Minute)
-}
-
-// eventuallyLogged waits for a text in a log group.
-func eventuallyLogged(s *server, group, text string) {
-	s.t.Helper()
-	eventually(s.t, time.Minute, group+" says "+text, func() bool {
-		out, _, err := s.tryAWS("logs", "filter-log-events", "--log-group-name", group, "--query", "events[].message")
-		return err == nil && strings.Contains(string(out), text)
-	})
-}
-
 // TestWalkthroughFunction runs the walkthrough's own handler, byte for byte, where
 // it is beside the project: its package is the handler and an exported job.
 func TestWalkthroughFunction(t *testing.T) {

@@ -126,20 +126,6 @@ func nameIn(service, code string) string {
 	return code
 }
 
-// keyOf makes a user with a key.
-func (s *server) keyOf(user, document string) aws.Credentials {
-	s.t.Helper()
-	s.aws(nil, "iam", "create-user", "--user-name", user)
-	if document != "" {
-		s.aws(nil, "iam", "put-user-policy", "--user-name", user, "--policy-name", "own", "--policy-document", document)
-	}
-	var made struct {
-		AccessKey struct{ AccessKeyId, SecretAccessKey string }
-	}
-	s.aws(&made, "iam", "create-access-key", "--user-name", user)
-	return aws.Credentials{AccessKeyID: made.AccessKey.AccessKeyId, SecretAccessKey: made.AccessKey.SecretAccessKey}
-}
-
 func policyOf(effect, action, resource string) string {
 	return fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": %q, "Action": %q, "Resource": %q}]}`, effect, action, resource)
 }
@@ -147,6 +133,7 @@ func policyOf(effect, action, resource string) string {
 // Every service refuses who did not sign well or may not, with AWS's codes, and
 // serves who may.
 func TestEveryServiceAuthenticatesAndAuthorises(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	nobody := s.keyOf("nobody", "")
 	var temporary struct {
@@ -210,7 +197,7 @@ func TestEveryServiceAuthenticatesAndAuthorises(t *testing.T) {
 		if a.action == "" {
 			continue
 		}
-		s.aws(nil, "iam", "put-user-policy", "--user-name", "nobody", "--policy-name", "own", "--policy-document", policyOf("Allow", a.action, "*"))
+		s.allow("nobody", policyOf("Allow", a.action, "*"))
 		for _, b := range readRequests() {
 			status, code := with(nobody, nil).send(t, b)
 			if may := b.action == a.action || b.action == ""; may != (status == 200) {
@@ -223,8 +210,9 @@ func TestEveryServiceAuthenticatesAndAuthorises(t *testing.T) {
 // A role that a user assumes, limited by a session policy, on S3; before and after
 // the server was killed.
 func TestSessionsOnBuckets(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "films")
+	s.buckets("films")
 	anna := s.keyOf("anna", "")
 	s.aws(nil, "iam", "create-role", "--role-name", "reader", "--assume-role-policy-document",
 		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:user/anna"}, "Action": "sts:AssumeRole"}]}`)

@@ -19,10 +19,9 @@ func TestJoinedInputs(t *testing.T) {
 	s := startServer(t)
 	film := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 14}
 	intro := clip.Spec{Width: 320, Height: 320, FrameRate: media.R(25, 1), Seconds: 4}
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "footage")
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "media")
-	s.aws(nil, "s3api", "put-object", "--bucket", "footage", "--key", "film.ts", "--body", makeClip(t, film, "film.ts"))
-	s.aws(nil, "s3api", "put-object", "--bucket", "footage", "--key", "intro.mkv", "--body", makeClip(t, intro, "intro.mkv"))
+	s.buckets("footage", "media")
+	s.putFile("footage", "film.ts", makeClip(t, film, "film.ts"))
+	s.putFile("footage", "intro.mkv", makeClip(t, intro, "intro.mkv"))
 	edge := s.distribute("media")
 	role := s.role("joiner", "mediaconvert.amazonaws.com", `{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"*"}`)
 

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -24,10 +23,7 @@ import (
 
 // jobs returns a client of the job API with a key.
 func (s *server) jobs(key aws.Credentials) *mediaconvert.Client {
-	return mediaconvert.New(mediaconvert.Options{
-		BaseEndpoint: aws.String(s.HTTP), Region: "us-east-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return key, nil }),
-	})
+	return mediaconvert.NewFromConfig(s.With(key))
 }
 
 // remux makes another file of a clip.
@@ -45,7 +41,7 @@ func remux(t *testing.T, from, name string, args ...string) string {
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "--private-input")
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "probed")
+	s.buckets("probed")
 	put := func(file string) string {
 		t.Helper()
 		s.aws(nil, "s3api", "put-object", "--bucket", "probed", "--key", "a b/"+filepath.Base(file), "--body", file, "--content-type", "video/x-test")

@@ -76,11 +76,9 @@ func (s *server) send(r request) answer {
 // root returns the root key.
 func (s *server) root() aws.Credentials {
 	s.t.Helper()
-	var vars map[string]string
-	if err := json.Unmarshal(s.vodwright("env", "--data", s.data, "--json"), &vars); err != nil {
-		s.t.Fatal(err)
-	}
-	return aws.Credentials{AccessKeyID: vars["AWS_ACCESS_KEY_ID"], SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"]}
+	key, err := s.Key(s.t.Context())
+	s.must(err)
+	return key
 }
 
 // What is malformed or too large is refused before anything is done; identity_test.go
@@ -92,7 +90,7 @@ func TestRefusalsOfDocuments(t *testing.T) {
 	huge := bytes.Repeat([]byte("x"), 5<<20)
 	jsonType := map[string]string{"Content-Type": "application/json"}
 	xmlType := map[string]string{"Content-Type": "application/xml"}
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "docs")
+	s.buckets("docs")
 	for _, c := range []struct {
 		name string
 		r    request

@@ -3,39 +3,14 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"vodwright.dev/vodwright/internal/clip"
 )
-
-// role makes a role that a service may assume, with statements of rights, and
-// returns its ARN.
-func (s *server) role(name, service, statements string) string {
-	s.t.Helper()
-	var made struct{ Role struct{ Arn string } }
-	s.aws(&made, "iam", "create-role", "--role-name", name, "--assume-role-policy-document",
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"`+service+`"},"Action":"sts:AssumeRole"}]}`)
-	s.aws(nil, "iam", "put-role-policy", "--role-name", name, "--policy-name", "rights", "--policy-document",
-		`{"Version":"2012-10-17","Statement":[`+statements+`]}`)
-	return made.Role.Arn
-}
-
-// user makes a user with statements of rights and returns the environment of its key.
-func (s *server) user(name, statements string) []string {
-	s.t.Helper()
-	s.aws(nil, "iam", "create-user", "--user-name", name)
-	s.aws(nil, "iam", "put-user-policy", "--user-name", name, "--policy-name", "rights", "--policy-document",
-		`{"Version":"2012-10-17","Statement":[`+statements+`]}`)
-	var made struct {
-		AccessKey struct{ AccessKeyID, SecretAccessKey string }
-	}
-	s.aws(&made, "iam", "create-access-key", "--user-name", name)
-	return append(s.env(), "AWS_ACCESS_KEY_ID="+made.AccessKey.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+made.AccessKey.SecretAccessKey)
-}
 
 // A job reads and writes with its role's rights alone, and says in the service's
 // codes what it lacks.
@@ -44,8 +19,8 @@ func TestJobsHaveTheRightsOfTheirRole(t *testing.T) {
 	s := startServer(t)
 	s.publish(makeClip(t, clip.Spec{Width: 160, Height: 90, Seconds: 1}, "ok.mp4")) // makes the buckets, and the template
 	file := makeClip(t, clip.Spec{Width: 160, Height: 90, Seconds: 1}, "clip.mp4")
-	s.aws(nil, "s3api", "put-object", "--bucket", "vod-source", "--key", "mine/clip.mp4", "--body", file)
-	s.aws(nil, "s3api", "put-object", "--bucket", "vod-source", "--key", "secret/clip.mp4", "--body", file)
+	s.putFile("vod-source", "mine/clip.mp4", file)
+	s.putFile("vod-source", "secret/clip.mp4", file)
 	const (
 		service = "mediaconvert.amazonaws.com"
 		reads   = `{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::vod-source/mine/*"}`
@@ -56,11 +31,9 @@ func TestJobsHaveTheRightsOfTheirRole(t *testing.T) {
 	blind := s.role("blind", service, writes)
 	mute := s.role("mute", service, reads)
 	half := s.role("half", service, reads+","+writes+`,{"Effect":"Deny","Action":"s3:PutObject","Resource":"arn:aws:s3:::vod-streams/out/*.ts"}`)
-	create := func(role, input, destination string) (jobDoc, string) {
+	create := func(role, input, destination string) jobDoc {
 		settings := fmt.Sprintf(`{"Inputs":[{"FileInput":"s3://vod-source/%s"}],"OutputGroups":[{"OutputGroupSettings":{"HlsGroupSettings":{"Destination":"s3://vod-streams/%s"}}}]}`, input, destination)
-		var j jobDoc
-		s.aws(&j, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", role, "--settings", settings)
-		return s.waitJob(j.Job.ID, time.Minute), j.Job.ID
+		return s.submit(role, settings)
 	}
 	for _, c := range []struct {
 		name, role, input, destination string
@@ -76,7 +49,7 @@ func TestJobsHaveTheRightsOfTheirRole(t *testing.T) {
 		{"no right to write segments", half, "mine/clip.mp4", "out/y", 1401},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			j, _ := create(c.role, c.input, c.destination)
+			j := create(c.role, c.input, c.destination)
 			if want := map[bool]string{true: "COMPLETE", false: "ERROR"}[c.code == 0]; j.Job.Status != want || j.Job.ErrorCode != c.code {
 				t.Errorf("got %s %d %q, want %s %d", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage, want, c.code)
 			}
@@ -95,11 +68,11 @@ func TestJobsHaveTheRightsOfTheirRole(t *testing.T) {
 	if err := os.WriteFile(settings, []byte(`{"Inputs":[{"FileInput":"s3://vod-source/mine/clip.mp4"}],"OutputGroups":[{"OutputGroupSettings":{"HlsGroupSettings":{"Destination":"s3://vod-streams/out/z"}}}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	passes := s.user("passes", jobs+`,{"Effect":"Allow","Action":"iam:PassRole","Resource":"`+good+`","Condition":{"StringEquals":{"iam:PassedToService":"`+service+`"}}}`)
-	holds := s.user("holds", jobs+`,{"Effect":"Allow","Action":"iam:PassRole","Resource":"`+good+`","Condition":{"StringEquals":{"iam:PassedToService":"lambda.amazonaws.com"}}}`)
+	passes := s.keyOf("passes", *document(jobs + `,{"Effect":"Allow","Action":"iam:PassRole","Resource":"` + good + `","Condition":{"StringEquals":{"iam:PassedToService":"` + service + `"}}}`))
+	holds := s.keyOf("holds", *document(jobs + `,{"Effect":"Allow","Action":"iam:PassRole","Resource":"` + good + `","Condition":{"StringEquals":{"iam:PassedToService":"lambda.amazonaws.com"}}}`))
 	for _, c := range []struct {
 		name         string
-		env          []string
+		key          aws.Credentials
 		role, queue  string
 		denied, what string
 	}{
@@ -109,9 +82,7 @@ func TestJobsHaveTheRightsOfTheirRole(t *testing.T) {
 		{"a role for another service", holds, good, "Default", "iam:PassRole", good},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := exec.Command("aws", "--endpoint-url", s.HTTP, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", c.role, "--queue", c.queue, "--settings", "file://"+settings)
-			cmd.Env = c.env
-			out, err := cmd.CombinedOutput()
+			out, err := s.in(t).awsAs(c.key, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", c.role, "--queue", c.queue, "--settings", "file://"+settings)
 			switch text := string(out); {
 			case c.denied == "" && err != nil:
 				t.Errorf("%v\n%s", err, text)

@@ -98,36 +98,12 @@ func (s *server) tryAWS(args ...string) (stdout, stderr []byte, err error) {
 	return harness.Output(s.awsCommand(args...))
 }
 
-// distribute puts a distribution before a bucket, which its policy opens to it
-// alone, and returns its address over HTTP.
-func (s *server) distribute(bucket string) string {
-	s.t.Helper()
-	var control struct {
-		OriginAccessControl struct{ ID string }
-	}
-	s.aws(&control, "cloudfront", "create-origin-access-control", "--origin-access-control-config",
-		"Name="+bucket+",SigningProtocol=sigv4,SigningBehavior=always,OriginAccessControlOriginType=s3")
-	var made struct {
-		Distribution struct{ ARN, DomainName string }
-	}
-	s.aws(&made, "cloudfront", "create-distribution", "--distribution-config", `{"CallerReference": "`+bucket+`", "Comment": "", "Enabled": true,
-		"Origins": {"Quantity": 1, "Items": [{"Id": "o", "DomainName": "`+bucket+`.s3.us-east-1.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}, "OriginAccessControlId": "`+control.OriginAccessControl.ID+`"}]},
-		"DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6"}}`)
-	address := "http://" + made.Distribution.DomainName + s.HTTP[strings.LastIndexByte(s.HTTP, ':'):]
-	s.aws(nil, "s3api", "put-bucket-policy", "--bucket", bucket, "--policy", `{"Version": "2012-10-17", "Statement": [{
-		"Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::`+bucket+`/*",
-		"Condition": {"StringEquals": {"AWS:SourceArn": "`+made.Distribution.ARN+`"}}}]}`)
-	s.aws(nil, "s3api", "put-public-access-block", "--bucket", bucket, "--public-access-block-configuration",
-		"BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true")
-	return address
-}
-
 func (s *server) publish(args ...string) harness.Published {
 	s.t.Helper()
 	return s.Publish(s.t, args...)
 }
 
-// jobDoc is a job as the aws CLI shows it.
+// jobDoc is a job as the aws CLI and Go's SDK show it.
 type jobDoc struct {
 	Job struct {
 		ID                 string `json:"Id"`
@@ -155,9 +131,10 @@ type jobDoc struct {
 // waitJob waits until the job has ended.
 func (s *server) waitJob(id string, limit time.Duration) jobDoc {
 	s.t.Helper()
-	s.WaitJob(s.t, id, limit)
+	doc, err := json.Marshal(s.WaitJob(s.t, id, limit)) // the SDK's names are the CLI's
+	s.must(err)
 	var j jobDoc
-	s.aws(&j, "mediaconvert", "get-job", "--id", id)
+	s.must(json.Unmarshal(doc, &j.Job))
 	return j
 }
 

@@ -46,8 +46,7 @@ func TestWalkthroughJob(t *testing.T) {
 	}
 	t.Setenv("SSL_CERT_FILE", trust)
 	s := startServer(t, "--private-input")
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "footage")
-	s.aws(nil, "s3api", "create-bucket", "--bucket", "media")
+	s.buckets("footage", "media")
 	s.aws(nil, "s3api", "put-bucket-versioning", "--bucket", "media", "--versioning-configuration", "Status=Enabled")
 	s.aws(nil, "s3api", "put-object", "--bucket", "footage", "--key", "VAN LIFE+1.m2ts", "--body", file)
 	edge := s.distribute("media")
@@ -125,19 +124,10 @@ func TestWalkthroughJob(t *testing.T) {
 
 // TestGoSDK drives jobs as a Go program does.
 func TestGoSDK(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	p := s.publish(makeClip(t, clip.Spec{Width: 320, Height: 180, Seconds: 2}, "sdk.mp4"))
-	env := map[string]string{}
-	for _, kv := range s.env() {
-		k, v, _ := strings.Cut(kv, "=")
-		env[k] = v
-	}
-	client := mediaconvert.New(mediaconvert.Options{
-		BaseEndpoint: aws.String(s.HTTP), Region: "us-east-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"]}, nil
-		}),
-	})
+	client := s.Jobs()
 	ctx := context.Background()
 	got, err := client.GetJob(ctx, &mediaconvert.GetJobInput{Id: aws.String(p.JobID)})
 	if err != nil || got.Job.Status != types.JobStatusComplete {
