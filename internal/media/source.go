@@ -69,8 +69,12 @@ type AudioStream struct {
 	BitDepth   int           `json:"bitDepth,omitempty"` // of a sample that has one; 0 is unknown, and of lossy codecs
 	Duration   time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 	Frames     int64         `json:"frames,omitempty"`   // coded frames, where the container counts them
-	Type       int           `json:"type,omitempty"`     // audio_type of ISO/IEC 13818-1, table 2-60; 0 is nothing special
-	Default    bool          `json:"default,omitempty"`
+	// FrameTicks is how long each coded frame lasts, in ticks of TimeBase, where the
+	// container's tables say that all last the same, one after the other from StartPTS
+	// on, the last one aside; 0 is not known.
+	FrameTicks int64 `json:"frameTicks,omitempty"`
+	Type       int   `json:"type,omitempty"` // audio_type of ISO/IEC 13818-1, table 2-60; 0 is nothing special
+	Default    bool  `json:"default,omitempty"`
 }
 
 // OtherStream is a stream that is neither video nor audio: data, subtitle, attachment, cover art.

@@ -1,6 +1,10 @@
 package mp4
 
 import (
+	"io"
+	"slices"
+	"sort"
+
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/media"
 )
@@ -8,13 +12,75 @@ import (
 // FrameSamples is how many samples of each channel an AAC-LC frame codes.
 const FrameSamples = 1024
 
-// Audio is the one audio encode of a source on an exact sample grid: frame i
-// holds the samples from i*1024-Priming on, counted from the instant the first
-// video frame is shown. It is safe for concurrent use when Track is.
+// Audio is one sound on an exact sample grid: frame i holds the samples from
+// i*1024-Priming on, counted from the instant the first video frame is shown. It is
+// the one track of an encode, or pieces of several that were made apart. It is safe
+// for concurrent use when the tracks are.
 type Audio struct {
-	Track   *Track
-	Priming int64 // samples that the encoder put before sample 0
-	Samples int64 // samples to present, from sample 0
+	Track   *Track // the only one, or one of the pieces: its configuration is that of all
+	Priming int64  // samples that the encoder put before sample 0
+	Samples int64  // samples to present, from sample 0
+
+	pieces []AudioPiece // nil: Track has it all
+}
+
+// AudioPiece is a run of frames that were encoded apart.
+type AudioPiece struct {
+	Track    *Track // nil is a piece that is not there: its frames are Absent
+	Skip     int    // frames at the track's beginning that are none of the piece
+	From, To int    // frames of the Audio that it is, counted from its first one
+}
+
+// NewAudioOf joins pieces, in order: the first one begins with frame 0. One at
+// least must be there.
+//
+// Errors: fault.Internal, for they are defects of the encode.
+func NewAudioOf(pieces []AudioPiece, priming, samples int64) (*Audio, error) {
+	a := &Audio{Priming: priming, Samples: samples, pieces: pieces}
+	next := 0
+	for i, p := range pieces {
+		if p.From != next || p.To <= p.From {
+			return nil, fault.New(fault.Internal, "", "join audio: piece %d has the frames %d to %d, after %d", i, p.From, p.To, next)
+		}
+		next = p.To
+		t := p.Track
+		if t == nil {
+			continue
+		}
+		if _, err := NewAudio(t, 0, int64(p.Skip+p.To-p.From)*FrameSamples); err != nil {
+			return nil, err
+		}
+		if a.Track == nil {
+			a.Track = t
+		}
+		if t.SampleRate != a.Track.SampleRate || t.Channels != a.Track.Channels || !slices.Equal(t.AudioConfig, a.Track.AudioConfig) {
+			return nil, fault.New(fault.Internal, "", "join audio: piece %d is of another format than those before", i)
+		}
+	}
+	if a.Track == nil || priming < 0 || samples <= 0 || int64(next)*FrameSamples < priming+samples {
+		return nil, fault.New(fault.Internal, "", "join audio: %d pieces with %d frames do not make %d samples", len(pieces), next, samples)
+	}
+	return a, nil
+}
+
+// Frame returns frame i and where its data is. Reading one that is not there is ErrAbsent.
+func (a *Audio) Frame(i int) (io.ReaderAt, Sample) {
+	t := a.frameTrack(&i)
+	if t == nil {
+		return absent{}, Sample{Size: 1, Key: true}
+	}
+	return t.Data, t.Samples[i]
+}
+
+// frameTrack returns the track that frame i is in, and makes i its place there.
+func (a *Audio) frameTrack(i *int) *Track {
+	if a.pieces == nil {
+		return a.Track
+	}
+	n := sort.Search(len(a.pieces), func(k int) bool { return a.pieces[k].To > *i })
+	p := a.pieces[n]
+	*i += p.Skip - p.From
+	return p.Track
 }
 
 // NewAudio checks that the track holds samples samples after priming ones, in
@@ -62,7 +128,12 @@ func FrameAt(k int64, rate media.Rational, hz, priming, samples int64) int64 {
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
 // Frames returns the number of frames.
-func (a *Audio) Frames() int { return len(a.Track.Samples) }
+func (a *Audio) Frames() int {
+	if a.pieces != nil {
+		return a.pieces[len(a.pieces)-1].To
+	}
+	return len(a.Track.Samples)
+}
 
 // CodecString returns the RFC 6381 name of the stream: "mp4a.40.2".
 func (a *Audio) CodecString() string { return a.Track.CodecString() }

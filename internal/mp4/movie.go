@@ -53,6 +53,9 @@ func WriteProgressive(w io.Writer, m Movie) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	for _, t := range tracks {
+		t.weigh()
+	}
 	layout := interleave(tracks)
 	head, tail, err := m.encode(tracks, layout)
 	if err != nil {
@@ -106,7 +109,7 @@ type movieTrack struct {
 }
 
 type movieSample struct {
-	from   *Track
+	from   io.ReaderAt
 	offset int64
 	size   int32
 	key    bool
@@ -120,8 +123,8 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 		if !v.sameParameters() {
 			return nil, fault.New(fault.Internal, "", "write MP4: the chunks' parameter sets differ")
 		}
-		if v.chunks[0].NALLengthSize != 4 {
-			return nil, fault.New(fault.Internal, "", "write MP4: NAL length size %d", v.chunks[0].NALLengthSize)
+		if v.config.NALLengthSize != 4 {
+			return nil, fault.New(fault.Internal, "", "write MP4: NAL length size %d", v.config.NALLengthSize)
 		}
 		scale := finer(v.FrameRate)
 		t := &movieTrack{
@@ -133,7 +136,7 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 			language:  "und",
 			sample: func(i int64) movieSample {
 				p := v.Picture(i)
-				return movieSample{p.Chunk, p.Sample.Offset, p.Sample.Size, p.Sample.Key, p.Frame - i}
+				return movieSample{p.Chunk.Data, p.Sample.Offset, p.Sample.Size, p.Sample.Key, p.Frame - i}
 			},
 		}
 		if t.timescale > math.MaxUint32 || t.duration > math.MaxInt32/32 {
@@ -164,8 +167,8 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 			audio:      a,
 			language:   language,
 			sample: func(i int64) movieSample {
-				s := a.Track.Samples[i]
-				return movieSample{a.Track, s.Offset, s.Size, true, 0}
+				from, s := a.Frame(int(i))
+				return movieSample{from, s.Offset, s.Size, true, 0}
 			},
 		})
 	}
@@ -174,7 +177,6 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 	}
 	for _, t := range out {
 		t.perChunk = max(1, t.timescale/(2*t.duration))
-		t.weigh()
 	}
 	return out, nil
 }
@@ -331,12 +333,12 @@ func (b *buffer) Write(p []byte) (int, error) {
 type copier struct {
 	w       io.Writer
 	buf     []byte
-	from    *Track
+	from    io.ReaderAt
 	at, n   int64
 	written int64
 }
 
-func (c *copier) add(from *Track, at, n int64) error {
+func (c *copier) add(from io.ReaderAt, at, n int64) error {
 	if c.n > 0 && c.from == from && c.at+c.n == at {
 		c.n += n
 		return nil
@@ -351,7 +353,7 @@ func (c *copier) add(from *Track, at, n int64) error {
 func (c *copier) flush() error {
 	for c.n > 0 {
 		b := c.buf[:min(c.n, int64(len(c.buf)))]
-		if err := readFull(c.from.Data, b, c.at); err != nil {
+		if err := readFull(c.from, b, c.at); err != nil {
 			return fmt.Errorf("read sample data at %d: %w", c.at, err)
 		}
 		n, err := c.w.Write(b)

@@ -219,7 +219,7 @@ func (t *movieTrack) bitrate() *box.BtrtBox {
 }
 
 func (t *movieTrack) visualEntry() box.Box {
-	c := t.video.chunks[0]
+	c := t.video.config
 	avcC, err := box.CreateAvcC(c.SPS, c.PPS, true)
 	if err != nil {
 		// Without what it reads from the SPS the record is still right for Main and below.
@@ -241,7 +241,9 @@ func (t *movieTrack) visualEntry() box.Box {
 	}
 	h, v := t.aspect()
 	entry.AddChild(&box.PaspBox{HSpacing: uint32(h), VSpacing: uint32(v)})
-	entry.AddChild(t.bitrate())
+	if !t.fragmented { // an init segment is the same whatever the fragments hold
+		entry.AddChild(t.bitrate())
+	}
 	return entry
 }
 
@@ -251,13 +253,19 @@ func (t *movieTrack) audioEntry() box.Box {
 	if track.SampleRate <= math.MaxUint16 {
 		rate = uint16(track.SampleRate)
 	}
-	b := t.bitrate()
 	esds := box.CreateEsdsBox(track.AudioConfig)
-	esds.DecConfigDescriptor.BufferSizeDB = b.BufferSizeDB
-	esds.DecConfigDescriptor.MaxBitrate = b.MaxBitrate
-	esds.DecConfigDescriptor.AvgBitrate = b.AvgBitrate
+	esds.DecConfigDescriptor.BufferSizeDB, esds.DecConfigDescriptor.MaxBitrate, esds.DecConfigDescriptor.AvgBitrate = 0, 0, 0
+	var b *box.BtrtBox
+	if !t.fragmented {
+		b = t.bitrate()
+		esds.DecConfigDescriptor.BufferSizeDB = b.BufferSizeDB
+		esds.DecConfigDescriptor.MaxBitrate = b.MaxBitrate
+		esds.DecConfigDescriptor.AvgBitrate = b.AvgBitrate
+	}
 	entry := box.CreateAudioSampleEntryBox("mp4a", uint16(track.Channels), 16, rate, esds)
-	entry.AddChild(b)
+	if b != nil {
+		entry.AddChild(b)
+	}
 	return entry
 }
 
@@ -272,7 +280,7 @@ func vui(sps []byte) *avc.VUIParameters {
 
 // aspect returns the width and height of a pixel; 1 and 1 when the stream does not say.
 func (t *movieTrack) aspect() (h, v uint) {
-	if u := vui(t.video.chunks[0].SPS[0]); u != nil && u.SampleAspectRatioWidth > 0 && u.SampleAspectRatioHeight > 0 {
+	if u := vui(t.video.config.SPS[0]); u != nil && u.SampleAspectRatioWidth > 0 && u.SampleAspectRatioHeight > 0 {
 		return u.SampleAspectRatioWidth, u.SampleAspectRatioHeight
 	}
 	return 1, 1

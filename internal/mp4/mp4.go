@@ -18,6 +18,7 @@
 package mp4
 
 import (
+	"errors"
 	"io"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -61,7 +62,25 @@ type Track struct {
 
 	Samples []Sample    // in decoding order
 	Data    io.ReaderAt // what ReadTrack was given; sample data is read from it
+
+	absent int // pictures of a chunk that is not there
 }
+
+// Absent stands for a chunk of frames pictures that is not there yet, in a Video of
+// which some is. Reading a picture of it is ErrAbsent.
+func Absent(frames int64) *Track {
+	return &Track{Kind: Video264, Data: absent{}, absent: int(frames)}
+}
+
+// frames returns how many samples the track has.
+func (t *Track) frames() int { return len(t.Samples) + t.absent }
+
+// ErrAbsent is what reading gives of what is not there yet.
+var ErrAbsent = errors.New("not there yet")
+
+type absent struct{}
+
+func (absent) ReadAt([]byte, int64) (int, error) { return 0, ErrAbsent }
 
 // malformed is an error about the bytes of a file.
 func malformed(format string, args ...any) error {

@@ -20,10 +20,12 @@ type Video struct {
 
 	// Reorder is by how many pictures decoding runs ahead of showing: the j-th
 	// picture in decoding order is decoded at (j-Reorder)/FrameRate, so that none
-	// is shown before it is decoded. 0 without B-frames.
+	// is shown before it is decoded. 0 without B-frames. It is what the parameter sets
+	// announce, whatever the pictures of a chunk need, so that it is known of any one.
 	Reorder int64
 
 	chunks []*Track
+	config *Track  // the first chunk that is there
 	first  []int64 // decoding index of each chunk's first picture
 	frames int64
 	shown  []int32 // per picture in decoding order: its place in showing order, less its place in decoding order
@@ -48,13 +50,31 @@ func NewVideo(rate media.Rational, chunks ...*Track) (*Video, error) {
 	if len(chunks) == 0 {
 		return nil, fault.New(fault.Internal, "", "join chunks: there are none")
 	}
-	v := &Video{FrameRate: rate, Width: chunks[0].Width, Height: chunks[0].Height, chunks: chunks}
+	v := &Video{FrameRate: rate, chunks: chunks}
 	total := 0
 	for _, t := range chunks {
-		total += len(t.Samples)
+		total += t.frames()
+		if v.config == nil && t.absent == 0 {
+			v.config = t
+		}
+	}
+	if v.config == nil {
+		return nil, fault.New(fault.Internal, "", "join chunks: none is there")
+	}
+	v.Width, v.Height = v.config.Width, v.config.Height
+	if len(v.config.SPS) > 0 {
+		if u := vui(v.config.SPS[0]); u != nil && u.BitstreamRestrictionFlag {
+			v.Reorder = int64(u.MaxNumReorderFrames)
+		}
 	}
 	v.shown = make([]int32, 0, total)
 	for i, t := range chunks {
+		if t.absent > 0 {
+			v.first = append(v.first, v.frames)
+			v.frames += int64(t.absent)
+			v.shown = v.shown[:v.frames]
+			continue
+		}
 		if t.Kind != Video264 || len(t.Samples) == 0 {
 			return nil, fault.New(fault.Internal, "", "join chunks: chunk %d is not video", i)
 		}
@@ -102,6 +122,9 @@ func (v *Video) Picture(j int64) Picture {
 	if len(v.first) > 1 {
 		i = sort.Search(len(v.first), func(i int) bool { return v.first[i] > j }) - 1
 	}
+	if v.chunks[i].absent > 0 {
+		return Picture{Chunk: v.chunks[i], Sample: Sample{Size: 1, Key: true}, Frame: j}
+	}
 	return Picture{
 		Chunk:  v.chunks[i],
 		Sample: v.chunks[i].Samples[j-v.first[i]],
@@ -144,7 +167,7 @@ func (v *Video) CheckStart(k int64) error {
 const maxLeading = 17
 
 // CodecString returns the RFC 6381 name of the stream, such as "avc1.4d401f".
-func (v *Video) CodecString() string { return v.chunks[0].CodecString() }
+func (v *Video) CodecString() string { return v.config.CodecString() }
 
 // PixelAspect returns the shape of a pixel, 1 where the stream does not say.
 func (v *Video) PixelAspect() media.Rational {
@@ -154,11 +177,14 @@ func (v *Video) PixelAspect() media.Rational {
 
 // sameParameters reports whether every chunk has the parameter sets of the first.
 func (v *Video) sameParameters() bool {
-	a := v.chunks[0]
+	a := v.config
 	equal := func(x, y [][]byte) bool {
 		return slices.EqualFunc(x, y, func(p, q []byte) bool { return slices.Equal(p, q) })
 	}
-	for _, b := range v.chunks[1:] {
+	for _, b := range v.chunks {
+		if b.absent > 0 {
+			continue
+		}
 		if a.NALLengthSize != b.NALLengthSize || !equal(a.SPS, b.SPS) || !equal(a.PPS, b.PPS) {
 			return false
 		}

@@ -86,8 +86,9 @@ func WriteADTS(w io.Writer, audio *mp4.Audio, mpeg2 bool) (int64, error) {
 	first := s.audioFrame(audio, 0)
 	end := min(ceilDiv(audio.Samples+audio.Priming, mp4.FrameSamples), int64(audio.Frames()))
 	var units []Unit
-	for _, f := range audio.Track.Samples[first:end] {
-		units = append(units, Unit{Data: audio.Track.Data, Offset: f.Offset, Size: int(f.Size)})
+	for i := first; i < int(end); i++ {
+		data, f := audio.Frame(i)
+		units = append(units, Unit{Data: data, Offset: f.Offset, Size: int(f.Size)})
 	}
 	return writeADTS(w, AudioStream{Config: audio.Track.AudioConfig, MPEG2: mpeg2}, units)
 }

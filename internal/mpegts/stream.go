@@ -190,9 +190,9 @@ func (s *Stream) Segment(i int) Segment {
 		first, end := s.audioFrame(a, from), s.audioFrame(a, to)
 		units := make([]Unit, 0, max(end-first, 0))
 		for k := first; k < end; k++ {
-			f := a.Track.Samples[k]
+			data, f := a.Frame(k)
 			pts := media.Rescale(a.Start(k), rate, ticks)
-			units = append(units, Unit{PTS: pts, DTS: pts, Data: a.Track.Data, Offset: f.Offset, Size: int(f.Size)})
+			units = append(units, Unit{PTS: pts, DTS: pts, Data: data, Offset: f.Offset, Size: int(f.Size)})
 		}
 		seg.Audio = append(seg.Audio, units)
 	}

@@ -24,6 +24,7 @@ type audio struct {
 	language string
 	kind     int // audio_type of ISO/IEC 13818-1, table 2-60
 	loudness loudness
+	cutOut   bool // it is a piece of another
 }
 
 // part is the sound of one take: the sum of its feeds, silence where there is none.
@@ -46,6 +47,15 @@ type feed struct {
 	follow  bool           // small differences from its timestamps are corrected by its speed
 	leaps   string         // filter that takes the leaps of its clock out, "" if there are none
 	gains   matrix         // of its channels in the sum; nil converts its layout
+
+	rate         int64   // samples a second of the stream
+	even         bool    // its frames follow each other without gaps, by the container's tables
+	begins, ends float64 // when it is heard, in seconds of the part; ends is of one that is even
+
+	// Of a piece, see enterAt:
+	cut   bool
+	enter int64 // samples of the part before the one at which its time begins
+	drop  int64 // samples that are made in vain
 }
 
 // aacRates are the sampling rates that AAC can name (ISO/IEC 14496-3, table 1.18).
@@ -252,6 +262,9 @@ func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rati
 		late = float64(s.StartPTS)*s.TimeBase.Float() - f.origin.seconds() - f.skip.Float() + float64(f.offset)/1000
 	}
 	format, broken := p.in.Files[pk.file].Source.Format, !pk.external && tk.src.whole
+	f.rate, f.begins = int64(s.SampleRate), late
+	f.even = s.FrameTicks > 0 && s.TimeBase == media.R(1, f.rate) && !broken && audioSeeks(format)
+	f.ends = late + float64(s.Frames*s.FrameTicks)*s.TimeBase.Float()
 	if late < -seekFrom && !broken && f.leaps == "" && audioSeeks(format) {
 		begin := f.origin.seconds() + f.skip.Float() - float64(f.offset)/1000
 		f.seek = max(int64((begin-seekMargin)*1e6), 0)

@@ -117,8 +117,13 @@ func (s *sound) filters(f feed, p part, a audio) string {
 	if f.offset != 0 {
 		shift += fmt.Sprintf("%+d/1000/TB", f.offset)
 	}
-	if shift != "" {
+	switch in := f.enter * f.rate / int64(a.rate); { // a whole number
+	case shift != "" && in > 0:
+		list = append(list, fmt.Sprintf("asetpts=round(PTS%s)-%d", shift, in))
+	case shift != "":
 		list = append(list, "asetpts=round(PTS"+shift+")")
+	case in > 0:
+		list = append(list, fmt.Sprintf("asetpts=PTS-%d", in))
 	}
 	if f.seek > 0 {
 		entry := fmt.Sprintf("entry-%d.txt", len(s.entries))
@@ -140,17 +145,23 @@ func (s *sound) filters(f feed, p part, a audio) string {
 	} else {
 		resample += "async=1:min_hard_comp=0.015:first_pts=0"
 	}
-	list = append(list,
-		// What is before the take or behind it is of no use, and a clock that leaps hours ahead must
-		// not make that much silence in memory.
-		fmt.Sprintf("atrim=start=-1:end=%.3f", float64(p.samples)/float64(a.rate)+1),
-		resample)
+	// What is before the take or behind it is of no use, and a clock that leaps hours ahead must
+	// not make that much silence in memory. A piece begins at the sample.
+	start := "start=-1"
+	if f.cut {
+		start = "start_pts=0"
+	}
+	list = append(list, fmt.Sprintf("atrim=%s:end=%.3f", start, float64(f.drop+p.samples)/float64(a.rate)+1), resample)
 	if f.gains != nil {
 		list = append(list, f.gains.filter())
 	}
 	// Samples are whole from here on: what a damaged clock left between frames, a
 	// sample here and there, is not to be a frame of its own length in the encode.
-	return strings.Join(append(list, "apad", "atrim=end_sample="+strconv.FormatInt(p.samples, 10), "asetpts=round(N/SR/TB)"), ",")
+	end := "atrim=end_sample=" + strconv.FormatInt(p.samples, 10)
+	if f.drop > 0 {
+		end = fmt.Sprintf("atrim=start_sample=%d:end_sample=%d", f.drop, f.drop+p.samples)
+	}
+	return strings.Join(append(list, "apad", end, "asetpts=round(N/SR/TB)"), ",")
 }
 
 // public returns the encode as the Plan has it.
@@ -164,6 +175,12 @@ func (a audio) public(file string) AudioEncode {
 	}
 	if s.files == nil {
 		out.Files = []int{}
+	}
+	if !a.cutOut && a.inPieces() {
+		out.Pieces = a.pieces(file)
+		out.Files, out.Entries = wholeFiles(out.Pieces), nil
+		out.MPEG2 = a.mpeg2
+		return out
 	}
 	out.Args = append(slices.Clone(start), s.String(), "-map", "[a]", "-map_metadata", "-1", "-c:a", "aac")
 	if a.apart {

@@ -106,7 +106,7 @@ func (l *ladder) lay() {
 	l.timeline = Timeline{FrameRate: l.rate, Frames: frames, Starts: l.cut.starts(l.rate, frames, gop, l.seconds)}
 	l.chunks = []Chunk{}
 	if !l.silentPicture() {
-		l.chunks = chunks(l.timeline, l.takes)
+		l.chunks = chunks(l.timeline, l.takes, l.cut.seconds > 0)
 	}
 }
 

@@ -118,8 +118,8 @@ type Capture struct {
 	Frames      []int64 `json:"frames"` // Timeline frames captured, increasing
 }
 
-// AudioEncode is one audio encode of the whole source. Its process writes File
-// (an MP4 with one AAC track) below OutputDir. Samples are counted from the
+// AudioEncode is one audio encode of the whole source. Its process, or that of each
+// of its Pieces, writes File (an MP4 with one AAC track) below OutputDir. Samples are counted from the
 // instant the first video frame is shown; the encoder's priming comes before.
 type AudioEncode struct {
 	File       string   `json:"file"`
@@ -141,6 +141,21 @@ type AudioEncode struct {
 	Entries  []string  `json:"entries,omitempty"`
 	Loudness *Loudness `json:"loudness,omitempty"` // to be measured and corrected
 	Steady   *Steady   `json:"steady,omitempty"`   // of sources whose sound may change its format
+	// Pieces make the encode apart from each other, in any order; Args and Entries are
+	// empty then. None is one process for the whole of it.
+	Pieces []AudioPiece `json:"pieces,omitempty"`
+}
+
+// AudioPiece is a run of AAC frames of an AudioEncode that one process makes. Its
+// File has Skip frames before them, for the encoder to find its feet; what comes
+// after them is of no use.
+type AudioPiece struct {
+	From    int64    `json:"from"` // first frame; frame 0 is the priming
+	To      int64    `json:"to"`   // one past the last frame
+	Skip    int64    `json:"skip"`
+	Files   []int    `json:"files"`   // as of a Chunk
+	Args    []string `json:"args"`    // as of an AudioEncode
+	Entries []string `json:"entries"` // likewise
 }
 
 // Steady makes an encode of sound that changes its rate or its channels on its way,

@@ -144,7 +144,7 @@ func autoGOPFrames(seconds int64, rate media.Rational) int64 {
 const (
 	chunkSeconds    = 10
 	maxChunkSeconds = 60
-	manyChunks      = 180 // from here on chunks become longer instead of more
+	manyChunks      = 720 // from here on chunks become longer instead of more
 	fewChunks       = 4   // below this, chunks become shorter where segments allow
 	minChunkSeconds = 4
 )
@@ -155,9 +155,10 @@ const (
 const maxPreroll = 0.6
 
 // chunks cuts each take of a Timeline into runs of whole segments of about the
-// same length. It depends on Timeline and sources alone, never on the machine, so
+// same length. With short, the first segment is a chunk of its own, which is there
+// soon. It depends on Timeline and sources alone, never on the machine, so
 // that a chunk is the same wherever and however often it is encoded.
-func chunks(t Timeline, takes []take) []Chunk {
+func chunks(t Timeline, takes []take, short bool) []Chunk {
 	total := float64(t.Frames) / t.FrameRate.Float() // seconds
 	length := min(max(float64(chunkSeconds), total/manyChunks), maxChunkSeconds)
 	if total < fewChunks*length {
@@ -165,14 +166,14 @@ func chunks(t Timeline, takes []take) []Chunk {
 	}
 	var out []Chunk
 	for i := range takes {
-		out = append(out, takeChunks(t, &takes[i], length)...)
+		out = append(out, takeChunks(t, &takes[i], length, short && i == 0)...)
 	}
 	return out
 }
 
 // takeChunks cuts one take into chunks of about length seconds. A take whose source
 // cannot be entered in the middle is one.
-func takeChunks(t Timeline, tk *take, length float64) []Chunk {
+func takeChunks(t Timeline, tk *take, length float64, short bool) []Chunk {
 	end := tk.first + tk.frames
 	if tk.src.whole {
 		return []Chunk{{From: tk.first, To: end}}
@@ -186,7 +187,12 @@ func takeChunks(t Timeline, tk *take, length float64) []Chunk {
 	for i, _ := slices.BinarySearch(t.Starts, tk.first+1); i < len(t.Starts) && t.Starts[i] < end; i++ {
 		edges = append(edges, t.Starts[i])
 	}
-	seconds := float64(tk.frames) / t.FrameRate.Float()
+	var head []Chunk
+	if short && len(edges) > 2 && float64(edges[1]-edges[0])/t.FrameRate.Float() < length/2 {
+		head = []Chunk{{From: edges[0], To: edges[1]}}
+		edges = edges[1:]
+	}
+	seconds := float64(end-edges[0]) / t.FrameRate.Float()
 	for n := max(int64(math.Round(seconds/length)), 1); ; n = n * 2 / 3 {
 		out := cutInto(n, edges, end, preroll)
 		wasted := int64(0)
@@ -194,7 +200,7 @@ func takeChunks(t Timeline, tk *take, length float64) []Chunk {
 			wasted += preroll(c.From)
 		}
 		if n == 1 || float64(wasted) <= maxPreroll*float64(tk.frames) {
-			return out
+			return append(head, out...)
 		}
 	}
 }

@@ -35,7 +35,7 @@ const (
 // Index lists the frames that a decoder makes of one video stream of the file at
 // path when it reads it from the start, in the order they are shown.
 //
-// It demuxes the file once, and decodes its beginning where container or codec
+// It demuxes the file once, or reads its tables where they tell as much, and decodes its beginning where container or codec
 // leave doubt about what a decoder makes of it. Where the timestamps do not
 // describe the frames, it decodes the whole file; Problem is set then, and PTS has
 // one entry for each decoded frame, made increasing where the file's do not.
@@ -47,23 +47,14 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 	if !stream.TimeBase.Known() {
 		return media.FrameIndex{}, fault.New(fault.Invalid, codeDemux, "the video has no time base")
 	}
-	var list *packets
-	var captions bool
-	both, bctx := errgroup.WithContext(ctx)
-	both.Go(func() (err error) {
-		list, err = p.readPackets(bctx, path, stream)
-		return err
-	})
-	both.Go(func() (err error) {
-		captions, err = p.captioned(bctx, path, stream)
-		if fault.KindOf(err) == fault.Invalid {
-			return nil // that the stream cannot be read is for the other to say
-		}
-		return err
-	})
-	err := both.Wait()
+	list, captions, err := p.listed(path, stream)
 	if err != nil {
 		return media.FrameIndex{}, err
+	}
+	if list == nil {
+		if list, captions, err = p.demuxed(ctx, path, stream); err != nil {
+			return media.FrameIndex{}, err
+		}
 	}
 	if len(list.pts) == 0 {
 		return media.FrameIndex{}, fault.New(fault.Invalid, codeNoVideo, "the video has no frames")
@@ -119,6 +110,24 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 		index.Problem = problemNoKeys
 	}
 	return index, checkBounds(index, p.limits)
+}
+
+// demuxed reads the packets of a stream, and whether captions are carried in its
+// first frames, by two processes.
+func (p *Prober) demuxed(ctx context.Context, path string, stream media.VideoStream) (list *packets, captions bool, err error) {
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		list, err = p.readPackets(ctx, path, stream)
+		return err
+	})
+	both.Go(func() (err error) {
+		captions, err = p.captioned(ctx, path, stream)
+		if fault.KindOf(err) == fault.Invalid {
+			return nil // that the stream cannot be read is for the other to say
+		}
+		return err
+	})
+	return list, captions, both.Wait()
 }
 
 // doubtful says whether a decoder may make other frames of the beginning than the

@@ -5,7 +5,8 @@
 // The file is hostile until proven otherwise. Everything is read by processes of
 // the ffmpeg room, in the sandbox, and parsed as a stream; what a container claims
 // is bounded before anything is allocated for it. The package touches the file
-// itself only to learn its size, and whether a transport stream is scrambled.
+// itself only to learn its size, whether a transport stream is scrambled, and what the
+// tables of an MP4 file list: demuxing it for that would read all of it.
 package probe
 
 import (
@@ -87,6 +88,9 @@ func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
 		return media.Source{}, err
 	}
 	source.Size = info.Size()
+	if len(source.Audio) > 0 {
+		even(&source, tables(path, source.Format))
+	}
 	if source.Format == "mpegts" {
 		if err := checkScrambling(path); err != nil {
 			return media.Source{}, err

@@ -12,6 +12,7 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/job"
+	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/plan"
 )
 
@@ -23,10 +24,24 @@ type chunkTask struct {
 
 type audioTask struct {
 	Audio int `json:"audio"`
+	Piece int `json:"piece,omitempty"` // of an encode that is made in pieces
+}
+
+// encode returns what the task makes: an encode, or one piece of it.
+func (t audioTask) encode(p *plan.Plan) plan.AudioEncode {
+	e := p.Audios[t.Audio]
+	if len(e.Pieces) == 0 {
+		return e
+	}
+	piece := e.Pieces[t.Piece]
+	e.Files, e.Args, e.Entries, e.Pieces = piece.Files, piece.Args, piece.Entries, nil
+	e.Samples = (piece.Skip+piece.To-piece.From)*mp4.FrameSamples - e.Priming
+	return e
 }
 
 func chunkName(ladder, chunk int) string { return fmt.Sprintf("chunk/%d/%d", ladder, chunk) }
 func audioName(audio int) string         { return fmt.Sprintf("audio/%d", audio) }
+func pieceName(audio, piece int) string  { return fmt.Sprintf("audio/%d/%d", audio, piece) }
 
 // chunk encodes one chunk of a ladder: every rung of it, and its captures.
 func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {

@@ -137,7 +137,7 @@ func (w *Worker) planned(dir string, encode job.Task, p *probed) bool {
 	var chunk chunkTask
 	var audio audioTask
 	if strings.HasPrefix(encode.Name, "audio/") {
-		return json.Unmarshal(encode.Payload, &audio) == nil && checkAudio(dir, p.Plan.Audios[audio.Audio]) == nil
+		return json.Unmarshal(encode.Payload, &audio) == nil && checkAudio(dir, audio.encode(&p.Plan)) == nil
 	}
 	if json.Unmarshal(encode.Payload, &chunk) != nil {
 		return false

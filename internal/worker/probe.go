@@ -1,17 +1,22 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/limit"
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/plan"
 )
 
@@ -164,18 +169,28 @@ func firstKey(group plan.OutputGroup) string {
 	return o.Key
 }
 
-// stages lists the work that a plan asks for. Audio goes first: it is one long
-// process where video is many short ones.
+// stages lists the work that a plan asks for, in the order of the film: what is seen
+// and heard first is made first. Sound that is one long process goes before all of it.
 func stages(id string, p *plan.Plan) [][]job.Task {
-	var encodes []job.Task
+	type timed struct {
+		job.Task
+		at time.Duration
+	}
+	var encodes []timed
 	var total int64
-	add := func(name string, weight int64, payload any) {
-		doc, _ := json.Marshal(payload) // of two ints
-		encodes = append(encodes, job.Task{Job: id, Name: name, Stage: 1, Phase: "TRANSCODING", Weight: max(weight, 1), Payload: doc})
+	add := func(name string, at time.Duration, weight int64, payload any) {
+		doc, _ := json.Marshal(payload) // of ints
+		encodes = append(encodes, timed{job.Task{Job: id, Name: name, Stage: 1, Phase: "TRANSCODING", Weight: max(weight, 1), Payload: doc}, at})
 		total += max(weight, 1)
 	}
 	for i, a := range p.Audios {
-		add(audioName(i), a.Samples*25/int64(max(a.SampleRate, 1)), audioTask{i}) // as much as 25 small frames a second
+		hz := int64(max(a.SampleRate, 1)) // weighs as much as 25 small frames a second
+		if len(a.Pieces) == 0 {
+			add(audioName(i), -1, a.Samples*25/hz, audioTask{Audio: i})
+		}
+		for k, piece := range a.Pieces {
+			add(pieceName(i, k), media.R(mp4.FrameSamples, hz).Duration(piece.From), (piece.To-piece.From)*mp4.FrameSamples*25/hz, audioTask{i, k})
+		}
 	}
 	for l, ladder := range p.Ladders {
 		var pixels int64
@@ -183,9 +198,14 @@ func stages(id string, p *plan.Plan) [][]job.Task {
 			pixels += int64(r.Width) * int64(r.Height)
 		}
 		for c, chunk := range ladder.Chunks {
-			add(chunkName(l, c), (chunk.To-chunk.From)*(1+pixels/50_000), chunkTask{l, c})
+			add(chunkName(l, c), ladder.Timeline.At(chunk.From), (chunk.To-chunk.From)*(1+pixels/50_000), chunkTask{l, c})
 		}
 	}
+	slices.SortStableFunc(encodes, func(a, b timed) int { return cmp.Compare(a.at, b.at) })
+	tasks := make([]job.Task, len(encodes))
+	for i, e := range encodes {
+		tasks[i] = e.Task
+	}
 	finish := job.Task{Job: id, Name: "finish", Stage: 2, Phase: "UPLOADING", Weight: max(total/50, 1)}
-	return [][]job.Task{encodes, {finish}}
+	return [][]job.Task{tasks, {finish}}
 }

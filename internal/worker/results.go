@@ -57,11 +57,6 @@ func (w *Worker) ChunkFile(ctx context.Context, id string, ladder, chunk int, fi
 	return w.results.File(ctx, id, chunkName(ladder, chunk), file)
 }
 
-// AudioFile is ChunkFile of an audio encode.
-func (w *Worker) AudioFile(ctx context.Context, id string, audio int, file string) (string, error) {
-	return w.results.File(ctx, id, audioName(audio), file)
-}
-
 // localResults are folders of a work folder: a task's exists whole or not at all.
 type localResults struct{ dir string }
 

@@ -15,7 +15,7 @@ import (
 	"vodwright.dev/vodwright/internal/plan"
 )
 
-// audio encodes one audio track of the whole source.
+// audio encodes one audio track of the whole source, or a piece of it.
 func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
 	var t audioTask
 	if err := json.Unmarshal(task.Payload, &t); err != nil {
@@ -24,7 +24,7 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 	if output, kept := w.results.Kept(task.Job, task.Name); kept {
 		return job.Result{Output: output}, nil
 	}
-	s := &soundTask{w: w, task: task, p: p, encode: p.Plan.Audios[t.Audio]}
+	s := &soundTask{w: w, task: task, p: p, encode: t.encode(&p.Plan)}
 	s.passes = 1
 	if s.encode.Loudness != nil {
 		s.passes = 2

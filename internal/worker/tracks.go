@@ -91,16 +91,33 @@ func (t *tracks) audio(o plan.Output) ([]*mp4.Audio, error) {
 	var out []*mp4.Audio
 	for _, i := range o.Audios {
 		if t.audios[i] == nil {
-			encode := t.plan.Audios[i]
-			track, err := t.open(audioName(i), encode.File)
-			if err != nil {
-				return nil, err
-			}
-			if t.audios[i], err = mp4.NewAudio(track, encode.Priming, encode.Samples); err != nil {
+			var err error
+			if t.audios[i], err = t.sound(i); err != nil {
 				return nil, err
 			}
 		}
 		out = append(out, t.audios[i])
 	}
 	return out, nil
+}
+
+// sound returns an audio encode, its pieces joined.
+func (t *tracks) sound(i int) (*mp4.Audio, error) {
+	encode := t.plan.Audios[i]
+	if len(encode.Pieces) == 0 {
+		track, err := t.open(audioName(i), encode.File)
+		if err != nil {
+			return nil, err
+		}
+		return mp4.NewAudio(track, encode.Priming, encode.Samples)
+	}
+	pieces := make([]mp4.AudioPiece, len(encode.Pieces))
+	for k, p := range encode.Pieces {
+		track, err := t.open(pieceName(i, k), encode.File)
+		if err != nil {
+			return nil, err
+		}
+		pieces[k] = mp4.AudioPiece{Track: track, Skip: int(p.Skip), From: int(p.From), To: int(p.To)}
+	}
+	return mp4.NewAudioOf(pieces, encode.Priming, encode.Samples)
 }

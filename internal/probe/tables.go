@@ -1,0 +1,108 @@
+package probe
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strings"
+
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/internal/mp4"
+)
+
+// movFormat is ffmpeg's name for MP4 and QuickTime files.
+const movFormat = "mov,mp4,m4a,3gp,3g2,mj2"
+
+// tables reads the tables of an MP4 or QuickTime file, whose movie box lists every
+// sample: what demuxing all of it would tell, without reading all of it. Nil is a file
+// that has to be demuxed.
+func tables(path, format string) []mp4.Tables {
+	if !strings.HasPrefix(format, "mov,") {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	list, ok := mp4.ReadTables(f, info.Size())
+	if !ok {
+		return nil
+	}
+	return list
+}
+
+// even notes which streams of sound have frames that follow each other without gaps.
+func even(source *media.Source, list []mp4.Tables) {
+	for i := range source.Audio {
+		s := &source.Audio[i]
+		if s.Index >= len(list) {
+			continue
+		}
+		t := &list[s.Index]
+		if t.Handler == "soun" && int64(t.Samples) == s.Frames && media.R(1, t.Timescale) == s.TimeBase {
+			s.FrameTicks = t.Even()
+		}
+	}
+}
+
+// listed returns the packets of a video stream as the file's tables list them, and
+// whether captions are carried in its first frames; nil where that may not be all
+// there is to them.
+func (p *Prober) listed(path string, stream media.VideoStream) (*packets, bool, error) {
+	all := tables(path, movFormat)
+	if stream.Index >= len(all) {
+		return nil, false, nil
+	}
+	t := &all[stream.Index]
+	if t.Handler != "vide" || media.R(1, t.Timescale) != stream.TimeBase || stream.Interlaced != "" || !slices.Contains([]string{"h264", "hevc", "mpeg4"}, stream.Codec) || !t.Simple() {
+		return nil, false, nil
+	}
+	list := &packets{format: movFormat, only: -1, maxPTS: noPTS, firstDTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
+	if err := list.most.check(t.Samples - 1); err != nil {
+		return nil, false, err
+	}
+	list.pts, list.flags = make([]int64, 0, t.Samples), make([]packetFlag, 0, t.Samples)
+	usual := int64(0) // what ffprobe says of frames that are reordered
+	if steady := t.Steady(); steady > 0 {
+		usual = steady
+	} else if t.Reordered() && stream.FrameRate.Known() {
+		usual = media.Rescale(1, stream.FrameRate.Inverse(), stream.TimeBase)
+	}
+	t.Each(func(s mp4.Listed) bool {
+		flags := packetFlag(0)
+		if s.Key {
+			flags = flagKey
+		}
+		if s.PTS >= list.maxPTS {
+			list.maxPTS, list.lastDuration = s.PTS, s.Duration
+			if usual > 0 {
+				list.lastDuration = usual
+			}
+		}
+		list.pts, list.flags = append(list.pts, s.PTS), append(list.flags, flags)
+		return true
+	})
+	if !slices.Contains([]string{"h264", "hevc"}, stream.Codec) {
+		return list, false, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, nil
+	}
+	defer f.Close()
+	head, ok := t.ReadHead(f, 96, mostCopied)
+	if !ok {
+		return nil, false, nil
+	}
+	for _, mark := range captionMarks {
+		if bytes.Contains(head, mark) {
+			return list, true, nil
+		}
+	}
+	return list, false, nil
+}
