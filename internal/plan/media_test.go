@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,8 +59,28 @@ func runFiles(t *testing.T, args, files []string, dir string) {
 	ffmpeg(t, args...)
 }
 
-// look probes and indexes a file as a worker does.
+// look probes and indexes a file as a worker does, once: tests do not change theirs.
 func look(t *testing.T, file string) (media.Source, media.FrameIndex) {
+	t.Helper()
+	once, _ := looked.LoadOrStore(file, new(facts))
+	f := once.(*facts)
+	f.Do(func() { f.source, f.index = lookAt(t, file) })
+	if f.source.Format == "" {
+		t.Fatalf("%s could not be looked at", file)
+	}
+	return f.source, f.index
+}
+
+// looked has the facts of files by their paths.
+var looked sync.Map
+
+type facts struct {
+	sync.Once
+	source media.Source
+	index  media.FrameIndex
+}
+
+func lookAt(t *testing.T, file string) (media.Source, media.FrameIndex) {
 	t.Helper()
 	runner, err := engine.New(engine.Config{Unsandboxed: true})
 	if err != nil {
