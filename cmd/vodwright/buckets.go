@@ -22,7 +22,7 @@ const jobMetadata = "vodwright-job"
 
 // Snapshot's pins are the ID of a version, a slash, and its ETag.
 func (b bucketObjects) Snapshot(ctx context.Context, bucket, key, pin, dst string) (string, error) {
-	version, etag, _ := strings.Cut(pin, "/")
+	version, etag := unpin(pin)
 	info, err := b.store.Snapshot(ctx, bucket, key, version, dst)
 	if fault.Is(err, fault.NotFound) && pin != "" {
 		return "", fault.New(fault.Conflict, "", "it was removed: %w", err)
@@ -33,7 +33,27 @@ func (b bucketObjects) Snapshot(ctx context.Context, bucket, key, pin, dst strin
 	if etag != "" && info.ETag != etag {
 		return "", errors.Join(fault.New(fault.Conflict, "", "it was overwritten"), os.Remove(dst))
 	}
-	return info.VersionID + "/" + info.ETag, nil
+	return pinOf(info), nil
+}
+
+func pinOf(i object.Info) string { return i.VersionID + "/" + i.ETag }
+
+func unpin(pin string) (version, etag string) {
+	version, etag, _ = strings.Cut(pin, "/")
+	return version, etag
+}
+
+// pinned describes what a pin names, or what is there now when it is empty.
+func pinned(ctx context.Context, store *object.Store, bucket, key, pin string) (object.Info, error) {
+	version, etag := unpin(pin)
+	info, err := store.Stat(ctx, bucket, key, version)
+	if fault.Is(err, fault.NotFound) && pin != "" {
+		return info, fault.New(fault.Conflict, "", "it was removed: %w", err)
+	}
+	if err == nil && etag != "" && info.ETag != etag {
+		return info, fault.New(fault.Conflict, "", "it was overwritten")
+	}
+	return info, err
 }
 
 func (b bucketObjects) Writable(ctx context.Context, bucket, _ string) error {

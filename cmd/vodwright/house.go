@@ -20,8 +20,10 @@ import (
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/event/webhook"
 	"vodwright.dev/vodwright/internal/eventbridge"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/fetch"
 	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/fleet"
 	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/function"
 	"vodwright.dev/vodwright/internal/function/execution"
@@ -57,6 +59,12 @@ type house struct {
 	buckets  *object.Store
 	notified *notifiedFunctions // which exist after the buckets do
 
+	tasks     *queue.Queue
+	joinToken string
+	depot     *fleet.Folder // nil where nobody can join
+	workDoor  *fleet.Door
+	desk      *fleet.Desk // of depot
+
 	runner *ffmpeg.Runner
 	prober *probe.Prober
 	jobs   *job.Coordinator
@@ -88,6 +96,7 @@ func (h *house) open(ctx context.Context) error {
 		func() error { return h.openBuckets(ctx) },
 		func() error { return h.openWork(ctx) },
 		h.openListeners,
+		h.openFleet,
 		h.openFunctions,
 		h.openEdge,
 		h.openEvents,
@@ -154,21 +163,44 @@ func (h *house) openBuckets(ctx context.Context) (err error) {
 
 // openWork wires jobs and those who carry them out.
 func (h *house) openWork(ctx context.Context) error {
-	tasks, err := queue.Open(ctx, queue.Config{Dir: filepath.Join(h.data, "queue"), Logger: h.log})
+	if h.flags.Workers < 0 {
+		return fault.New(fault.Invalid, "", "--workers %d: fewer than none", h.flags.Workers)
+	}
+	if h.flags.Workers == 0 && h.flags.JoinListen == "" {
+		return fault.New(fault.Invalid, "", "--workers 0 and nobody can join: no job would ever be encoded").
+			WithHint("let workers join with --join-listen HOST:PORT")
+	}
+	at := queue.Config{Dir: filepath.Join(h.data, "queue"), Listen: h.flags.JoinListen, Logger: h.log}
+	if at.Listen != "" {
+		if err := h.openDepot(); err != nil {
+			return err
+		}
+		at.Token = h.joinToken
+	}
+	tasks, err := queue.Open(ctx, at)
 	if err != nil {
 		return err
 	}
+	h.tasks = tasks
 	h.opened(tasks)
 	if h.runner, err = ffmpeg.New(ffmpeg.Config{FFmpegPath: h.flags.Ffmpeg, Unsandboxed: h.flags.Unsandboxed, Limits: h.flags.Limits, Logger: h.log}); err != nil {
 		return err
 	}
 	h.prober = probe.New(h.runner)
-	carrier := worker.New(worker.Config{
+	carries := worker.Config{
 		Dir: filepath.Join(h.data, "work"), FFmpeg: h.runner, Probe: h.prober,
 		Fetch:   fetch.New(fetch.Config{AllowPrivate: h.flags.PrivateInput, Limits: h.flags.Limits, Logger: h.log}),
 		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Verify: h.flags.depth(), Name: hostname(), Logger: h.log,
-	})
-	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: h.flags.Workers, Logger: h.log}); err != nil {
+	}
+	if h.depot != nil {
+		carries.Depot, carries.Outputs = *h.depot, h.records.Output
+	}
+	slots := h.flags.Workers
+	if slots == 0 {
+		slots = -1
+	}
+	carrier := worker.New(carries)
+	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: slots, Logger: h.log}); err != nil {
 		return err
 	}
 	waited := h.flags.Limits.OrDefaults() // someone waits for a probe
@@ -243,12 +275,39 @@ func (h *house) openEvents() (err error) {
 	return nil
 }
 
+// own is what the server itself serves below /_/.
+func (h *house) own() http.Handler {
+	rest := below(lambda.DownloadPath, h.lambdaAPI.Downloads(), console.Handler())
+	if h.depot == nil {
+		return rest
+	}
+	return below(fleet.DoorPath, h.workDoor, rest)
+}
+
+// openDepot makes what workers on other machines leave their files in.
+func (h *house) openDepot() (err error) {
+	if h.joinToken, err = joinToken(h.data, h.flags.JoinToken); err != nil {
+		return err
+	}
+	folder, err := fleet.NewFolder(filepath.Join(h.data, "depot"))
+	if err != nil {
+		return err
+	}
+	secret, err := linkSecret(h.root)
+	if err != nil {
+		return err
+	}
+	h.depot = &folder
+	h.workDoor = fleet.NewDoor(fleet.DoorConfig{Secret: secret, Depot: folder, Open: openPinned(h.buckets), Logger: h.log})
+	return nil
+}
+
 // door is the front door, with every service behind it.
 func (h *house) door() *front.Door {
 	authenticate, authorize := h.authority.Authenticate, h.authority.Authorize
 	identity := api.Config{Authority: h.authority, Logger: h.log}
 	return &front.Door{
-		S3: h.buckets.Handler(), Edge: h.edge, IsEdge: h.edge.Owns, Console: below(lambda.DownloadPath, h.lambdaAPI.Downloads(), console.Handler()),
+		S3: h.buckets.Handler(), Edge: h.edge, IsEdge: h.edge.Owns, Console: h.own(),
 		Services: map[string]http.Handler{
 			"mediaconvert": h.jobAPI,
 			"iam":          api.NewIAM(identity),
@@ -272,6 +331,11 @@ func (h *house) run(ctx context.Context, group *errgroup.Group) {
 		func(ctx context.Context) error { return checkMedia(ctx, h.runner, h.flags.Unsandboxed, h.log) },
 	} {
 		group.Go(func() error { return run(ctx) })
+	}
+	if h.desk != nil {
+		group.Go(func() error { return h.tasks.Answer(ctx, h.desk.Answer) })
+		group.Go(func() error { return h.tasks.Hear(ctx, h.desk.Hear) })
+		group.Go(func() error { return h.sweepDepot(ctx) })
 	}
 	entrances := []*entrance{newEntrance(h.listener, door, nil, h.log)}
 	if h.secure != nil {

@@ -46,6 +46,7 @@ type commandLine struct {
 	JSON bool `name:"json" help:"Print results as JSON, for scripts; progress goes to stderr as one JSON object a line."`
 
 	Serve    serveCmd    `cmd:"" help:"Run the server: buckets, jobs, distributions, player."`
+	Worker   workerCmd   `cmd:"" help:"Carry tasks of a server on another machine."`
 	Publish  publishCmd  `cmd:"" help:"Upload videos to a running server, encode them, print the stream URLs."`
 	Automate automateCmd `cmd:"" help:"Turn every video put in a bucket into a job."`
 	Convert  convertCmd  `cmd:"" help:"Encode a file into a folder, without a server."`
@@ -66,6 +67,7 @@ Examples:
   vodwright automate --source in --template ladder --destination out
                                           every video put in a bucket becomes a stream
   vodwright convert talk.mov -o stream/   just encode, into a folder
+  vodwright worker --join nats://…        add this machine's cores to a server
 
 Exit codes: 0 done; 1 internal error; 2 wrong usage or input; 3 not found;
 4 conflict; 5 denied; 6 a limit was exceeded; 7 unavailable, try again;

@@ -27,7 +27,9 @@ type serveCmd struct {
 	dataFlag
 	Listen          string `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	TLSListen       string `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
-	Workers         int    `help:"Encoder processes side by side." default:"${cores}"`
+	Workers         int    `help:"Encoder processes side by side; 0 leaves all work to workers that join." default:"${cores}"`
+	JoinListen      string `name:"join-listen" env:"VODWRIGHT_JOIN_LISTEN" help:"Address at which workers on other machines join: see vodwright worker. Without it none can." placeholder:"HOST:PORT"`
+	JoinToken       string `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
 	PrivateInput    bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
 	PrivateWebhooks bool   `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
 	Verbose         bool   `short:"v" help:"Log debug messages."`
@@ -48,7 +50,11 @@ Examples:
 // Run serves until the program is interrupted.
 func (c *serveCmd) Run(p *program) error {
 	return c.serve(p, func(s *serving) error {
-		return p.print(map[string]any{"http": s.HTTP, "https": s.HTTPS, "caFile": s.CAFile, "data": s.data}, s.banner(c.Data))
+		out := map[string]any{"http": s.HTTP, "https": s.HTTPS, "caFile": s.CAFile, "data": s.data}
+		if s.join != "" {
+			out["join"] = s.join
+		}
+		return p.print(out, s.banner(c.Data))
 	})
 }
 
@@ -56,12 +62,16 @@ func (c *serveCmd) Run(p *program) error {
 type serving struct {
 	endpoints
 	data string // absolute
+	join string // URL, with its token; "" where no worker can join
 }
 
 func (s *serving) banner(data string) string {
 	text := fmt.Sprintf("Vodwright %s is ready\n  console  %s/_/\n  HTTP     %s\n", version, s.HTTP, s.HTTP)
 	if s.HTTPS != "" {
 		text += fmt.Sprintf("  HTTPS    %s  (certificate authority: %s)\n", s.HTTPS, s.CAFile)
+	}
+	if s.join != "" {
+		text += fmt.Sprintf("  workers  vodwright worker --join %s\n", s.join)
 	}
 	return text + fmt.Sprintf("  data     %s\nAWS tools: eval \"$(vodwright env --data %s)\"\n", s.data, data)
 }
@@ -95,6 +105,9 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		s.HTTPS, s.CAFile = "https://"+h.secure.Addr().String(), h.ca.CertPEMPath()
 	}
 
+	if at := h.tasks.Address(); at != "" && h.depot != nil {
+		s.join = "nats://" + h.joinToken + "@" + joinAddress(at)
+	}
 	group, ctx := errgroup.WithContext(p.ctx)
 	h.run(ctx, group)
 	if err := writeEndpoints(data, s.endpoints); err != nil {

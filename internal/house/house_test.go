@@ -21,7 +21,7 @@ const module = "vodwright.dev/vodwright/"
 var floor = map[string]int{
 	"cmd/vodwright": 6,
 
-	"internal/mediaconvert": 5, "internal/eventbridge": 5, "internal/lambda": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/edge": 5,
+	"internal/mediaconvert": 5, "internal/eventbridge": 5, "internal/lambda": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/fleet": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
 	"internal/event": 4, "internal/object": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4,
@@ -41,9 +41,10 @@ var sameFloor = map[string][]string{
 	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"},                                                // implements the stores that they declare
 	"internal/object":              {"internal/event", "internal/object/config", "internal/object/disk", "internal/object/gateway"}, // its parts: bytes, and S3 over them
 	"internal/object/gateway":      {"internal/event", "internal/object/config", "internal/object/disk"},
-	"internal/object/config":       {"internal/event"}, // what a bucket tells whom
-	"internal/object/disk":         {"internal/event"}, // an object's creation is an event
-	"internal/clip":                {"internal/media"}, // rationals
+	"internal/object/config":       {"internal/event"},  // what a bucket tells whom
+	"internal/object/disk":         {"internal/event"},  // an object's creation is an event
+	"internal/fleet":               {"internal/worker"}, // carries for it what it cannot reach
+	"internal/clip":                {"internal/media"},  // rationals
 	"internal/hls":                 {"internal/media"},
 	"internal/dash":                {"internal/media"},
 	"internal/mp4":                 {"internal/media"},

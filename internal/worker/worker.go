@@ -206,6 +206,19 @@ func (w *Worker) Discard(ctx context.Context, id string, outcome job.Status) err
 	return nil
 }
 
+// Jobs returns the jobs that something is here of.
+func (w *Worker) Jobs() ([]string, error) {
+	entries, err := os.ReadDir(w.cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = e.Name()
+	}
+	return ids, nil
+}
+
 // Forget removes what is here of a job that is over, and that someone else discards.
 func (w *Worker) Forget(id string) error {
 	w.mu.Lock()
@@ -242,12 +255,10 @@ func (w *Worker) published(ctx context.Context, id string) ([]byte, error) {
 	if !os.IsNotExist(err) || w.cfg.Depot == nil {
 		return doc, err
 	}
-	dir, err := os.MkdirTemp(w.cfg.Dir, "get-")
-	if os.IsNotExist(err) { // no task ran here yet
-		if err = os.MkdirAll(w.cfg.Dir, 0o700); err == nil {
-			dir, err = os.MkdirTemp(w.cfg.Dir, "get-")
-		}
+	if err := os.MkdirAll(w.folder(id), 0o700); err != nil { // no task may have run here
+		return nil, diskFault(err)
 	}
+	dir, err := os.MkdirTemp(w.folder(id), "get-")
 	if err != nil {
 		return nil, diskFault(err)
 	}

@@ -1,0 +1,206 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"vodwright.dev/vodwright/internal/clip"
+	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/test/harness"
+)
+
+// remote is a running `vodwright worker`, which shares nothing with the server.
+type remote struct {
+	name, work string
+	said       *harness.Log
+	cmd        *exec.Cmd
+	done       chan struct{}
+}
+
+// freeAddress is one that a server can use again after it was killed.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+const joinToken = "token-of-the-tests"
+
+// joined starts a worker, and waits until the server has let it in.
+func joined(t *testing.T, program, address, name string, args ...string) *remote {
+	t.Helper()
+	r := &remote{name: name, work: filepath.Join(t.TempDir(), "work"), said: new(harness.Log), done: make(chan struct{})}
+	r.cmd = exec.Command(program, append([]string{"worker", "--join", "nats://" + joinToken + "@" + address, "--work", r.work, "--name", name, "--verbose"}, args...)...)
+	r.cmd.Stdout, r.cmd.Stderr = r.said, r.said
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = r.cmd.Wait(); close(r.done) }()
+	t.Cleanup(func() {
+		r.kill()
+		if t.Failed() {
+			t.Logf("worker %s:\n%s", name, r.said.Tail(4000))
+		}
+	})
+	eventually(t, 20*time.Second, "worker "+name+" has joined or ended", func() bool { return r.says("joined") || r.ended() })
+	return r
+}
+
+func (r *remote) says(what string) bool { return strings.Contains(r.said.Tail(1<<20), what) }
+
+func (r *remote) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *remote) kill() {
+	_ = r.cmd.Process.Kill()
+	<-r.done
+}
+
+// holds reports what is left in the worker's folder of jobs.
+func (r *remote) holds() []string {
+	left, _ := filepath.Glob(filepath.Join(r.work, "jobs", "*"))
+	return left
+}
+
+// left reports what is left of jobs on the server.
+func (s *server) left() []string {
+	work, _ := filepath.Glob(filepath.Join(s.data, "work", "*"))
+	depot, _ := filepath.Glob(filepath.Join(s.data, "depot", "*"))
+	return append(work, depot...)
+}
+
+// expectStream holds the stream against its source, frame by frame.
+func expectStream(t *testing.T, url string, spec clip.Spec) {
+	t.Helper()
+	got := fetchStream(t, url)
+	if n := checkShape(t, got); int64(n) != spec.Frames() {
+		t.Errorf("%d frames, the source has %d", n, spec.Frames())
+	}
+	for i := range got.variants {
+		whole := filepath.Join(got.dir, fmt.Sprintf("whole-%d.ts", i))
+		expectCounting(t, whole, counters(t, whole), spec.Frames())
+	}
+}
+
+// TestWorkersElsewhere has all work done by workers that share no disk with the
+// server: one is killed in the middle of a chunk, one is told to stop in the middle
+// of another, and the server is killed and started again.
+func TestWorkersElsewhere(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	s := startServer(t, "--workers", "0", "--join-listen", address, "--join-token", joinToken)
+	spec := clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 30}
+	p := s.publish("--detach", makeClip(t, spec, "long.mp4"))
+	encodes := func(r *remote) func() bool {
+		return func() bool {
+			return len(encodersBelow(t, r.work)) > 0 && r.says("task=chunk/0/")
+		}
+	}
+
+	first := joined(t, programPath, address, "first", "--concurrency", "1")
+	eventually(t, time.Minute, "the first worker encodes a chunk", encodes(first))
+	second := joined(t, programPath, address, "second", "--concurrency", "1")
+	eventually(t, time.Minute, "the second worker encodes a chunk", encodes(second))
+	second.kill()
+	killed := time.Now()
+	third := joined(t, programPath, address, "third", "--concurrency", "4") // room for all that waits
+	eventually(t, 20*time.Second, "the dead worker's chunk runs elsewhere", func() bool { return third.says("attempt=2") || first.says("attempt=2") })
+	if took := time.Since(killed); took > 10*time.Second {
+		t.Errorf("the dead worker's chunk ran elsewhere after %s", took)
+	}
+
+	eventually(t, time.Minute, "the first worker encodes still", encodes(first))
+	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Second, "the first worker drains", first.ended)
+	if code := first.cmd.ProcessState.ExitCode(); code != 0 || len(encodersBelow(t, first.work)) > 0 {
+		t.Errorf("exit code %d, encoders %v", code, encodersBelow(t, first.work))
+	}
+
+	s.kill()
+	s.start()
+	j := s.waitJob(p.JobID, 3*time.Minute)
+	if j.Job.Status != "COMPLETE" || j.Job.RetryCount != 0 {
+		t.Fatalf("the job ended %s: %d %s", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage)
+	}
+	expectStream(t, p.StreamURL, spec)
+	eventually(t, 15*time.Second, "nothing is left anywhere", func() bool { return len(s.left()) == 0 && len(third.holds()) == 0 })
+	if _, stderr, err := s.tryAWS("s3api", "list-buckets"); err != nil {
+		t.Errorf("%v: %s", err, stderr)
+	}
+	s.stop()
+}
+
+// TestWorkersWithTheServer share a job with the server's own cores.
+func TestWorkersWithTheServer(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	s := startServer(t, "--workers", "1", "--join-listen", address, "--join-token", joinToken)
+	r := joined(t, programPath, address, "beside", "--concurrency", "1")
+	spec := clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 16}
+	p := s.publish(makeClip(t, spec, "shared.mp4"))
+	expectStream(t, p.StreamURL, spec)
+	if !r.says("task done") {
+		t.Error("the worker did nothing")
+	}
+	eventually(t, 15*time.Second, "nothing is left anywhere", func() bool { return len(s.left()) == 0 && len(r.holds()) == 0 })
+
+	// A job that is canceled stops everywhere.
+	long := s.createJob(makeClip(t, clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 60}, "long.mp4"))
+	eventually(t, time.Minute, "both encode", func() bool { return len(encodersBelow(t, s.data)) > 0 && len(encodersBelow(t, r.work)) > 0 })
+	s.aws(nil, "mediaconvert", "cancel-job", "--id", long)
+	eventually(t, 2*time.Second, "both stop", func() bool { return len(encodersBelow(t, s.data)) == 0 && len(encodersBelow(t, r.work)) == 0 })
+	eventually(t, 15*time.Second, "nothing is left anywhere", func() bool { return len(s.left()) == 0 && len(r.holds()) == 0 })
+}
+
+// TestWorkersThatAreRefused are of another version, or have another token.
+func TestWorkersThatAreRefused(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	s := startServer(t, "--workers", "1", "--join-listen", address, "--join-token", joinToken)
+	other := filepath.Join(t.TempDir(), "other")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-X main.version=v0.0.1-other", "-o", other, "vodwright.dev/vodwright/cmd/vodwright")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	r := joined(t, other, address, "newer")
+	eventually(t, 10*time.Second, "the worker ends", r.ended)
+	if code := r.cmd.ProcessState.ExitCode(); code != 4 || !r.says("worker newer has version v0.0.1-other, the server") || !r.says("hint:") {
+		t.Errorf("exit code %d", code)
+	}
+	if said := s.Said.Tail(1 << 20); !strings.Contains(said, "worker refused") || !strings.Contains(said, "v0.0.1-other") {
+		t.Errorf("the server says nothing of it: %s", said)
+	}
+	for what, url := range map[string]string{"another token": "nats://other@" + address, "no token": "nats://" + address} {
+		cmd := exec.CommandContext(t.Context(), programPath, "worker", "--join", url, "--work", t.TempDir())
+		if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 5 || !strings.Contains(string(out), "hint:") {
+			t.Errorf("%s: %v\n%s", what, err, out)
+		}
+	}
+	ctx, done := context.WithTimeout(t.Context(), 30*time.Second)
+	defer done()
+	cmd := exec.CommandContext(ctx, programPath, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--tls-listen", "-", "--workers", "0")
+	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "--join-listen") {
+		t.Errorf("a server without any worker: %v\n%s", err, out)
+	}
+}
