@@ -14,8 +14,10 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/fetch"
 	"vodwright.dev/vodwright/internal/ffmpeg"
+	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 	"vodwright.dev/vodwright/internal/probe"
+	"vodwright.dev/vodwright/internal/receipt"
 	"vodwright.dev/vodwright/internal/worker"
 )
 
@@ -23,6 +25,8 @@ type convertCmd struct {
 	File    string `arg:"" help:"Video file, or an http(s):// URL."`
 	Output  string `short:"o" required:"" help:"Folder for the outputs; made when missing." placeholder:"DIR"`
 	Job     string `help:"CreateJob document, or its Settings; - is standard input. Without it: HLS with 360p, 540p, 720p." placeholder:"FILE"`
+	Receipt bool   `help:"Write the job's receipt beside the outputs, too."`
+	Quality string `help:"Quality to measure of every rung, for the receipt: SSIM, VMAF or both with a comma." placeholder:"MEASURE"`
 	Workers int    `help:"Encoder processes side by side." default:"${cores}"`
 	verifyFlags
 	sandboxFlags
@@ -69,16 +73,23 @@ func (c *convertCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	metadata := map[string]string{receipt.QualityKey: c.Quality}
+	if c.Receipt {
+		metadata[receipt.BesideKey] = "JSON"
+	}
+	if _, err := receipt.ParseWishes(metadata); err != nil {
+		return fault.New(fault.Invalid, "", "--quality: %q is none of SSIM and VMAF", c.Quality)
+	}
 	runner, err := c.runner(p)
 	if err != nil {
 		return err
 	}
 	w := worker.New(worker.Config{
 		Dir: work, FFmpeg: runner, Probe: probe.New(runner), Fetch: fetch.New(fetch.Config{AllowPrivate: true, Limits: c.Limits}),
-		Objects: objects, Slots: c.Workers, Verify: c.depth(),
+		Objects: objects, Slots: c.Workers, Verify: c.depth(), Name: hostname(),
 	})
 	meter := newMeter(p)
-	details, more, err := w.Local(p.ctx, "convert", time.Now(), request, func(phase string, percent int) {
+	j, err := w.LocalJob(p.ctx, job.Job{ID: "convert", Created: time.Now().UTC(), Request: request, UserMetadata: metadata}, func(phase string, percent int) {
 		meter.show(filepath.Base(c.File), phase, percent)
 	})
 	meter.close()
@@ -88,12 +99,15 @@ func (c *convertCmd) Run(p *program) error {
 		}
 		return err
 	}
-	warnings = append(warnings, more...)
+	warnings = append(warnings, j.Warnings...)
+	j.Warnings = warnings
 	result := worker.Details{}
-	for _, d := range details {
-		if err := json.Unmarshal(d, &result); err != nil {
-			return fmt.Errorf("decode result: %w", err)
-		}
+	if err := json.Unmarshal(j.Details, &result); err != nil {
+		return fmt.Errorf("decode result: %w", err)
+	}
+	taken, err := receipt.New(j, j.Finished)
+	if err != nil {
+		return err
 	}
 	var text strings.Builder
 	for _, g := range result.OutputGroupDetails {
@@ -109,12 +123,13 @@ func (c *convertCmd) Run(p *program) error {
 			}
 		}
 	}
-	for _, warning := range warnings {
-		if !p.json {
+	if !p.json {
+		for _, warning := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", warning.Message)
 		}
+		fmt.Fprint(p.stderr, taken.Summary())
 	}
-	return p.print(map[string]any{"outputGroupDetails": result.OutputGroupDetails, "receipt": result.Receipt, "warnings": warnings, "folder": out}, text.String())
+	return p.print(map[string]any{"outputGroupDetails": result.OutputGroupDetails, "receipt": taken, "warnings": warnings, "folder": out}, text.String())
 }
 
 // settings reads --job; nil is the default ladder.

@@ -36,6 +36,7 @@ import (
 	"vodwright.dev/vodwright/internal/object"
 	"vodwright.dev/vodwright/internal/probe"
 	"vodwright.dev/vodwright/internal/queue"
+	"vodwright.dev/vodwright/internal/receipt"
 	"vodwright.dev/vodwright/internal/store"
 	"vodwright.dev/vodwright/internal/tlsca"
 	"vodwright.dev/vodwright/internal/waf"
@@ -199,8 +200,12 @@ func (h *house) openWork(ctx context.Context) error {
 	if slots == 0 {
 		slots = -1
 	}
+	defaults := map[string]string{}
+	if h.flags.Receipts {
+		defaults[receipt.BesideKey] = "JSON"
+	}
 	carrier := worker.New(carries)
-	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: slots, Logger: h.log}); err != nil {
+	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: slots, Defaults: defaults, Logger: h.log}); err != nil {
 		return err
 	}
 	waited := h.flags.Limits.OrDefaults() // someone waits for a probe

@@ -50,6 +50,7 @@ type commandLine struct {
 	Publish  publishCmd  `cmd:"" help:"Upload videos to a running server, encode them, print the stream URLs."`
 	Automate automateCmd `cmd:"" help:"Turn every video put in a bucket into a job."`
 	Convert  convertCmd  `cmd:"" help:"Encode a file into a folder, without a server."`
+	Receipt  receiptCmd  `cmd:"" help:"Print what a job was and took: sources, outputs, work, time, what it would cost elsewhere."`
 	Demo     demoCmd     `cmd:"" help:"Serve, and publish a generated clip or your own video."`
 	Template templateCmd `cmd:"" help:"Import and export job templates in the AWS console's form."`
 	Env      envCmd      `cmd:"" help:"Print the AWS_… settings that point AWS tools at the server."`

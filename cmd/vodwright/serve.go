@@ -32,6 +32,7 @@ type serveCmd struct {
 	JoinToken       string `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
 	PrivateInput    bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
 	PrivateWebhooks bool   `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
+	Receipts        bool   `help:"Write the receipt of every job beside its outputs, and not of those alone that ask for it."`
 	Verbose         bool   `short:"v" help:"Log debug messages."`
 	verifyFlags
 	sandboxFlags

@@ -33,6 +33,14 @@ func (m *Meter) Total() (Usage, int) {
 	return m.usage, m.processes
 }
 
+// Metering returns what the Meter of ctx has counted; nothing where there is none.
+func Metering(ctx context.Context) (Usage, int) {
+	if m, ok := ctx.Value(meterKey{}).(*Meter); ok {
+		return m.Total()
+	}
+	return Usage{}, 0
+}
+
 // meter counts a process that ended.
 func meter(ctx context.Context, u Usage) {
 	m, ok := ctx.Value(meterKey{}).(*Meter)

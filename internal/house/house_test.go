@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"internal/mediaconvert": 5, "internal/eventbridge": 5, "internal/lambda": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/fleet": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
-	"internal/event": 4, "internal/object": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4,
+	"internal/event": 4, "internal/object": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4, "internal/receipt": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
 	"internal/ffmpeg": 2, "internal/awsapi/apiserver": 2,
@@ -41,10 +41,11 @@ var sameFloor = map[string][]string{
 	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"},                                                // implements the stores that they declare
 	"internal/object":              {"internal/event", "internal/object/config", "internal/object/disk", "internal/object/gateway"}, // its parts: bytes, and S3 over them
 	"internal/object/gateway":      {"internal/event", "internal/object/config", "internal/object/disk"},
-	"internal/object/config":       {"internal/event"},  // what a bucket tells whom
-	"internal/object/disk":         {"internal/event"},  // an object's creation is an event
-	"internal/fleet":               {"internal/worker"}, // carries for it what it cannot reach
-	"internal/clip":                {"internal/media"},  // rationals
+	"internal/object/config":       {"internal/event"},                // what a bucket tells whom
+	"internal/object/disk":         {"internal/event"},                // an object's creation is an event
+	"internal/fleet":               {"internal/worker"},               // carries for it what it cannot reach
+	"internal/clip":                {"internal/media"},                // rationals
+	"internal/receipt":             {"internal/job", "internal/plan"}, // the record of a job, and what was planned
 	"internal/hls":                 {"internal/media"},
 	"internal/dash":                {"internal/media"},
 	"internal/mp4":                 {"internal/media"},
@@ -61,7 +62,7 @@ var sameFloor = map[string][]string{
 
 // pure rooms take arguments and give results: no files, network, clock, context or log.
 var pure = []string{
-	"internal/policy", "internal/plan", "internal/media", "internal/hls", "internal/dash", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip", "internal/limit",
+	"internal/policy", "internal/plan", "internal/media", "internal/hls", "internal/dash", "internal/mpegts", "internal/mp4", "internal/fault", "internal/clip", "internal/limit", "internal/receipt",
 	"internal/edge/viewersign", "internal/event/pattern",
 	"internal/awsapi", "internal/awsapi/mediaconvert", "internal/awsapi/cloudfront", "internal/awsapi/wafv2",
 	"internal/awsapi/iam", "internal/awsapi/sts", "internal/awsapi/lambda", "internal/awsapi/logs", "internal/awsapi/events",

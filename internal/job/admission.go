@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -69,9 +70,14 @@ func (c *Coordinator) start(tx Tx, j *Job) error {
 	}
 	j.Started, j.Stage = c.now(), 0
 	j.mark("PROBING", j.Started)
+	metadata := maps.Clone(c.cfg.Defaults)
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	maps.Copy(metadata, j.UserMetadata)
 	payload, err := json.Marshal(FirstTask{
 		Job: j.ID, Request: j.Request, Role: j.Role, Queue: j.Queue,
-		UserMetadata: j.UserMetadata, Created: j.Created, Started: j.Started,
+		UserMetadata: metadata, Created: j.Created, Started: j.Started,
 	})
 	if err != nil {
 		return fmt.Errorf("encode first task of job %s: %w", j.ID, err)

@@ -27,14 +27,15 @@ type Config struct {
 	Runner Runner
 	Logger *slog.Logger // nil discards
 
-	Slots        int              // tasks carried at once by this process; default: the number of cores; negative: none
-	Jobs         int              // jobs that progress at once in a queue, see Store.AdmitJob; default: Slots, at least 2
-	MaxAttempts  int              // failed attempts of a task that end its job; default 3
-	Backoff      time.Duration    // before the first retry; doubles up to a minute, ±20 %; default 1 s
-	StallTimeout time.Duration    // without progress, after which a task is stopped and tried again; default 10 min
-	TokenWindow  time.Duration    // for how long a ClientToken stands for its job; default 1 min, as the service has it
-	Now          func() time.Time // default time.Now
-	Random       io.Reader        // of job IDs; default crypto/rand
+	Slots        int               // tasks carried at once by this process; default: the number of cores; negative: none
+	Jobs         int               // jobs that progress at once in a queue, see Store.AdmitJob; default: Slots, at least 2
+	MaxAttempts  int               // failed attempts of a task that end its job; default 3
+	Backoff      time.Duration     // before the first retry; doubles up to a minute, ±20 %; default 1 s
+	StallTimeout time.Duration     // without progress, after which a task is stopped and tried again; default 10 min
+	TokenWindow  time.Duration     // for how long a ClientToken stands for its job; default 1 min, as the service has it
+	Defaults     map[string]string // of FirstTask.UserMetadata, for jobs that do not have them
+	Now          func() time.Time  // default time.Now
+	Random       io.Reader         // of job IDs; default crypto/rand
 }
 
 // Limits that nobody needs to set.

@@ -65,6 +65,8 @@ func (s *server) access(op string, call *apiserver.Call, in any) []apiserver.Acc
 		tags, made = in.Tags, s.arn("jobs/*")
 	case *mc.GetJobRequest:
 		on(named("jobs", in.Id))
+	case *receiptRequest:
+		out = []apiserver.Access{{Action: "mediaconvert:GetJob", Resource: named("jobs", in.Id)}}
 	case *mc.CancelJobRequest:
 		on(named("jobs", in.Id))
 	case *mc.ListJobsRequest:

@@ -24,7 +24,8 @@ type Jobs interface {
 	Get(ctx context.Context, id string) (job.Job, error)
 	List(ctx context.Context, f job.Filter) ([]job.Job, error)
 	Cancel(ctx context.Context, id string) error
-	QueuesChanged() // a queue may admit jobs that it did not
+	Record(ctx context.Context, id string) (job.Job, error) // Get with what the job took
+	QueuesChanged()                                         // a queue may admit jobs that it did not
 }
 
 // Records are the plain records beside jobs; *store.Store is it. What is not
@@ -118,7 +119,7 @@ func NewHandler(cfg Config) http.Handler {
 	}
 	maps.Copy(handlers, s.handlers())
 	return apiserver.NewServer(apiserver.Config{
-		API:          mc.API(),
+		API:          api(),
 		Authenticate: cfg.Authenticate,
 		Authorize:    cfg.Authorize,
 		Access:       s.access,
@@ -137,6 +138,7 @@ func (s *server) handlers() map[string]apiserver.Handler {
 		"GetJob":    apiserver.Handle(s.getJob),
 		"ListJobs":  apiserver.Handle(s.listJobs),
 		"CancelJob": apiserver.Handle(s.cancelJob),
+		getReceipt:  apiserver.Handle(s.getReceipt),
 
 		"CreateJobTemplate": apiserver.Handle(s.createJobTemplate),
 		"GetJobTemplate":    apiserver.Handle(s.getJobTemplate),

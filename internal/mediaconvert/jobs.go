@@ -14,8 +14,10 @@ import (
 	"vodwright.dev/vodwright/internal/awsapi"
 	"vodwright.dev/vodwright/internal/awsapi/apiserver"
 	mc "vodwright.dev/vodwright/internal/awsapi/mediaconvert"
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
+	"vodwright.dev/vodwright/internal/receipt"
 )
 
 // defaultPage is how many items a list has when MaxResults is not given.
@@ -120,6 +122,10 @@ func checkMetadata(m map[string]string, f *Findings) {
 		if k == "" || len(k) > 256 || len(v) > 2048 {
 			f.fault("/userMetadata/"+k, "Should have a name of 1 to 256 and a value of at most 2048 characters")
 		}
+	}
+	if _, err := receipt.ParseWishes(m); err != nil {
+		path, words, _ := strings.Cut(fault.Of(err).Message, ": ")
+		f.fault(path, "%s", words)
 	}
 }
 

@@ -2,8 +2,10 @@ package mediaconvert_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,9 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 	"github.com/aws/smithy-go"
+
+	"vodwright.dev/vodwright/internal/awsapi/apiserver"
+	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 )
 
 func client(base string) *sdk.Client {
@@ -372,4 +377,50 @@ func TestSDKIsToldWhatIsNotThere(t *testing.T) {
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("three answers took %s: the SDK has tried again", took)
 	}
+}
+
+// TestReceiptIsReadWithTheRightsOfGetJob: a signed GET beside the service's own operations.
+func TestReceiptIsReadWithTheRightsOfGetJob(t *testing.T) {
+	var asked []string
+	url := serveTo(t, func(_ context.Context, _ sigv4.Identity, _ *http.Request, a apiserver.Access) error {
+		asked = append(asked, a.Action+" "+a.Resource)
+		return nil
+	})
+	c := client(url)
+	j, err := c.CreateJob(t.Context(), &sdk.CreateJobInput{
+		Role: aws.String("arn:aws:iam::000000000000:role/r"), Settings: sdkSettings("s3://bucket/a.mp4", "s3://bucket/a"),
+		UserMetadata: map[string]string{"vodwright:quality": "SSIM", "vodwright:receipt": "JSON"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := *j.Job.Id
+	waitFor(t, c, id, types.JobStatusComplete)
+	asked = nil
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/2017-08-29/jobs/"+id+"/receipt", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign(t, request, nil)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var doc struct {
+		Version     int
+		Job, Status string
+		Work        struct{ Tasks []struct{ Kind string } }
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&doc); err != nil || answer.StatusCode != http.StatusOK || doc.Job != id || doc.Version != 1 || doc.Status != "COMPLETE" || len(doc.Work.Tasks) != 2 {
+		t.Errorf("%s: %+v, %v", answer.Status, doc, err)
+	}
+	if want := "mediaconvert:GetJob arn:aws:mediaconvert:us-east-1:000000000000:jobs/" + id; len(asked) != 1 || asked[0] != want {
+		t.Errorf("asked for %v, want %s", asked, want)
+	}
+	_, err = c.CreateJob(t.Context(), &sdk.CreateJobInput{
+		Role: aws.String("arn:aws:iam::000000000000:role/r"), Settings: sdkSettings("s3://bucket/a.mp4", "s3://bucket/a"),
+		UserMetadata: map[string]string{"vodwright:quality": "PSNR"},
+	})
+	wantCode(t, err, "BadRequestException", "/userMetadata/vodwright:quality: \"PSNR\" is none of SSIM, VMAF and NONE")
 }

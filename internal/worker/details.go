@@ -3,14 +3,16 @@ package worker
 import (
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/plan"
+	"vodwright.dev/vodwright/internal/receipt"
 )
 
 // Details is what tasks tell about a job: the probe fills Inputs,
 // finish the rest. Names are the wire's (GetJob and the job events).
 type Details struct {
-	Inputs             []InputDetails `json:"inputs,omitempty"`
-	OutputGroupDetails []GroupDetails `json:"outputGroupDetails,omitempty"`
-	Receipt            *Receipt       `json:"receipt,omitempty"` // ours
+	Inputs             []InputDetails   `json:"inputs,omitempty"`
+	OutputGroupDetails []GroupDetails   `json:"outputGroupDetails,omitempty"`
+	Ladders            []receipt.Ladder `json:"ladders,omitempty"` // ours, as is Receipt
+	Receipt            *Receipt         `json:"receipt,omitempty"`
 }
 
 // InputDetails is one input of a job, in the order of first mention.

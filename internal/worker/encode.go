@@ -14,6 +14,7 @@ import (
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/plan"
+	"vodwright.dev/vodwright/internal/receipt"
 )
 
 // chunkTask and audioTask are the payloads of their tasks: indexes into the Plan.
@@ -83,16 +84,12 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	}
 	result := job.Result{Output: output}
 	if missing > 0 {
-		result.Warnings = []job.Warning{{Code: warnDamaged, Message: fmt.Sprintf(
+		result.Warnings = []job.Warning{{Code: receipt.WarnDamaged, Message: fmt.Sprintf(
 			"%d of %d frames between %s and %s could not be decoded: the frame before stands in their place",
 			missing, chunk.SourceFrames, ladder.Timeline.At(chunk.From).Round(time.Millisecond), ladder.Timeline.At(chunk.To).Round(time.Millisecond))}}
 	}
 	return result, nil
 }
-
-// warnDamaged is the code of a warning that parts of the source could not be
-// decoded; plan has the codes of what is known before encoding.
-const warnDamaged = 900050
 
 // errLost says that a chunk's process found fewer frames than the index has.
 var errLost = errors.New("frames are missing")

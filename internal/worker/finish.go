@@ -19,8 +19,8 @@ import (
 
 // finish packs what the encodes left behind into the job's outputs, publishes
 // them, and reads back what it published.
-func (w *Worker) finish(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
-	return w.verified(ctx, task, p, report, w.pack)
+func (w *Worker) finish(ctx context.Context, task job.Task, p *probed, outputs job.Outputs, report func(job.Progress)) (job.Result, error) {
+	return w.verified(ctx, task, p, outputs, report, w.pack)
 }
 
 // pack makes the outputs and publishes them: everything is made and checked in the work folder first, then media goes
@@ -37,6 +37,9 @@ func (w *Worker) pack(ctx context.Context, task job.Task, p *probed, report func
 		return Details{}, nil, err
 	}
 	f := &finisher{w: w, objects: objects, job: task.Job, plan: &p.Plan, dir: dir, report: report, written: contents{}}
+	if p.Wishes.Beside {
+		f.later = []objectName{receiptName(&p.Plan)}
+	}
 	f.total.Store(2 * int64(countFiles(&p.Plan)))
 	var details Details
 	for _, group := range p.Plan.Groups {
@@ -84,7 +87,8 @@ type finisher struct {
 	done, total atomic.Int64
 	mu          sync.Mutex
 	made        [multivariantPlaylist + 1][]Upload
-	written     contents // of every file that was made
+	written     contents     // of every file that was made
+	later       []objectName // that will be published when these are right
 }
 
 func (f *finisher) step() {
@@ -178,7 +182,7 @@ func (f *finisher) publish(ctx context.Context) error {
 			names = append(names, objectName{u.Bucket, u.Key})
 		}
 	}
-	if err := f.w.intend(ctx, f.job, names); err != nil {
+	if err := f.w.intend(ctx, f.job, append(names, f.later...)); err != nil {
 		return err
 	}
 	for _, uploads := range f.made {

@@ -18,6 +18,7 @@ import (
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/plan"
+	"vodwright.dev/vodwright/internal/receipt"
 )
 
 // probe gets the source, looks at it and plans the job.
@@ -38,6 +39,10 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	}
 	if len(settings.Inputs) == 0 {
 		return job.Result{}, fault.New(fault.Invalid, "1040", "/inputs: the job has no input")
+	}
+	wishes, err := receipt.ParseWishes(first.UserMetadata)
+	if err != nil {
+		return job.Result{}, err
 	}
 	objects, err := w.objects(ctx, task.Job, first.Role)
 	if err != nil {
@@ -60,7 +65,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
-	output, err := json.Marshal(probed{Role: first.Role, Pins: pins, Plan: *planned})
+	output, err := json.Marshal(probed{Role: first.Role, Pins: pins, Plan: *planned, Wishes: wishes})
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode plan: %w", err)
 	}

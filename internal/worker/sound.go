@@ -13,6 +13,7 @@ import (
 	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
+	"vodwright.dev/vodwright/internal/receipt"
 )
 
 // audio encodes one audio track of the whole source, or a piece of it.
@@ -41,7 +42,7 @@ func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report fun
 	var warnings []job.Warning
 	if errors.Is(err, errUnsteady) && s.encode.Steady != nil {
 		err = s.steady(ctx, nil)
-		warnings = []job.Warning{{Code: warnUnsteady, Message: "the sound of the source changes its rate or its channels on its way; it was made one"}}
+		warnings = []job.Warning{{Code: receipt.WarnUnsteady, Message: "the sound of the source changes its rate or its channels on its way; it was made one"}}
 	}
 	if errors.Is(err, errUnsteady) {
 		err = fault.New(fault.Invalid, "1075", "the sound of the input changes its format on its way, where it cannot be followed").
@@ -64,10 +65,6 @@ type soundTask struct {
 	output       json.RawMessage
 	sources      []string // in place of the encode's Files, unless nil
 }
-
-// warnUnsteady is the code of a warning that sound which changes its format was
-// made one; see warnDamaged.
-const warnUnsteady = 900052
 
 // errUnsteady says that an encode began anew on its way, since its source's sound
 // changed its format.

@@ -58,7 +58,8 @@ type verifier struct {
 // Errors: a *mismatch; what is no statement about the objects as it is.
 func (v *verifier) all(ctx context.Context) (*Receipt, error) {
 	v.read = map[objectName]bool{}
-	v.receipt = Receipt{Depth: v.w.cfg.Verify}
+	v.receipt = Receipt{}
+	v.receipt.Depth = v.w.cfg.Verify
 	for i, group := range v.plan.Groups {
 		if err := v.outputs(ctx, i, group); err != nil {
 			return nil, err

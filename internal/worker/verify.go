@@ -56,7 +56,7 @@ func (m *mismatch) Error() string {
 // verified makes and publishes a job's outputs by pack and reads them back, as a
 // player would. What does not match is withdrawn, mended and made once more; what
 // then does not match ends the job.
-func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report func(job.Progress),
+func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs job.Outputs, report func(job.Progress),
 	pack func(context.Context, job.Task, *probed, func(job.Progress)) (Details, contents, error),
 ) (job.Result, error) {
 	// Made, published, read: a second try repeats it and stands still at the end.
@@ -73,13 +73,17 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, report 
 		receipt, err := v.all(ctx)
 		if err == nil {
 			receipt.Tries = try
-			details.measured(receipt)
+			details.measured(receipt, &p.Plan)
 			w.cfg.Logger.InfoContext(ctx, "outputs read back", "job", task.Job, "depth", receipt.Depth, "try", try, "objects", receipt.Objects, "bytes", receipt.Bytes)
 			doc, err := json.Marshal(details)
 			if err != nil {
 				return job.Result{}, fmt.Errorf("encode details: %w", err)
 			}
-			return job.Result{Details: doc, Warnings: receipt.warnings()}, nil
+			result := job.Result{Details: doc, Warnings: overCap(receipt)}
+			if p.Wishes.Beside {
+				err = w.beside(ctx, task, p, outputs, v, result)
+			}
+			return result, err
 		}
 		var wrong *mismatch
 		if !errors.As(err, &wrong) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mp4"
@@ -31,6 +32,38 @@ type reel struct {
 	// times the frame rate's numerator; the most that was in it.
 	buffer, fullest int64
 	fullestAt       int64 // frame
+
+	bytes  int64
+	window []int64 // of the latest pictures, as many as windowTime holds
+	at     int     // of window, where the next one goes
+	inside int64   // sum of window
+	peak   int64   // the most that was in a whole window
+}
+
+// windowTime is how long the buffer lasts at MaxBitrate, a second where there is none,
+// and how many pictures that is.
+func (r *reel) windowTime() (time.Duration, int64) {
+	d := time.Second
+	if r.rung.MaxBitrate > 0 && r.rung.BufferBits > 0 {
+		d = time.Duration(float64(r.rung.BufferBits) / float64(r.rung.MaxBitrate) * float64(time.Second))
+	}
+	return d, max(1, media.Rescale(int64(d), media.R(1, int64(time.Second)), r.rate.Inverse()))
+}
+
+// count puts a picture into the window.
+func (r *reel) count(bytes int64) {
+	r.bytes += bytes
+	_, n := r.windowTime()
+	if int64(len(r.window)) < n {
+		r.window = append(r.window, bytes)
+	} else {
+		r.inside -= r.window[r.at]
+		r.window[r.at] = bytes
+		r.at = (r.at + 1) % len(r.window)
+	}
+	if r.inside += bytes; int64(len(r.window)) == n {
+		r.peak = max(r.peak, r.inside)
+	}
 }
 
 // segment takes the next pictures. They must be count, begin with a keyframe, and
@@ -47,6 +80,7 @@ func (r *reel) segment(shots []shot, count int64) (start int64, expected, found 
 		return 0, "a keyframe with its parameter sets first", "another picture"
 	}
 	for i, s := range shots {
+		r.count(s.bytes)
 		r.fill(s.bytes, r.frames+int64(i))
 	}
 	order := slices.Clone(shots)
@@ -103,6 +137,15 @@ func (r *reel) receipt(sps []byte) *VideoReceipt {
 	out := &VideoReceipt{
 		FrameRate: r.rate.String(), Frames: r.frames, Keyframes: r.keys, ShortestGOP: r.shortest, LongestGOP: r.longest, MaxBitrate: r.rung.MaxBitrate,
 	}
+	perSecond := func(bytes, frames int64) int64 {
+		return media.Rescale(bytes*8, r.rate, media.R(max(frames, 1), 1))
+	}
+	window, n := r.windowTime()
+	if r.peak == 0 { // it is shorter than a window
+		r.peak, n = r.bytes, r.frames
+	}
+	out.Bytes, out.AverageBPS = r.bytes, perSecond(r.bytes, r.frames)
+	out.WindowPeakBPS, out.WindowInMs = perSecond(r.peak, n), window.Milliseconds()
 	if r.fullest > 0 {
 		out.BufferPeak = float64(r.fullest) / float64(r.rate.Num) / float64(r.rung.BufferBits)
 	}

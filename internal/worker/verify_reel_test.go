@@ -37,6 +37,21 @@ func TestBufferIsEveryWindow(t *testing.T) {
 			}
 		}
 		got := r.receipt(nil)
+		const window = 6 // frames in a fifth of a second, which is how long the buffer lasts
+		all, peak := int64(0), int64(0)
+		for i := range sizes {
+			all += sizes[i]
+			if i+window <= len(sizes) {
+				sum := int64(0)
+				for _, n := range sizes[i : i+window] {
+					sum += n
+				}
+				peak = max(peak, sum)
+			}
+		}
+		if want := media.Rescale(peak*8, r.rate, media.R(window, 1)); got.Bytes != all || got.WindowPeakBPS != want || got.WindowInMs != 200 {
+			t.Fatalf("%d bytes, %d bit/s in any %d ms; want %d, %d", got.Bytes, got.WindowPeakBPS, got.WindowInMs, all, want)
+		}
 		if diff := got.BufferPeak - want; max(diff, -diff) > 1e-6 {
 			t.Fatalf("the buffer is filled to %f, want %f", got.BufferPeak, want)
 		}

@@ -30,6 +30,7 @@ import (
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
 	"vodwright.dev/vodwright/internal/probe"
+	"vodwright.dev/vodwright/internal/receipt"
 )
 
 // Objects is where sources come from and where outputs go.
@@ -123,6 +124,8 @@ type probed struct {
 	Role string    `json:"role,omitempty"`
 	Pins []string  `json:"pins"` // of the plan's files: what was looked at
 	Plan plan.Plan `json:"plan"`
+
+	Wishes receipt.Wishes `json:"wishes,omitzero"` // for the job's receipt
 }
 
 // pin returns the pin of a file of the plan.
@@ -157,7 +160,7 @@ func (w *Worker) run(ctx context.Context, task job.Task, outputs job.Outputs, re
 	case "audio":
 		return w.audio(ctx, task, p, report)
 	case "finish":
-		return w.finish(ctx, task, p, report)
+		return w.finish(ctx, task, p, outputs, report)
 	}
 	return job.Result{}, fault.New(fault.Internal, "", "task %q of job %s is of no known kind", task.Name, task.Job)
 }
