@@ -83,6 +83,20 @@ func (r *Runner) checkEncoders(ctx context.Context) error {
 	return nil
 }
 
+// HasFilter reports whether ffmpeg has a filter of this name.
+func (r *Runner) HasFilter(ctx context.Context, name string) (bool, error) {
+	out, err := r.output(ctx, r.ffmpeg, "-hide_banner", "-loglevel", "error", "-filters")
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(out) {
+		if words := strings.Fields(line); len(words) > 1 && words[1] == name {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (r *Runner) sandboxProblem(ctx context.Context) string {
 	if r.missing != nil {
 		return r.missing.Error()

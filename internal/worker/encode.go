@@ -57,7 +57,12 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	ladder := p.Plan.Ladders[t.Ladder]
 	chunk := ladder.Chunks[t.Chunk]
 	frames := chunk.To - chunk.From
-	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: frames}) }
+	total := frames
+	if p.Wishes.SSIM || p.Wishes.VMAF { // as many are compared
+		total *= 2
+	}
+	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: total}) }
+	compared := func(at ffmpeg.Progress) { report(job.Progress{Done: frames + min(at.Frame, frames), Total: total}) }
 	var missing int64
 	run := func(args []string, again bool) error {
 		return w.process(ctx, task, p, chunk.Files, args, progress, func(dir string) error {
@@ -69,6 +74,9 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 				return errLost
 			}
 			if err = checkChunk(dir, ladder, chunk); err == nil {
+				err = w.measure(ctx, task, p, ladder, chunk, args, dir, compared)
+			}
+			if err == nil {
 				output, err = w.retain(ctx, dir, task)
 			}
 			return err
@@ -120,15 +128,24 @@ func (w *Worker) retain(ctx context.Context, dir string, task job.Task) (json.Ra
 // process runs one media process that reads these files for a task, and has what it
 // wrote used before it is removed.
 func (w *Worker) process(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), use func(dir string) error) error {
+	sources, err := w.sources(ctx, task, p, files)
+	if err != nil {
+		return err
+	}
+	return w.media(ctx, task, sources, args, progress, use)
+}
+
+// sources returns the paths of files of the plan.
+func (w *Worker) sources(ctx context.Context, task job.Task, p *probed, files []int) ([]string, error) {
 	sources := make([]string, len(files))
 	for i, n := range files {
 		var err error
 		bind := func() (Objects, error) { return w.objects(ctx, task.Job, p.Role) }
 		if sources[i], _, err = w.source(ctx, task.Job, n, p.Plan.Files[n].URI, p.pin(n), bind, func(job.Progress) {}); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return w.media(ctx, task, sources, args, progress, use)
+	return sources, nil
 }
 
 // media is process with the paths of what is read.

@@ -77,6 +77,15 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	for _, warning := range planned.Warnings {
 		result.Warnings = append(result.Warnings, job.Warning(warning))
 	}
+	if wishes.VMAF {
+		there, err := w.vmafThere(ctx)
+		if err != nil {
+			return job.Result{}, err
+		}
+		if !there {
+			result.Warnings = append(result.Warnings, job.Warning{Code: receipt.WarnQuality, Message: "VMAF was asked for and is not measured: the ffmpeg of this machine has no libvmaf"})
+		}
+	}
 	report(job.Progress{Done: 1, Total: 1})
 	return result, nil
 }

@@ -30,7 +30,7 @@ type (
 
 // measured takes what was read back over: what the API tells of outputs is what was
 // measured.
-func (d *Details) measured(r *Receipt, p *plan.Plan) {
+func (d *Details) measured(r *Receipt, p *plan.Plan, quality [][]*receipt.Quality) {
 	d.Receipt, d.Ladders = r, receipt.Ladders(p)
 	for i := range r.Outputs {
 		o := &r.Outputs[i]
@@ -39,6 +39,7 @@ func (d *Details) measured(r *Receipt, p *plan.Plan) {
 			of := planned[o.Output]
 			rung := &d.Ladders[of.Ladder].Rungs[of.Rung]
 			rung.EncodedBytes = max(rung.EncodedBytes, o.Video.Bytes)
+			rung.Quality, o.Video.Quality = quality[of.Ladder][of.Rung], quality[of.Ladder][of.Rung]
 		}
 		o.Output, o.Part = asked(planned, o.Output)
 		if o.Video == nil || o.OutputGroup >= len(d.OutputGroupDetails) || o.Output >= len(d.OutputGroupDetails[o.OutputGroup].OutputDetails) {

@@ -73,7 +73,11 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 		receipt, err := v.all(ctx)
 		if err == nil {
 			receipt.Tries = try
-			details.measured(receipt, &p.Plan)
+			quality, err := w.qualities(ctx, task.Job, p)
+			if err != nil {
+				return job.Result{}, err
+			}
+			details.measured(receipt, &p.Plan, quality)
 			w.cfg.Logger.InfoContext(ctx, "outputs read back", "job", task.Job, "depth", receipt.Depth, "try", try, "objects", receipt.Objects, "bytes", receipt.Bytes)
 			doc, err := json.Marshal(details)
 			if err != nil {
