@@ -19,7 +19,7 @@ func TestMeter(t *testing.T) {
 				t.Fatal("it ended by itself")
 			}
 		}
-		if usage, n := meter.Total(); n != 2 || usage.CPU < 200*time.Millisecond || usage.CPU > 5*time.Second || usage.Wall < 2*time.Second {
+		if usage, n := meter.Total(); n != 2 || usage.CPU < 20*time.Millisecond || usage.CPU > 5*time.Second || usage.Wall < 2*time.Second {
 			t.Errorf("%d processes took %+v", n, usage)
 		}
 	})
