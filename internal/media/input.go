@@ -43,3 +43,18 @@ func InputArgs() []string {
 		"-max_pixels", "35651584",
 	}
 }
+
+// ClockArgs returns the options that stand before the -i of a file of a format
+// (ffmpeg's name of the demuxer) whose own times are wanted, with -copyts.
+//
+// Where a clock may be set anew, ffmpeg takes an offset of zero for the one that
+// it has chosen itself if the file starts at zero too, and then shifts everything
+// by the start of what it reads of it: the picture without the sound, say. A
+// microsecond is less than a tick there.
+func ClockArgs(format string) []string {
+	switch format {
+	case "mpegts", "mpeg", "ogg":
+		return []string{"-itsoffset", "0.000001"}
+	}
+	return nil
+}

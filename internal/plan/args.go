@@ -39,6 +39,7 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 		"-noautorotate",       // turned below, where sizes are known
 		"-reinit_filter", "0", // a change of size in mid-stream must not restart the counting
 	)
+	args = append(args, media.ClockArgs(src.facts.Format)...)
 	args = append(args, media.InputArgs()...)
 	args = append(args, "-i", "file:"+SourcePath(0))
 	for i := range c.Files[1:] {
@@ -67,7 +68,21 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 }
 
 // maxSteps bounds the length of an expression of byNumber.
-const maxSteps = 200
+const maxSteps = 500
+
+// sum adds terms up that begin with their sign. ffmpeg parses no more than some 100
+// terms in a row: there are groups of more.
+func sum(terms []string) string {
+	const most = 20
+	if len(terms) <= most {
+		return strings.Join(terms, "")
+	}
+	var groups []string
+	for group := range slices.Chunk(terms, most) {
+		groups = append(groups, "+("+strings.Join(group, "")+")")
+	}
+	return sum(groups)
+}
 
 // byNumber returns the expression of a frame's slot by its number N in the
 // source: N, and a term for each place where a gap or a doubled slot moves what
@@ -76,17 +91,17 @@ func (g *grid) byNumber() (string, bool) {
 	if len(g.slots) == 0 {
 		return "N", true
 	}
-	expr, off, steps := "N", int64(0), 0
+	off, steps := int64(0), []string{}
 	for i, s := range g.slots {
 		if d := s - int64(i); d != off {
-			expr += fmt.Sprintf("%+d*gte(N\\,%d)", d-off, i)
+			steps = append(steps, fmt.Sprintf("%+d*gte(N\\,%d)", d-off, i))
 			off = d
-			if steps++; steps > maxSteps {
+			if len(steps) > maxSteps {
 				return "", false
 			}
 		}
 	}
-	return expr, true
+	return "N" + sum(steps), true
 }
 
 // trim keeps the frames from first to last, by presentation time, both included.

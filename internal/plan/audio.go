@@ -37,6 +37,7 @@ type part struct {
 // feed is one stream of a part.
 type feed struct {
 	file    int            // of Plan.Files
+	format  string         // of the file, ffmpeg's name
 	stream  int            // in the container
 	origin  instant        // when the source's first frame is shown
 	skip    media.Rational // seconds from there to where the take begins
@@ -244,7 +245,7 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples 
 // feed decides what one stream gives to a take, and tells how many seconds after the
 // take's beginning it sets in.
 func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rational) (f feed, late float64) {
-	f = feed{file: pk.file, stream: s.Index, origin: tk.src.origin, offset: pk.offset}
+	f = feed{file: pk.file, format: p.in.Files[pk.file].Source.Format, stream: s.Index, origin: tk.src.origin, offset: pk.offset}
 	if !pk.external {
 		f.leaps = overLeaps(tk.src.index)
 	}

@@ -19,18 +19,19 @@ type sound struct {
 	entries []string // files that tell whether decoding began early enough
 }
 
-// input returns the number of the -i that reads a file from a place on.
-func (s *sound) input(file int, seek int64) int {
-	at := slices.Index(s.files, file)
+// input returns the number of the -i that reads a feed's file from its place on.
+func (s *sound) input(f feed) int {
+	at := slices.Index(s.files, f.file)
 	if at < 0 {
 		at = len(s.files)
-		s.files = append(s.files, file)
+		s.files = append(s.files, f.file)
 	}
 	s.inputs++
 	s.args = append(s.args, "-threads", "1")
-	if seek > 0 {
-		s.args = append(s.args, way{frame: 1, micros: seek}.seek()...)
+	if f.seek > 0 {
+		s.args = append(s.args, way{frame: 1, micros: f.seek}.seek()...)
 	}
+	s.args = append(s.args, media.ClockArgs(f.format)...)
 	s.args = append(s.args, media.InputArgs()...)
 	s.args = append(s.args, "-i", "file:"+SourcePath(at))
 	return s.inputs - 1
@@ -59,7 +60,7 @@ func (a audio) sound() *sound {
 		for j, f := range p.feeds {
 			number, ok := shared[place{f.file, f.seek}]
 			if !ok {
-				number = s.input(f.file, f.seek)
+				number = s.input(f)
 				shared[place{f.file, f.seek}] = number
 			}
 			filters := fmt.Sprintf("[%d:%d]", number, f.stream) + s.filters(f, p, a)

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"vodwright.dev/vodwright/internal/media"
 )
@@ -20,15 +19,15 @@ func overLeaps(ix media.FrameIndex) string {
 	if len(leaps) == 0 {
 		return ""
 	}
-	var seen, gone strings.Builder
+	var seen, gone []string
 	for k, leap := range leaps {
 		seconds := float64(leap.Ticks) * ix.TimeBase.Float()
 		// The sound may end sooner or later than the picture on either side.
 		near := min(1.5, math.Abs(seconds)/2)
-		fmt.Fprintf(&seen, `+eq(ld(0)\,%d)*lt(abs((PTS-PREV_INPTS)*TB%+.6f)\,%.6f)`, k, -seconds, near)
-		fmt.Fprintf(&gone, `-gt(ld(0)\,%d)*(%d*%d/%d)/TB`, k, leap.Ticks, ix.TimeBase.Num, ix.TimeBase.Den)
+		seen = append(seen, fmt.Sprintf(`+eq(ld(0)\,%d)*lt(abs((PTS-PREV_INPTS)*TB%+.6f)\,%.6f)`, k, -seconds, near))
+		gone = append(gone, fmt.Sprintf(`-gt(ld(0)\,%d)*(%d*%d/%d)/TB`, k, leap.Ticks, ix.TimeBase.Num, ix.TimeBase.Den))
 	}
-	return `asetpts=round(PTS+0*st(0\,ld(0)` + seen.String() + `)` + gone.String() + `)`
+	return `asetpts=round(PTS+0*st(0\,ld(0)` + sum(seen) + `)` + sum(gone) + `)`
 }
 
 // tellLeaps warns of what was healed.

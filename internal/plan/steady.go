@@ -47,9 +47,9 @@ func (a audio) steady(file string, files []Footage) *Steady {
 						}
 					}
 				}
-				out.Streams = append(out.Streams, SteadyStream{File: f.file, Args: steadyArgs(f.stream, channels, rate)})
+				out.Streams = append(out.Streams, SteadyStream{File: f.file, Args: steadyArgs(facts.Format, f.stream, channels, rate)})
 			}
-			f.file, f.stream, f.seek = at, 0, 0
+			f.file, f.format, f.stream, f.seek = at, "matroska,webm", 0, 0
 		}
 	}
 	if !changes {
@@ -61,8 +61,8 @@ func (a audio) steady(file string, files []Footage) *Steady {
 }
 
 // steadyArgs are the arguments of a process that writes a stream to a file of one format.
-func steadyArgs(stream, channels, rate int) []string {
-	args := append([]string{"-y", "-copyts", "-threads", "1"}, media.InputArgs()...)
+func steadyArgs(format string, stream, channels, rate int) []string {
+	args := slices.Concat([]string{"-y", "-copyts", "-threads", "1"}, media.ClockArgs(format), media.InputArgs())
 	return append(args, "-i", "file:"+SourcePath(0), "-map", "0:"+strconv.Itoa(stream), "-map_metadata", "-1",
 		"-c:a", "pcm_s24le", "-ac", strconv.Itoa(channels), "-ar", strconv.Itoa(rate),
 		"-avoid_negative_ts", "disabled", "-f", "matroska", OutputDir+"/"+SteadyFile)

@@ -264,7 +264,10 @@ func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 // from its first, that begin a GOP: at its start, at every segment, and every gop
 // frames from there.
 func keyframes(t Timeline, c Chunk, gop int64) string {
-	var terms []string
+	// Segments that follow each other and last equally long are one term: a source
+	// that is encoded in one piece has thousands.
+	type run struct{ from, to, each int64 }
+	var runs []run
 	next, _ := slices.BinarySearch(t.Starts, c.From+1)
 	for from := c.From; from < c.To; {
 		to := c.To
@@ -272,13 +275,23 @@ func keyframes(t Timeline, c Chunk, gop int64) string {
 			to = t.Starts[next]
 			next++
 		}
-		a, b := from-c.From, to-c.From
-		if gop >= b-a {
-			terms = append(terms, fmt.Sprintf("eq(n,%d)", a))
+		if last := len(runs) - 1; last >= 0 && runs[last].each == to-from {
+			runs[last].to = to - c.From
 		} else {
-			terms = append(terms, fmt.Sprintf("gte(n,%d)*lt(n,%d)*not(mod(n-%d,%d))", a, b, a, gop))
+			runs = append(runs, run{from - c.From, to - c.From, to - from})
 		}
 		from = to
 	}
-	return strings.Join(terms, "+")
+	var terms []string
+	for _, r := range runs {
+		switch {
+		case gop >= r.each && r.to-r.from == r.each:
+			terms = append(terms, fmt.Sprintf("+eq(n,%d)", r.from))
+		case gop >= r.each || r.each%gop == 0 || r.to-r.from == r.each:
+			terms = append(terms, fmt.Sprintf("+gte(n,%d)*lt(n,%d)*not(mod(n-%d,%d))", r.from, r.to, r.from, min(gop, r.each)))
+		default:
+			terms = append(terms, fmt.Sprintf("+gte(n,%d)*lt(n,%d)*not(mod(mod(n-%d,%d),%d))", r.from, r.to, r.from, r.each, gop))
+		}
+	}
+	return sum(terms)[1:]
 }

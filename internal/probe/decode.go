@@ -48,7 +48,7 @@ func (p *Prober) decodeAll(ctx context.Context, path string, stream media.VideoS
 	frames := decodedFrames{most: frameLimit(p.limits.Frames)}
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
 		Args: slices.Concat(
-			[]string{"-copyts", "-skip_loop_filter", "all", "-threads", threads(stream)},
+			[]string{"-copyts", "-skip_loop_filter", "all", "-threads", threads(stream)}, media.ClockArgs(format),
 			media.InputArgs(), []string{
 				"-i", "file:" + ffmpeg.SourcePath(0), "-map", "0:" + strconv.Itoa(stream.Index),
 				// A muxer would not let times go back: they are read before it. A change of

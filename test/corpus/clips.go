@@ -156,6 +156,7 @@ var quick = args(`
 	interlaced-tff.ts interlaced-bff.mov said-interlaced.mp4 telecined-soft.ts turned-90.mp4 mirrored-turned.mp4 degenerate-matrix.mp4
 	anamorphic.ts odd-size-444.mp4 hdr10.mp4 shape-changes.ts second-is-default.mkv cover-art.mp4 captions.ts
 	fast-240.mp4 one-frame.mp4 late-start.ts wrap.ts jump-forwards.ts jump-back-little.ts gap-of-2-seconds.ts program-of-two.mpg
+	starts-at-zero.ts decoding-order.mxf
 	edit-start.mp4 edit-several.mp4 edit-back.mp4 variable.mp4
 	sound-late.mp4 sound-gap.ts sound-drift.mkv sound-16-channels.mkv sound-channels-change.ts only.m4a only.mp3 sound-where-video-is-due.mp3
 	cut.mkv cut-index-in-front.mp4 cut-no-index.mp4 damaged.ts damaged-start.ts noise.mp4 encrypted.mp4`)
@@ -357,6 +358,11 @@ func timing() []Clip {
 		recipe("variable.mp4", Want{}, ntsc, "-vf select=gt(mod(n*n\\,7)\\,0),settb=1/600,setpts=PTS+2*sin(N*1.7) -fps_mode vfr -enc_time_base 1/600 "+h264+aac),
 		recipe("variable.mkv", Want{}, ntsc, "-vf select=gt(mod(n*n\\,5)\\,0) -fps_mode vfr "+h264+aac),
 		recipe("lost-frames.mkv", Want{Shows: join(seq(0, 99), times(98, 5), seq(104, 200)), Beeps: true, Rate: "25", Warning: []int{900005}}, s, "-vf select=not(between(n\\,99\\,103)) -fps_mode vfr "+h264+aac),
+		// Its sound begins at zero and its picture later, as its clock is: neither is to move.
+		remade("starts-at-zero.ts", Want{Shows: seq(50, 200), Beeps: true, Rate: "25", Warning: []int{240001}}, s, h264+aac, "-i {in} -vf select=gte(n\\,50) -fps_mode passthrough "+h264+"-c:a copy -muxdelay 0 {out}"),
+		// More segments in one piece than an expression of ffmpeg has terms.
+		recipe("one-piece-long.avi", whole(1299).rated("5000/1001", 5).quiet(), source("5000/1001", 260), "-c:v mpeg4 -bf 2 -g 40 -b:v 1M -c:a libmp3lame"),
+		recipe("decoding-order.mxf", w, s, h264+"-c:a pcm_s24le"),
 		recipe("hour.mkv", Want{Rate: "1"}, silent(source("1", 3600)), "-vf scale=64:36 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 60"),
 		remade("no-dts.avi", w, s, ".mov "+h264+"-c:a pcm_s16le", "-i {in} -c copy {out}"),
 		remade("zero-durations.mp4", w, s, h264+aac, "-i {in} -c copy -bsf:v setts=pts=PTS:dts=DTS:duration=0 {out}"),
