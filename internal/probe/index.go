@@ -100,6 +100,11 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 		if index.PTS, index.Leaps, err = p.decodeAll(ctx, path, stream, list.format); err != nil {
 			return media.FrameIndex{}, err
 		}
+		if times := list.shown(len(list.pts)); index.Problem == problemUndecoded && len(times) == len(index.PTS) && !repeated(times) {
+			// Each packet is a frame, and the times are those of the packets in the order
+			// they are decoded in, as files have it that keep no others.
+			index.PTS, index.Leaps = times, nil
+		}
 		index.LastDuration = 0
 		if list.format == "avi" && index.Problem == problemMissing {
 			list.evenly(index.PTS, stream)
