@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,6 +21,9 @@ import (
 // connections is how many a server has to PostgreSQL, of each kind.
 const connections = 8
 
+// connectTimeout is how long a connection may take, unless the URL says otherwise.
+const connectTimeout = 5 * time.Second
+
 // writeLock names the lock that a transaction holds while it writes. Feeds are read
 // by position, so positions have to become visible in their order: one writer at a
 // time gives that, as on SQLite, to all servers together.
@@ -30,7 +34,7 @@ const writeLock = 0x766f64777269
 func (s *Store) openPostgres(url string) (string, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil { // its text holds the URL, without the password
-		return "", fault.New(fault.Invalid, "", "open records: %w", err).WithHint("give --database postgres://USER:PASSWORD@HOST/NAME")
+		return "", fault.New(fault.Invalid, "", "open records: %w", err).WithHint("give --postgres postgres://USER:PASSWORD@HOST/NAME")
 	}
 	name := fmt.Sprintf("%s on %s", config.Database, config.Host)
 	s.engine = engine{
@@ -41,11 +45,20 @@ func (s *Store) openPostgres(url string) (string, error) {
 			return err
 		},
 	}
+	s.engine.begin = func(ctx context.Context) error {
+		if err := s.checkPostgres(ctx); err != nil {
+			return err
+		}
+		return s.ownSoon(ctx)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
 	read := config.Copy()
 	read.RuntimeParams["default_transaction_read_only"] = "on"
 	s.write, s.read = stdlib.OpenDB(*config), stdlib.OpenDB(*read)
 	for _, db := range []*sql.DB{s.write, s.read} {
-		db.SetMaxOpenConns(connections)
+		db.SetMaxOpenConns(connections + 1) // one holds the server's lock
 		db.SetMaxIdleConns(connections)
 	}
 	return name, nil

@@ -8,10 +8,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/job/jobtest"
 	"vodwright.dev/vodwright/internal/store"
@@ -103,4 +105,53 @@ func openPostgres(t *testing.T) *store.Store {
 
 func TestPostgresIsAJobStore(t *testing.T) {
 	jobtest.Store(t, func(t *testing.T) job.Store { return openPostgres(t) })
+}
+
+// One server uses a database; what keeps it from one is told with what to do.
+func TestPostgresThatCannotBeUsed(t *testing.T) {
+	url := database(t)
+	first, err := store.Open(t.Context(), store.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := first.Identity(t.Context())
+	if again, err2 := first.Identity(t.Context()); err != nil || err2 != nil || id == "" || again != id {
+		t.Errorf("identity %q, then %q, %v, %v", id, again, err, err2)
+	}
+	psql := func(query string) {
+		t.Helper()
+		if out, err := pg("psql", "-h", shared.dir, "-U", "postgres", "-c", query, "postgres").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	psql("CREATE ROLE stranger LOGIN")
+	other := database(t)
+	for name, c := range map[string]struct {
+		url  string
+		kind fault.Kind
+		says string
+	}{
+		"another server":  {url, fault.Conflict, "another server"},
+		"nobody there":    {"postgres://postgres@127.0.0.1:1/records", fault.Unavailable, "does not answer"},
+		"no database":     {"postgres://postgres@/nowhere?host=" + shared.dir, fault.NotFound, "not there"},
+		"no such user":    {"postgres://nobody@/records1?host=" + shared.dir, fault.Denied, "refuses this user"},
+		"missing a right": {strings.Replace(other, "postgres@", "stranger@", 1), fault.Denied, "as it must"},
+		"no URL":          {"postgres://%", fault.Invalid, ""},
+	} {
+		_, err := store.Open(t.Context(), store.Config{URL: c.url})
+		if err == nil || fault.KindOf(err) != c.kind || fault.Of(err).Hint == "" || !strings.Contains(fault.Of(err).Message, c.says) {
+			t.Errorf("%s: %v, want %v %q with a hint", name, err, c.kind, c.says)
+		}
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := store.Open(t.Context(), store.Config{URL: url})
+	if err != nil {
+		t.Fatalf("after the first: %v", err)
+	}
+	defer second.Close()
+	if got, err := second.Identity(t.Context()); err != nil || got != id {
+		t.Errorf("identity %q of another opening, want %q, %v", got, id, err)
+	}
 }

@@ -48,8 +48,9 @@ type Config struct {
 // In this package, write through (*Store).tx and read through (*Store).read;
 // every query takes its instant and its ids as arguments.
 type Store struct {
-	write  *sql.DB // each transaction is the only one that writes, from its beginning
-	read   *sql.DB // connections that only read
+	write  *sql.DB   // each transaction is the only one that writes, from its beginning
+	read   *sql.DB   // connections that only read
+	owner  *sql.Conn // holds the lock of the one server that uses a PostgreSQL
 	engine engine
 	log    *slog.Logger
 }
@@ -59,6 +60,7 @@ type engine struct {
 	dialect goose.Dialect
 	schema  func(fs.FS) fs.FS                           // the migrations as the database runs them
 	alone   func(ctx context.Context, tx *sql.Tx) error // makes a transaction the only one that writes
+	begin   func(ctx context.Context) error             // before the schema is looked at; nil is nothing
 }
 
 // Open opens the database, makes it when it does not exist, and brings its
@@ -86,7 +88,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	default:
 		return nil, fault.New(fault.Invalid, "", "open records: no path given")
 	}
-	if err := s.migrate(ctx, s.engine.schema(migrations)); err != nil {
+	if s.engine.begin != nil {
+		err = s.engine.begin(ctx)
+	}
+	if err == nil {
+		err = s.migrate(ctx, s.engine.schema(migrations))
+	}
+	if cfg.URL != "" {
+		err = postgresFault(err, name)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open records %q: %w", name, err), s.Close())
 	}
 	return s, nil
@@ -94,6 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 // Close ends all connections.
 func (s *Store) Close() error {
+	s.disown()
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
