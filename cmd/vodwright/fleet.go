@@ -195,12 +195,15 @@ func (h *house) openFleet() error {
 	if h.depot == nil {
 		return nil
 	}
-	scheme, listener := "http", h.listener
-	if onlyLoopback(h.listener, nil) && !loopbackAddress(h.tasks.Address()) {
+	base := strings.TrimSuffix(h.flags.Advertise, "/")
+	if base == "" && len(h.flags.Nats) > 0 {
+		base = "http://" + joinAddress(h.listener.Addr().String())
+	}
+	if base == "" && onlyLoopback(h.listener, nil) && !loopbackAddress(h.tasks.Address()) {
 		h.log.Warn("workers on other machines will not reach the buckets: they are served on a loopback address", "address", h.listener.Addr().String(), "hint", "serve with --listen 0.0.0.0:8080, or an address of that network")
 	}
 	h.desk = fleet.NewDesk(fleet.DeskConfig{
-		Version: build(), Ledger: h.jobs, Job: h.records.Job, Scheme: scheme, Port: portOf(listener), Logger: h.log,
+		Version: build(), Ledger: h.jobs, Job: h.records.Job, Base: base, Scheme: "http", Port: portOf(h.listener), Logger: h.log,
 		Buckets: &fleetBuckets{store: h.buckets, roles: jobRoles{h.buckets, h.authority}, depot: *h.depot, door: h.workDoor, sessions: map[string]*roleObjects{}},
 	})
 	return nil

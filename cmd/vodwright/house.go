@@ -54,6 +54,8 @@ type house struct {
 	facts   *eventRecords
 	journal *logs.Logs
 
+	waiting *waiting // until all is open
+
 	root      iam.Key
 	authority *iam.Authority
 
@@ -92,15 +94,16 @@ type house struct {
 // open opens the rooms. The caller closes the house, whatever open returns.
 func (h *house) open(ctx context.Context) error {
 	return inOrder(
+		h.openListeners,
 		func() error { return h.openRecords(ctx) },
 		func() error { return h.openIdentity(ctx) },
 		func() error { return h.openBuckets(ctx) },
 		func() error { return h.openWork(ctx) },
-		h.openListeners,
 		h.openFleet,
 		h.openFunctions,
 		h.openEdge,
 		h.openEvents,
+		func() error { return h.waiting.end() },
 	)
 }
 
@@ -130,7 +133,8 @@ func (h *house) openRecords(ctx context.Context) (err error) {
 	if h.root, err = iam.OpenRoot(h.data); err != nil {
 		return err
 	}
-	if h.records, err = store.Open(ctx, store.Config{Path: filepath.Join(h.data, "records.db"), Logger: h.log}); err != nil {
+	where := store.Config{Path: filepath.Join(h.data, "records.db"), URL: h.flags.Postgres, Logger: h.log}
+	if err := h.await(ctx, "PostgreSQL", func() (err error) { h.records, err = store.Open(ctx, where); return err }); err != nil {
 		return err
 	}
 	h.opened(h.records)
@@ -167,22 +171,28 @@ func (h *house) openWork(ctx context.Context) error {
 	if h.flags.Workers < 0 {
 		return fault.New(fault.Invalid, "", "--workers %d: fewer than none", h.flags.Workers)
 	}
-	if h.flags.Workers == 0 && h.flags.JoinListen == "" {
+	if h.flags.Workers == 0 && h.flags.JoinListen == "" && len(h.flags.Nats) == 0 {
 		return fault.New(fault.Invalid, "", "--workers 0 and nobody can join: no job would ever be encoded").
 			WithHint("let workers join with --join-listen HOST:PORT")
 	}
-	at := queue.Config{Dir: filepath.Join(h.data, "queue"), Listen: h.flags.JoinListen, Logger: h.log}
-	if at.Listen != "" {
+	if h.flags.JoinListen != "" && len(h.flags.Nats) > 0 {
+		return fault.New(fault.Invalid, "", "--join-listen and --nats: workers join the NATS cluster").WithHint("leave --join-listen out")
+	}
+	owner, err := h.records.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	at := queue.Config{Dir: filepath.Join(h.data, "queue"), Listen: h.flags.JoinListen, URLs: h.flags.Nats, Owner: owner, Logger: h.log}
+	if at.Listen != "" || len(at.URLs) > 0 {
 		if err := h.openDepot(); err != nil {
 			return err
 		}
 		at.Token = h.joinToken
 	}
-	tasks, err := queue.Open(ctx, at)
-	if err != nil {
+	if err := h.await(ctx, "NATS", func() (err error) { h.tasks, err = queue.Open(ctx, at); return err }); err != nil {
 		return err
 	}
-	h.tasks = tasks
+	tasks := h.tasks
 	h.opened(tasks)
 	if h.runner, err = ffmpeg.New(ffmpeg.Config{FFmpegPath: h.flags.Ffmpeg, Unsandboxed: h.flags.Unsandboxed, Limits: h.flags.Limits, Logger: h.log}); err != nil {
 		return err
@@ -217,21 +227,23 @@ func (h *house) openWork(ctx context.Context) error {
 	return nil
 }
 
-// openListeners comes before the rooms that must know where the house is reached.
+// openListeners comes before the rooms that must know where the house is reached, and
+// before those that may have to wait for others.
 func (h *house) openListeners() (err error) {
 	if h.listener, err = listen(h.flags.Listen); err != nil {
 		return err
 	}
+	h.opened(socket{h.listener})
+	h.waiting = wait(h.listener)
 	if h.flags.TLSListen == "-" || h.flags.TLSListen == "" {
 		return nil
 	}
 	if h.secure, err = listen(h.flags.TLSListen); err != nil {
-		return errors.Join(err, h.listener.Close())
+		return err
 	}
-	if h.ca, err = tlsca.Open(filepath.Join(h.data, "tls")); err != nil {
-		return errors.Join(err, h.listener.Close(), h.secure.Close())
-	}
-	return nil
+	h.opened(socket{h.secure})
+	h.ca, err = tlsca.Open(filepath.Join(h.data, "tls"))
+	return err
 }
 
 func (h *house) openFunctions() (err error) {
@@ -282,7 +294,7 @@ func (h *house) openEvents() (err error) {
 
 // own is what the server itself serves below /_/.
 func (h *house) own() http.Handler {
-	rest := below(lambda.DownloadPath, h.lambdaAPI.Downloads(), console.Handler())
+	rest := below(readyPath, http.HandlerFunc(h.ready), below(lambda.DownloadPath, h.lambdaAPI.Downloads(), console.Handler()))
 	if h.depot == nil {
 		return rest
 	}
@@ -332,7 +344,7 @@ func (h *house) door() *front.Door {
 func (h *house) run(ctx context.Context, group *errgroup.Group) {
 	door := h.door()
 	for _, run := range []func(context.Context) error{
-		h.authority.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.jobs.Run, h.bus.Run, h.journal.Run, h.host.Run, h.functions.Run,
+		h.records.Run, h.authority.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.jobs.Run, h.bus.Run, h.journal.Run, h.host.Run, h.functions.Run,
 		func(ctx context.Context) error { return checkMedia(ctx, h.runner, h.flags.Unsandboxed, h.log) },
 	} {
 		group.Go(func() error { return run(ctx) })

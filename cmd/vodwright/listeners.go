@@ -33,6 +33,16 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// socket is a listener that may be closed already, by the server on it.
+type socket struct{ net.Listener }
+
+func (s socket) Close() error {
+	if err := s.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 func portOf(l net.Listener) int {
 	if l == nil {
 		return 0

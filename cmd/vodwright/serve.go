@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,15 +27,19 @@ const (
 
 type serveCmd struct {
 	dataFlag
-	Listen          string `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	TLSListen       string `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
-	Workers         int    `help:"Encoder processes side by side; 0 leaves all work to workers that join." default:"${cores}"`
-	JoinListen      string `name:"join-listen" env:"VODWRIGHT_JOIN_LISTEN" help:"Address at which workers on other machines join: see vodwright worker. Without it none can." placeholder:"HOST:PORT"`
-	JoinToken       string `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
-	PrivateInput    bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
-	PrivateWebhooks bool   `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
-	Receipts        bool   `help:"Write the receipt of every job beside its outputs, and not of those alone that ask for it."`
-	Verbose         bool   `short:"v" help:"Log debug messages."`
+	Listen          string        `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	TLSListen       string        `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
+	Workers         int           `help:"Encoder processes side by side; 0 leaves all work to workers that join." default:"${cores}"`
+	JoinListen      string        `name:"join-listen" env:"VODWRIGHT_JOIN_LISTEN" help:"Address at which workers on other machines join: see vodwright worker. Without it none can." placeholder:"HOST:PORT"`
+	JoinToken       string        `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
+	Postgres        string        `env:"VODWRIGHT_POSTGRES" help:"PostgreSQL that keeps the records, instead of a file in the data folder: postgres://USER:PASSWORD@HOST/NAME." placeholder:"URL"`
+	Nats            []string      `env:"VODWRIGHT_NATS" help:"NATS cluster that hands out the work, instead of one within: nats://USER:PASSWORD@HOST:PORT, its nodes separated by commas. Workers join it too." placeholder:"URL"`
+	Advertise       string        `env:"VODWRIGHT_ADVERTISE" help:"Where workers reach this server's HTTP, when they join a NATS cluster: http://HOST:PORT; else the machine's name." placeholder:"URL"`
+	Wait            time.Duration `env:"VODWRIGHT_WAIT" help:"How long to wait for PostgreSQL and NATS at the start; until then /_/ready says which." default:"30s"`
+	PrivateInput    bool          `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
+	PrivateWebhooks bool          `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
+	Receipts        bool          `help:"Write the receipt of every job beside its outputs, and not of those alone that ask for it."`
+	Verbose         bool          `short:"v" help:"Log debug messages."`
 	verifyFlags
 	sandboxFlags
 }
@@ -106,7 +112,9 @@ func (c *serveCmd) serve(p *program, ready func(*serving) error) (err error) {
 		s.HTTPS, s.CAFile = "https://"+h.secure.Addr().String(), h.ca.CertPEMPath()
 	}
 
-	if at := h.tasks.Address(); at != "" && h.depot != nil {
+	if len(c.Nats) > 0 {
+		s.join = strings.Join(c.Nats, ",")
+	} else if at := h.tasks.Address(); at != "" && h.depot != nil {
 		s.join = "nats://" + h.joinToken + "@" + joinAddress(at)
 	}
 	group, ctx := errgroup.WithContext(p.ctx)

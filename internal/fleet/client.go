@@ -74,6 +74,9 @@ func (c *Client) Hello(ctx context.Context) error {
 		return err
 	}
 	if c.base == "" {
+		c.base = w.Base
+	}
+	if c.base == "" {
 		c.base = fmt.Sprintf("%s://%s:%d", w.Scheme, c.cfg.Host, w.Port)
 	}
 	return nil

@@ -38,8 +38,9 @@ type DeskConfig struct {
 	Ledger  job.Ledger
 	Job     func(ctx context.Context, id string) (job.Job, error)
 	Buckets Buckets
-	Scheme  string // of the server's own links
-	Port    int    // the same
+	Base    string // of the server's own links: http://HOST:PORT; "" is where a worker joined, with this scheme and port
+	Scheme  string
+	Port    int
 	Logger  *slog.Logger
 }
 
@@ -116,7 +117,7 @@ func (d *Desk) answer(ctx context.Context, verb string, asked []byte) (body any,
 	switch verb {
 	case verbHello:
 		d.cfg.Logger.InfoContext(ctx, "worker joined", "worker", q.Worker, "version", q.Version)
-		return welcome{Version: d.cfg.Version, Scheme: d.cfg.Scheme, Port: d.cfg.Port}, nil
+		return welcome{Version: d.cfg.Version, Base: d.cfg.Base, Scheme: d.cfg.Scheme, Port: d.cfg.Port}, nil
 	case verbClaim:
 		in, err := take[job.Ref](q)
 		if err != nil {

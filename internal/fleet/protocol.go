@@ -107,8 +107,9 @@ func mismatch(worker, its, server string, protocol int) error {
 // welcome is what a worker is told of the server.
 type welcome struct {
 	Version string `json:"version"`
-	Scheme  string `json:"scheme"` // of links that begin with a slash
-	Port    int    `json:"port"`   // the same, at the host where the worker joined
+	Base    string `json:"base,omitempty"` // of links that begin with a slash; or, at the host where the worker joined:
+	Scheme  string `json:"scheme"`
+	Port    int    `json:"port"`
 }
 
 type named struct {

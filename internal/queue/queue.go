@@ -69,6 +69,7 @@ type Config struct {
 	// Join makes this one of those who carry tasks beside the servers: it makes
 	// nothing that is not there.
 	Join   bool
+	Owner  string       // of the records that a cluster's tasks are of; others are refused
 	Name   string       // of this process, for the cluster's operators; "" is vodwright
 	Logger *slog.Logger // nil discards
 }

@@ -28,6 +28,8 @@ const (
 	// forgotten is after how long a consumer goes that nobody asks: of a job that
 	// was dropped while somebody made it. One that is needed is made again.
 	forgotten = time.Hour
+	// ownerKey is of the stream's metadata: whose tasks it has.
+	ownerKey = "vodwright-owner"
 	// replicas is how many nodes of a cluster keep the tasks.
 	replicas = 3
 )
@@ -58,10 +60,10 @@ func (q *Queue) connect(ctx context.Context, cfg Config) error {
 	if cfg.Join {
 		return q.join(ctx, where)
 	}
-	err = q.prepareCluster(ctx)
+	err = q.prepareCluster(ctx, cfg.Owner, where)
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || fault.Of(err).Hint != "":
+		return err
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return fault.New(fault.Invalid, "", "NATS at %s has no JetStream: %w", where, err).
 			WithHint("start its nodes with -js, or jetstream {} in their configuration, and let this account use it")
@@ -73,7 +75,7 @@ func (q *Queue) connect(ctx context.Context, cfg Config) error {
 }
 
 // prepareCluster keeps tasks on three nodes where there are as many.
-func (q *Queue) prepareCluster(ctx context.Context) error {
+func (q *Queue) prepareCluster(ctx context.Context, owner, where string) error {
 	js, err := jetstream.New(q.conn)
 	if err != nil {
 		return err
@@ -85,15 +87,21 @@ func (q *Queue) prepareCluster(ctx context.Context) error {
 		want = replicas
 	}
 	if s, err := js.Stream(look, streamName); err == nil { // never fewer than it has
+		if of := s.CachedInfo().Config.Metadata[ownerKey]; of != owner {
+			return fault.New(fault.Conflict, "", "NATS at %s has the tasks of another server", where).
+				WithHint("give this one a cluster, or an account, of its own; if that server is gone: nats stream rm %s", streamName)
+		}
 		want = max(want, s.CachedInfo().Config.Replicas)
 	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
-	err = q.prepare(ctx, jetstream.StreamConfig{Replicas: want})
+	made := jetstream.StreamConfig{Replicas: want, Metadata: map[string]string{ownerKey: owner}}
+	err = q.prepare(ctx, made)
 	var refused *jetstream.APIError
 	if want > 1 && errors.As(err, &refused) && refused.Code >= 500 && q.stream == nil {
 		q.log.WarnContext(ctx, "tasks are kept on one NATS node: no three of them have JetStream", "err", err)
-		err = q.prepare(ctx, jetstream.StreamConfig{Replicas: 1})
+		made.Replicas = 1
+		err = q.prepare(ctx, made)
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,24 +24,18 @@ type remote struct {
 	done       chan struct{}
 }
 
-// freeAddress is one that a server can use again after it was killed.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 const joinToken = "token-of-the-tests"
 
-// joined starts a worker, and waits until the server has let it in.
+// joined starts a worker of a server, and waits until it has let it in.
 func joined(t *testing.T, program, address, name string, args ...string) *remote {
 	t.Helper()
+	return join(t, program, "nats://"+joinToken+"@"+address, name, args...)
+}
+
+func join(t *testing.T, program, urls, name string, args ...string) *remote {
+	t.Helper()
 	r := &remote{name: name, work: filepath.Join(t.TempDir(), "work"), said: new(harness.Log), done: make(chan struct{})}
-	r.cmd = exec.Command(program, append([]string{"worker", "--join", "nats://" + joinToken + "@" + address, "--work", r.work, "--name", name, "--verbose"}, args...)...)
+	r.cmd = exec.Command(program, append([]string{"worker", "--join", urls, "--work", r.work, "--name", name, "--verbose"}, args...)...)
 	r.cmd.Stdout, r.cmd.Stderr = r.said, r.said
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -105,9 +98,9 @@ func expectStream(t *testing.T, url string, spec clip.Spec) {
 // of another, and the server is killed and started again.
 func TestWorkersElsewhere(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := harness.FreeAddress(t)
 	s := startServer(t, "--workers", "0", "--join-listen", address, "--join-token", joinToken)
-	spec := clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 30}
+	spec := clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 20}
 	p := s.publish("--detach", makeClip(t, spec, "long.mp4"))
 	encodes := func(r *remote) func() bool {
 		return func() bool {
@@ -153,7 +146,7 @@ func TestWorkersElsewhere(t *testing.T) {
 // TestWorkersWithTheServer share a job with the server's own cores.
 func TestWorkersWithTheServer(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := harness.FreeAddress(t)
 	s := startServer(t, "--workers", "1", "--join-listen", address, "--join-token", joinToken)
 	r := joined(t, programPath, address, "beside", "--concurrency", "1")
 	spec := clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 16}
@@ -175,7 +168,7 @@ func TestWorkersWithTheServer(t *testing.T) {
 // TestWorkersThatAreRefused are of another version, or have another token.
 func TestWorkersThatAreRefused(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := harness.FreeAddress(t)
 	s := startServer(t, "--workers", "1", "--join-listen", address, "--join-token", joinToken)
 	other := filepath.Join(t.TempDir(), "other")
 	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-X main.version=v0.0.1-other", "-o", other, "vodwright.dev/vodwright/cmd/vodwright")
