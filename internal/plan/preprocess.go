@@ -7,8 +7,9 @@ import (
 
 // temporalNoise returns the filter of NoiseReducer TEMPORAL: each frame is averaged
 // with its neighbours where they are alike, which has a beginning and an end, as a
-// recursive filter has not. window is how many frames on each side it looks at.
-func temporalNoise(n *NoiseReducer) (filter string, window int) {
+// recursive filter has not. window is how many frames on each side it looks at; the
+// source has frames.
+func temporalNoise(n *NoiseReducer, frames int) (filter string, window int) {
 	if n == nil || n.Filter != "TEMPORAL" {
 		return "", 0
 	}
@@ -17,12 +18,19 @@ func temporalNoise(n *NoiseReducer) (filter string, window int) {
 	if size == 0 {
 		size = 5
 	}
-	return averaged(float64(s.Strength)*(1+0.25*float64(s.AggressiveMode)), size)
+	return averaged(float64(s.Strength)*(1+0.25*float64(s.AggressiveMode)), size, frames)
 }
 
 // averaged is adaptive temporal averaging over size frames. Strength goes from 0 to
-// 16 and beyond; 4 is ffmpeg's own.
-func averaged(strength float64, size int) (filter string, window int) {
+// 16 and beyond; 4 is ffmpeg's own. The filter never ends where a source has fewer
+// frames than half of those, and averages five at least.
+func averaged(strength float64, size, frames int) (filter string, window int) {
+	if frames < size/2 {
+		size = 2*frames + 1
+	}
+	if size < 5 {
+		return "", 0 // a frame alone is its own average
+	}
 	a := min(0.004+0.004*strength, 0.15)
 	var planes []string
 	for i := range 3 {
@@ -33,7 +41,7 @@ func averaged(strength float64, size int) (filter string, window int) {
 
 // inputNoise returns the filters of an input: AUTO leaves it to us whether what is
 // enabled is done, and we do it to the codecs that the service does it to.
-func inputNoise(in InputVideo, codec string) (filter string, window int) {
+func inputNoise(in InputVideo, codec string, frames int) (filter string, window int) {
 	if in.FilterEnable == "DISABLE" {
 		return "", 0
 	}
@@ -46,8 +54,9 @@ func inputNoise(in InputVideo, codec string) (filter string, window int) {
 		f = append(f, fmt.Sprintf("deblock=filter=strong:block=8:alpha=%.3g:beta=0.05:gamma=0.05:delta=0.05", 0.12+0.02*strength))
 	}
 	if in.DenoiseFilter == "ENABLED" && (force || old || modern) {
-		average, n := averaged(6+strength, 9)
-		f, window = append(f, average), n
+		if average, n := averaged(6+strength, 9, frames); n > 0 {
+			f, window = append(f, average), n
+		}
 	}
 	return strings.Join(f, ","), window
 }

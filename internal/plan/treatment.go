@@ -137,22 +137,22 @@ func (p *planner) treatmentOf(src *source, d *VideoDescription, scan scan, path 
 	t := treatment{scan: scan}
 	dein := d.VideoPreprocessors.Deinterlacer
 	path += "/videoPreprocessors"
-	frames := "interlaced"
+	which := "interlaced"
 	if dein != nil && dein.Control == "FORCE_ALL_FRAMES" {
-		frames = "all"
+		which = "all"
 	}
 	switch {
 	case dein == nil && scan.fields && src.pic.interlaced:
-		t.deinterlace, t.half = strings.Replace(motion, "send_frame", "send_field", 1)+frames, true
+		t.deinterlace, t.half = strings.Replace(motion, "send_frame", "send_field", 1)+which, true
 	case dein == nil:
 		if src.pic.interlaced {
-			t.deinterlace, t.half = motion+frames, true
+			t.deinterlace, t.half = motion+which, true
 			p.warnings.add(WarnDeinterlaced, "the source%s is interlaced; the output is progressive", p.which(src))
 		}
 	case dein.Mode == "" || dein.Mode == "DEINTERLACE":
 		if !strings.HasPrefix(dein.Algorithm, "BLEND") {
-			t.deinterlace, t.half = motion+frames, true
-		} else if src.pic.interlaced || frames == "all" {
+			t.deinterlace, t.half = motion+which, true
+		} else if src.pic.interlaced || which == "all" {
 			t.deinterlace = blended
 		}
 	case dein.Mode == "ADAPTIVE" || dein.Mode == "INVERSE_TELECINE":
@@ -169,8 +169,12 @@ func (p *planner) treatmentOf(src *source, d *VideoDescription, scan scan, path 
 	default:
 		p.problems.add(path+"/deinterlacer/mode", "%s is not supported", dein.Mode)
 	}
-	t.denoise, t.window = temporalNoise(d.VideoPreprocessors.NoiseReducer)
-	if in, window := inputNoise(p.settings.Inputs[src.input].InputVideo, src.video.Codec); in != "" {
+	frames := int(min(src.grid.frames, math.MaxInt32))
+	if n := len(src.index.PTS); n > 0 {
+		frames = n
+	}
+	t.denoise, t.window = temporalNoise(d.VideoPreprocessors.NoiseReducer, frames)
+	if in, window := inputNoise(p.settings.Inputs[src.input].InputVideo, src.video.Codec, frames); in != "" {
 		t.window += window
 		t.denoise = strings.TrimPrefix(t.denoise+","+in, ",")
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +88,26 @@ func TestTreatmentsAreTheSameInChunks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTreatmentsOfShortSources: a source of a frame or a few has no neighbours to look
+// at, and its frames come out all the same.
+func TestTreatmentsOfShortSources(t *testing.T) {
+	t.Parallel()
+	for _, frames := range []int{1, 2, 5} {
+		file := filepath.Join(t.TempDir(), "short.mp4")
+		ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25", "-frames:v", strconv.Itoa(frames), "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", file)
+		for _, test := range []struct{ input, video, h264 string }{
+			{`"filterEnable": "FORCE", "denoiseFilter": "ENABLED",`, `"videoPreprocessors": {"noiseReducer": {"filter": "TEMPORAL", "temporalFilterSettings": {"strength": 8, "speed": -1}}},`, ""},
+			{"", `"videoPreprocessors": {"deinterlacer": {"control": "FORCE_ALL_FRAMES"}},`, ""},
+			{"", `"videoPreprocessors": {"deinterlacer": {"mode": "ADAPTIVE"}},`, ""},
+			{"", `"videoPreprocessors": {"deinterlacer": {"mode": "INVERSE_TELECINE"}},`, ""},
+			{"", "", `"framerateControl": "SPECIFIED", "framerateNumerator": 60, "framerateDenominator": 1, "framerateConversionAlgorithm": "INTERPOLATE",`},
+			{"", "", `"framerateControl": "SPECIFIED", "framerateNumerator": 50, "framerateDenominator": 1, "interlaceMode": "TOP_FIELD",`},
+		} {
+			inChunks(t, newPlan(t, withVideo(test.input, test.video, test.h264), file), file)
+		}
 	}
 }
 
