@@ -150,6 +150,34 @@ func TestLadderIsAccepted(t *testing.T) {
 	}
 }
 
+// TestLocalGroups: groups of every type write into the output folder, each into its own
+// where the document names none.
+func TestLocalGroups(t *testing.T) {
+	output := func(container string) string {
+		return `"outputs": [{"nameModifier": "_1", "containerSettings": {"container": "` + container + `"}, "videoDescription": {"codecSettings": {"codec": "H_264", "h264Settings": {"maxBitrate": 500000}}}}]`
+	}
+	request, _, err := mediaconvert.LocalRequest([]byte(`{"outputGroups": [
+	 {"outputGroupSettings": {"type": "CMAF_GROUP_SETTINGS", "cmafGroupSettings": {"destination": "s3://bucket/vod/film"}}, `+output("CMFC")+`},
+	 {"outputGroupSettings": {"type": "DASH_ISO_GROUP_SETTINGS", "dashIsoGroupSettings": {}}, `+output("MPD")+`},
+	 {"outputGroupSettings": {"type": "FILE_GROUP_SETTINGS", "fileGroupSettings": {}}, `+output("MP4")+`}]}`), "s3://local/clip.mp4", "clip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct{ Settings json.RawMessage }
+	if err := json.Unmarshal(request, &doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := plan.ParseSettings(doc.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range []string{s.OutputGroups[0].OutputGroupSettings.CMAFGroupSettings.Destination, s.OutputGroups[1].OutputGroupSettings.DASHGroupSettings.Destination, s.OutputGroups[2].OutputGroupSettings.FileGroupSettings.Destination} {
+		if want := []string{"s3://local/vod/film", "s3://local/group2/clip", "s3://local/group3/clip"}[i]; got != want {
+			t.Errorf("group %d writes to %s, not %s", i+1, got, want)
+		}
+	}
+}
+
 // Documents of the service's own samples, kept beside the project: they pass
 // unchanged or name what is refused.
 func TestPublishedDocuments(t *testing.T) {

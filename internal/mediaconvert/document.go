@@ -140,11 +140,17 @@ func LocalRequest(document []byte, input, base string) (json.RawMessage, []job.W
 		if i > 0 { // groups of a template have no destinations; they must not meet
 			name = fmt.Sprintf("group%d/%s", i+1, base)
 		}
-		if h := g.OutputGroupSettings.HlsGroupSettings; h != nil {
-			h.Destination = localDestination(h.Destination, name)
+		if s := g.OutputGroupSettings.HlsGroupSettings; s != nil {
+			s.Destination = localDestination(s.Destination, name)
 		}
-		if f := g.OutputGroupSettings.FileGroupSettings; f != nil {
-			f.Destination = localDestination(f.Destination, name)
+		if s := g.OutputGroupSettings.CmafGroupSettings; s != nil {
+			s.Destination = localDestination(s.Destination, name)
+		}
+		if s := g.OutputGroupSettings.DashIsoGroupSettings; s != nil {
+			s.Destination = localDestination(s.Destination, name)
+		}
+		if s := g.OutputGroupSettings.FileGroupSettings; s != nil {
+			s.Destination = localDestination(s.Destination, name)
 		}
 	}
 	found := CheckSettings(s)

@@ -39,7 +39,7 @@ func requestRows() []requestRow {
 		{"*.nextToken", "of the answer before", "", "every other value"},
 		{"*.order", "ASCENDING, DESCENDING", "", "every other value"},
 		{"*.priority", "-50 to 50", "", "every other value"},
-		{"*.queue", queue, "", "one that does not exist (404)"},
+		{"*.queue", queue, "", "one that does not exist (404); of a template when a job is made of it"},
 		{"*.reservationPlanSettings", "", "", reserved},
 		{"*.reservationPlanSettings.commitment", "", "", reserved},
 		{"*.reservationPlanSettings.renewalType", "", "", reserved},
