@@ -168,7 +168,8 @@ func TestAudioRenditions(t *testing.T) {
 	}
 	settings := func(control string) string {
 		return `{"inputs":[{"fileInput":"s3://in/clip.mov","audioSelectors":{"Audio Selector 1":{"tracks":[1]},"Audio Selector 2":{"tracks":[2]}}}],"outputGroups":[
- {"outputGroupSettings":{"type":"HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/a/b","segmentLength":2,"minSegmentLength":0,"segmentControl":"` + control + `"}},"outputs":[` + strings.Join([]string{
+ {"outputGroupSettings":{"type":"HLS_GROUP_SETTINGS","hlsGroupSettings":{"destination":"s3://out/a/b","segmentLength":2,"minSegmentLength":0,"segmentControl":"` + control + `",
+ "additionalManifests":[{"manifestNameModifier":"-light","selectedOutputs":["_v","_en"]}]}},"outputs":[` + strings.Join([]string{
 			output("_en", `"audioGroupId":"stereo","audioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT"`, `"audioDescriptions":[`+english+`]`),
 			output("_v", `"audioRenditionSets":"stereo, surround, nothing"`, video),
 			output("_fr", `"audioGroupId":"stereo","audioTrackType":"ALTERNATE_AUDIO_AUTO_SELECT","descriptiveVideoServiceFlag":"FLAG"`, `"audioDescriptions":[`+french+`]`),

@@ -165,6 +165,14 @@ func (v *verifier) multivariant(ctx context.Context, number int, group plan.Outp
 		}
 		return streams[output], nil
 	}
+	sounds := map[string][]int{} // outputs of each group of renditions, in this playlist
+	for _, r := range m.Renditions {
+		i, _, err := find(planned, r.URI)
+		if err != nil {
+			return err
+		}
+		sounds[r.Group] = append(sounds[r.Group], i)
+	}
 	var lists []*hls.MediaPlaylist
 	seen := map[[2]string]bool{}
 	for _, variant := range m.Variants {
@@ -177,7 +185,7 @@ func (v *verifier) multivariant(ctx context.Context, number int, group plan.Outp
 		if err != nil {
 			return err
 		}
-		s.variants = append(s.variants, variant)
+		s.variants = append(s.variants, toldVariant{variant, sounds[variant.Audio]})
 		lists = append(lists, s.list)
 	}
 	for _, r := range m.Renditions {
@@ -206,13 +214,19 @@ func (v *verifier) multivariant(ctx context.Context, number int, group plan.Outp
 	return nil
 }
 
+// toldVariant is what a multivariant playlist says of a stream.
+type toldVariant struct {
+	hls.Variant
+	sounds []int // outputs that are the renditions of its group, in the same playlist
+}
+
 // streamCheck reads one media playlist's segments.
 type streamCheck struct {
 	*verifier
 	group, output int
 	name          objectName // of the playlist
 	list          *hls.MediaPlaylist
-	variants      []hls.Variant // that lead to it, in one playlist each or more
+	variants      []toldVariant // that lead to it, in one playlist each or more
 	peak, average int64         // bits a second, as BANDWIDTH and AVERAGE-BANDWIDTH are measured
 	byDescription bool          // list is what a DASH description says
 	fragments     fragmentReader

@@ -26,9 +26,7 @@ func (v *verifier) together(group plan.OutputGroup, streams []*streamCheck) erro
 			}
 		}
 	}
-	type rates struct{ peak, average int64 } // bits a second
-	heaviest := map[string]rates{}           // of each group of renditions
-	for i, s := range streams {
+	for _, s := range streams {
 		same := len(s.starts) == len(first.starts)
 		for k := 0; same && k < len(s.starts); k++ {
 			off := s.starts[k] - first.starts[k]
@@ -41,14 +39,13 @@ func (v *verifier) together(group plan.OutputGroup, streams []*streamCheck) erro
 		if !same {
 			return v.wrong(s.name, "segments that begin when those of the first variant do", "others")
 		}
-		if r := group.Outputs[i].Rendition; r != nil && !r.Variant {
-			have := heaviest[r.Group]
-			heaviest[r.Group] = rates{max(have.peak, s.peak), max(have.average, s.average)}
-		}
 	}
 	for _, s := range streams {
 		for _, variant := range s.variants {
-			sound := heaviest[variant.Audio]
+			var sound struct{ peak, average int64 } // of the heaviest rendition, bits a second
+			for _, i := range variant.sounds {
+				sound.peak, sound.average = max(sound.peak, streams[i].peak), max(sound.average, streams[i].average)
+			}
 			for _, rate := range []struct {
 				name           string
 				said, measured int64
