@@ -144,6 +144,9 @@ func checkGroup(at string, g *mc.OutputGroup, s *mc.JobSettings, f *Findings) {
 				f.fault(at2, "%s is a required property", m.name)
 			} else {
 				checkDestination(at2+"/"+m.name, m.destination, f)
+				if b := m.baseURL; b != nil && (strings.HasPrefix(*b, "#") || strings.ContainsFunc(*b, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '"' })) {
+					f.fault(at2+"/"+m.name+"/baseUrl", "Should be the beginning of a URI, without spaces or quotes")
+				}
 			}
 			continue
 		}

@@ -16,24 +16,25 @@ type groupMember struct {
 	name        string
 	given       bool
 	destination *string
+	baseURL     *string
 }
 
 // groupMembers lists the settings of the types of output groups that are made here.
 func groupMembers(gs *mc.OutputGroupSettings) []groupMember {
 	out := []groupMember{
-		{mc.OutputGroupTypeHls_Group_Settings, "hlsGroupSettings", gs.HlsGroupSettings != nil, nil},
-		{mc.OutputGroupTypeCmaf_Group_Settings, "cmafGroupSettings", gs.CmafGroupSettings != nil, nil},
-		{mc.OutputGroupTypeDash_Iso_Group_Settings, "dashIsoGroupSettings", gs.DashIsoGroupSettings != nil, nil},
-		{mc.OutputGroupTypeFile_Group_Settings, "fileGroupSettings", gs.FileGroupSettings != nil, nil},
+		{mc.OutputGroupTypeHls_Group_Settings, "hlsGroupSettings", gs.HlsGroupSettings != nil, nil, nil},
+		{mc.OutputGroupTypeCmaf_Group_Settings, "cmafGroupSettings", gs.CmafGroupSettings != nil, nil, nil},
+		{mc.OutputGroupTypeDash_Iso_Group_Settings, "dashIsoGroupSettings", gs.DashIsoGroupSettings != nil, nil, nil},
+		{mc.OutputGroupTypeFile_Group_Settings, "fileGroupSettings", gs.FileGroupSettings != nil, nil, nil},
 	}
 	if s := gs.HlsGroupSettings; s != nil {
-		out[0].destination = s.Destination
+		out[0].destination, out[0].baseURL = s.Destination, s.BaseUrl
 	}
 	if s := gs.CmafGroupSettings; s != nil {
-		out[1].destination = s.Destination
+		out[1].destination, out[1].baseURL = s.Destination, s.BaseUrl
 	}
 	if s := gs.DashIsoGroupSettings; s != nil {
-		out[2].destination = s.Destination
+		out[2].destination, out[2].baseURL = s.Destination, s.BaseUrl
 	}
 	if s := gs.FileGroupSettings; s != nil {
 		out[3].destination = s.Destination
