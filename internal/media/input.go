@@ -54,7 +54,17 @@ func InputArgs() []string {
 func ClockArgs(format string) []string {
 	switch format {
 	case "mpegts", "mpeg", "ogg":
-		return []string{"-itsoffset", "0.000001"}
+		return append([]string{"-itsoffset", "0.000001"}, DemuxArgs(format)...)
+	}
+	return nil
+}
+
+// DemuxArgs returns the options that stand before the -i of a file of a format in
+// every media process that reads its streams.
+func DemuxArgs(format string) []string {
+	if format == "mpegts" {
+		// A program that gets other PIDs on its way, as where recordings are joined, goes on.
+		return []string{"-merge_pmt_versions", "1"}
 	}
 	return nil
 }

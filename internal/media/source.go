@@ -16,6 +16,9 @@ type Source struct {
 	Video    []VideoStream `json:"video,omitempty"`
 	Audio    []AudioStream `json:"audio,omitempty"`
 	Other    []OtherStream `json:"other,omitempty"`
+	// Programs are the indexes of the streams of each program of a transport stream
+	// that has several.
+	Programs [][]int `json:"programs,omitempty"`
 }
 
 // VideoStream is one video stream. Attached pictures (cover art) are not video:

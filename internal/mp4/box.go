@@ -104,20 +104,21 @@ type topBox struct {
 	end    int64
 }
 
-// topBoxes lists the boxes of the first level without reading their bodies.
+// topBoxes lists the boxes of the first level without reading their bodies; with an
+// error, those before it.
 func topBoxes(r io.ReaderAt, size int64) ([]topBox, error) {
 	var boxes []topBox
 	var buf [16]byte
 	for at := int64(0); at < size; {
 		if len(boxes) == maxTopBoxes {
-			return nil, malformed("more than %d boxes", maxTopBoxes)
+			return boxes, malformed("more than %d boxes", maxTopBoxes)
 		}
 		n := min(size-at, int64(len(buf)))
 		if n < 8 {
-			return nil, malformed("%d stray bytes at the end", n)
+			return boxes, malformed("%d stray bytes at the end", n)
 		}
 		if err := readFull(r, buf[:n], at); err != nil {
-			return nil, fmt.Errorf("read box header at %d: %w", at, err)
+			return boxes, fmt.Errorf("read box header at %d: %w", at, err)
 		}
 		box := topBox{kind: string(buf[4:8]), offset: at, body: at + 8}
 		length := uint64(binary.BigEndian.Uint32(buf[:]))
@@ -129,7 +130,7 @@ func topBoxes(r io.ReaderAt, size int64) ([]topBox, error) {
 			box.body = at + 16
 		}
 		if length < uint64(box.body-at) || length > uint64(size-at) {
-			return nil, malformed("box %q at %d claims %d bytes and the file has %d left", box.kind, at, length, size-at)
+			return boxes, malformed("box %q at %d claims %d bytes and the file has %d left", box.kind, at, length, size-at)
 		}
 		box.end = at + int64(length)
 		boxes = append(boxes, box)

@@ -81,6 +81,37 @@ func ReadTables(r io.ReaderAt, size int64) ([]Tables, bool) {
 	return out, err == nil && good
 }
 
+// Encrypted reports whether the movie box of a file of size bytes has pictures or
+// sound in entries of encrypted samples (ISO/IEC 14496-12, 8.12), in whatever scheme
+// and in fragments too. A file that is cut short behind its movie box is read.
+func Encrypted(r io.ReaderAt, size int64) bool {
+	boxes, _ := topBoxes(r, size)
+	found := false
+	for _, box := range boxes {
+		if box.kind != "moov" {
+			continue
+		}
+		moov, err := readBody(r, box, maxMoov)
+		if err != nil {
+			return false
+		}
+		_ = eachBox(moov, func(kind string, body []byte) error {
+			if kind != "trak" {
+				return nil
+			}
+			entries := boxesOf(boxesOf(boxesOf(boxesOf(body)["mdia"])["minf"])["stbl"])["stsd"]
+			if len(entries) < 8 {
+				return nil
+			}
+			return eachBox(entries[8:], func(kind string, _ []byte) error {
+				found = found || kind == "encv" || kind == "enca"
+				return nil
+			})
+		})
+	}
+	return found
+}
+
 // boxesOf lists the boxes in b by kind; of several of a kind the last one.
 func boxesOf(b []byte) map[string][]byte {
 	out := map[string][]byte{}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -216,7 +217,8 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples 
 	}
 	streams, sum := p.mix(picks, remix, a.channels)
 	out := part{width: sum, samples: samples}
-	late := 0.0 // of the first stream that is heard
+	late := 0.0          // of the first stream that is heard
+	ends := math.Inf(-1) // of the last one
 	for i, m := range streams {
 		f, after := p.feed(&picks[m.of], picks[m.of].streams[m.at], tk, l.slots())
 		if l.film.Known() {
@@ -226,9 +228,17 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples 
 		if i == 0 || after < late {
 			late = after
 		}
+		if s := picks[m.of].streams[m.at]; s.Duration > 0 && f.stretch == 0 && f.leaps == "" {
+			ends = max(ends, after+s.Duration.Seconds())
+		} else {
+			ends = math.Inf(1)
+		}
 		if after < float64(samples)/float64(a.rate) {
 			out.feeds = append(out.feeds, f)
 		}
+	}
+	if lacks := float64(samples)/float64(a.rate) - max(ends, 0); lacks >= 1 && len(out.feeds) > 0 {
+		p.warnings.add(WarnSoundEnds, "the audio ends %.1f s before the video; silence was added", lacks)
 	}
 	switch {
 	case len(out.feeds) == 0:

@@ -30,7 +30,7 @@ func (p *planner) heardSource(number, file int) (*source, error) {
 	if len(facts.Audio) == 0 {
 		return nil, fault.New(fault.Invalid, CodeNoAudio, "the input has neither video nor audio")
 	}
-	first := defaultAudio(&facts)
+	first := defaultAudio(&facts, -1)
 	rate := media.R(int64(first.SampleRate), 1)
 	if !rate.Known() || first.SampleRate > 1_000_000 {
 		return nil, fault.New(fault.Invalid, CodeUnsupported, "the audio of the input has no sampling rate that is supported")

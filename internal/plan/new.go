@@ -29,7 +29,8 @@ const (
 )
 
 // SelectVideo returns the stream of an input that a job encodes: the one with the
-// file's VideoPID, else the first that the file prefers, else the first.
+// file's VideoPID, else the first that the file prefers, else the first; of those
+// without a VideoPID that last a tenth of the longest at least.
 func SelectVideo(f File, src media.Source) (media.VideoStream, error) {
 	if len(src.Video) == 0 {
 		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video")
@@ -42,12 +43,22 @@ func SelectVideo(f File, src media.Source) (media.VideoStream, error) {
 		}
 		return media.VideoStream{}, fault.New(fault.Invalid, CodeNoVideo, "the input has no video with PID %d", f.VideoPID)
 	}
+	longest := time.Duration(0)
 	for _, v := range src.Video {
+		longest = max(longest, v.Duration)
+	}
+	var films []media.VideoStream
+	for _, v := range src.Video {
+		if v.Duration == 0 || v.Duration >= longest/10 { // else a picture that stands for the film
+			films = append(films, v)
+		}
+	}
+	for _, v := range films {
 		if v.Default {
 			return v, nil
 		}
 	}
-	return src.Video[0], nil
+	return films[0], nil
 }
 
 // planner is the state of one New.

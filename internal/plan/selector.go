@@ -224,19 +224,35 @@ func (p *planner) selected(sel AudioSelector, name string, input int) (*pick, er
 		return nil, err
 	}
 	if len(out.streams) == 0 {
-		out.streams = append(out.streams, defaultAudio(facts))
+		picture := -1
+		if !out.external && len(facts.Video) > 0 {
+			picture = p.sources[input].video.Index
+		}
+		out.streams = append(out.streams, defaultAudio(facts, picture))
 	}
 	return out, nil
 }
 
-// defaultAudio is the stream that the file itself prefers, or the first one.
-func defaultAudio(src *media.Source) *media.AudioStream {
+// defaultAudio is the stream that the file itself prefers, or the first one: of
+// those in a program with the picture (a stream's index), where there are any.
+func defaultAudio(src *media.Source, picture int) *media.AudioStream {
+	var first, belongs *media.AudioStream
 	for i := range src.Audio {
-		if src.Audio[i].Default {
-			return &src.Audio[i]
+		a := &src.Audio[i]
+		if first == nil || a.Default && !first.Default {
+			first = a
+		}
+		with := func(program []int) bool {
+			return slices.Contains(program, a.Index) && slices.Contains(program, picture)
+		}
+		if slices.ContainsFunc(src.Programs, with) && (belongs == nil || a.Default && !belongs.Default) {
+			belongs = a
 		}
 	}
-	return &src.Audio[0]
+	if belongs != nil {
+		return belongs
+	}
+	return first
 }
 
 func describeAudio(src media.Source) string {

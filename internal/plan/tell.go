@@ -40,7 +40,7 @@ func (w *warnings) tellStreams(src media.Source, video media.VideoStream, ix med
 
 // claims are containers whose header says how long the film is, as its writer
 // meant it.
-var claims = []string{"mov,", "matroska", "avi", "flv", "asf", "mxf", "ogg"}
+var claims = []string{"mov,", "matroska", "avi", "flv", "asf", "mxf", "ogg", "mpegts"}
 
 // tellCutShort warns of a video that ends well before its container says.
 func (w *warnings) tellCutShort(src media.Source, video media.VideoStream, ix media.FrameIndex) {
@@ -65,6 +65,9 @@ func (w *warnings) tellCutShort(src media.Source, video media.VideoStream, ix me
 		if why = "it was cut short, or its audio is longer"; claim < lasts+lasts/4 {
 			return
 		}
+	}
+	if src.Format == "mpegts" { // no header: it is when the last packets of its PID are
+		why = "it was cut short, or goes on as another kind of stream"
 	}
 	if claim > lasts+time.Second && claim > lasts+lasts/20 {
 		w.add(WarnCutShort, "the source says that it lasts %s, and its video ends after %s: %s; what is there was encoded", clock(claim), clock(lasts), why)

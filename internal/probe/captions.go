@@ -21,7 +21,7 @@ func (p *Prober) captioned(ctx context.Context, path string, stream media.VideoS
 	}
 	var found captionFinder
 	_, err := p.runner.Run(ctx, ffmpeg.Command{
-		Args: slices.Concat(media.InputArgs(), []string{
+		Args: slices.Concat(media.DemuxArgs(formatOf(stream)), media.InputArgs(), []string{
 			"-i", "file:" + ffmpeg.SourcePath(0), "-map", "0:" + strconv.Itoa(stream.Index),
 			"-c", "copy", "-frames:v", "96", "-f", "data", "pipe:1",
 		}),

@@ -25,7 +25,7 @@ func (p *Prober) decodeHead(ctx context.Context, path string, stream media.Video
 				"-skip_loop_filter", "all", // what the frames look like does not matter
 				"-threads", threads(stream),
 			},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
+			media.DemuxArgs(formatOf(stream)), media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Limits: ffmpeg.HeadLimits(p.limits),
 		Stdout: &lineWriter{line: func(line []byte) error {
@@ -155,10 +155,11 @@ func makeIncreasing(pts []int64, stream media.VideoStream, ahead bool) []media.L
 }
 
 // behind says whether the next times stay behind a clock that shows the first of
-// them at time at and the others a step apart.
+// them at time at and the others a step apart, about as far as the first one is.
 func behind(times []int64, at, step int64) bool {
+	least := max((step*9+9)/10, (at-times[0])/2)
 	for k, t := range times[:min(len(times), 8)] {
-		if t != noPTS && at+int64(k)*step-t < (step*9+9)/10 {
+		if t != noPTS && at+int64(k)*step-t < least {
 			return false
 		}
 	}

@@ -22,7 +22,12 @@ type description struct {
 			Brand    string `json:"major_brand"`
 		} `json:"tags"`
 	} `json:"format"`
-	Streams []streamDescription `json:"streams"`
+	Streams  []streamDescription `json:"streams"`
+	Programs []struct {
+		Streams []struct {
+			Index int `json:"index"`
+		} `json:"streams"`
+	} `json:"programs"`
 	Packets []struct {
 		SideData []struct {
 			Type string `json:"side_data_type"`
@@ -96,6 +101,15 @@ func parseDescription(data []byte, limits limit.Limits) (media.Source, error) {
 		}
 	}
 	source := media.Source{Format: d.Format.Name, Brand: d.Format.Tags.Brand, Duration: seconds(d.Format.Duration), Timecode: d.Format.Tags.Timecode}
+	if len(d.Programs) > 1 {
+		for _, p := range d.Programs {
+			var streams []int
+			for _, s := range p.Streams {
+				streams = append(streams, s.Index)
+			}
+			source.Programs = append(source.Programs, streams)
+		}
+	}
 	var unsupported []string
 	for _, s := range d.Streams {
 		if source.Timecode == "" {

@@ -53,6 +53,15 @@ type packets struct {
 	most         frameLimit
 }
 
+// formatOf is the format of a stream's file, as far as media.DemuxArgs asks for it:
+// streams have PIDs in transport streams alone.
+func formatOf(stream media.VideoStream) string {
+	if stream.PID > 0 {
+		return "mpegts"
+	}
+	return ""
+}
+
 // readPackets demuxes the whole file once.
 func (p *Prober) readPackets(ctx context.Context, path string, stream media.VideoStream) (*packets, error) {
 	list := &packets{maxPTS: noPTS, only: -1, firstDTS: noPTS, lastDTS: noPTS, most: frameLimit(p.limits.Frames)}
@@ -69,7 +78,7 @@ func (p *Prober) readPackets(ctx context.Context, path string, stream media.Vide
 	_, err := p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
 		Args: slices.Concat(
 			selected, []string{"-show_entries", entries + ":format=format_name", "-of", "compact=p=0"},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
+			media.DemuxArgs(formatOf(stream)), media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Limits: ffmpeg.IndexLimits(p.limits),
 		Stdout: &lineWriter{line: list.add},

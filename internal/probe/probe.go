@@ -14,6 +14,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/ffmpeg"
@@ -72,24 +73,21 @@ func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
 	if info.Size() > int64(p.limits.SourceBytes) {
 		return media.Source{}, limit.Exceeded(limit.SourceBytes, codeUnsupported, "the input has %d bytes, more than the %d that are allowed", info.Size(), int64(p.limits.SourceBytes))
 	}
-	out := boundedBuffer{most: int(p.limits.Description)}
-	_, err = p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
-		Args: slices.Concat(
-			[]string{"-show_entries", described, "-read_intervals", "%+#8", "-of", "json=c=1"},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
-		Source: path,
-		Stdout: &out,
-	})
-	if err != nil {
-		return media.Source{}, err
+	source, err := p.describe(ctx, path, "")
+	if err == nil && source.Format == "mpegts" && len(source.Video)+len(source.Audio) > 2 {
+		source, err = p.describe(ctx, path, source.Format) // streams may be one that gets other PIDs
 	}
-	source, err := parseDescription(out.data, p.limits)
 	if err != nil {
 		return media.Source{}, err
 	}
 	source.Size = info.Size()
+	if strings.HasPrefix(source.Format, "mov,") && encrypted(path, info.Size()) {
+		return media.Source{}, fault.New(fault.Invalid, codeEncrypted, "the input is encrypted")
+	}
 	if len(source.Audio) > 0 {
-		even(&source, tables(path, source.Format))
+		list := tables(path, source.Format)
+		even(&source, list)
+		dropEmpty(&source, list)
 	}
 	if source.Format == "mpegts" {
 		if err := checkScrambling(path); err != nil {
@@ -97,6 +95,22 @@ func (p *Prober) Probe(ctx context.Context, path string) (media.Source, error) {
 		}
 	}
 	return source, nil
+}
+
+// describe has a file described that is of this format; "" is not known yet.
+func (p *Prober) describe(ctx context.Context, path, format string) (media.Source, error) {
+	out := boundedBuffer{most: int(p.limits.Description)}
+	_, err := p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
+		Args: slices.Concat(
+			[]string{"-show_entries", described, "-read_intervals", "%+#8", "-of", "json=c=1"},
+			media.DemuxArgs(format), media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
+		Source: path,
+		Stdout: &out,
+	})
+	if err != nil {
+		return media.Source{}, err
+	}
+	return parseDescription(out.data, p.limits)
 }
 
 // boundedBuffer is an io.Writer that refuses more than most bytes.

@@ -24,7 +24,7 @@ func (p *Prober) Sound(ctx context.Context, path string, source *media.Source) e
 	_, err := p.runner.RunProbe(ctx, ffmpeg.ProbeCommand{
 		Args: slices.Concat(
 			[]string{"-select_streams", "a", "-show_entries", "packet=stream_index,pts,duration,flags", "-of", "compact=p=0"},
-			media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
+			media.DemuxArgs(source.Format), media.InputArgs(), []string{"-i", "file:" + ffmpeg.SourcePath(0)}),
 		Source: path,
 		Limits: ffmpeg.IndexLimits(p.limits),
 		Stdout: &lineWriter{line: func(line []byte) error {

@@ -36,6 +36,17 @@ func tables(path, format string) []mp4.Tables {
 	return list
 }
 
+// encrypted says whether the movie box of an MP4 file says that its samples are. The
+// demuxer takes those of many files for pictures.
+func encrypted(path string, size int64) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return mp4.Encrypted(f, size)
+}
+
 // even notes which streams of sound have frames that follow each other without gaps.
 func even(source *media.Source, list []mp4.Tables) {
 	for i := range source.Audio {
@@ -48,6 +59,18 @@ func even(source *media.Source, list []mp4.Tables) {
 			s.FrameTicks = t.Even()
 		}
 	}
+}
+
+// dropEmpty leaves out streams of sound without any: recorders make a track before
+// they know whether there will be some.
+func dropEmpty(source *media.Source, list []mp4.Tables) {
+	source.Audio = slices.DeleteFunc(source.Audio, func(s media.AudioStream) bool {
+		empty := s.Index < len(list) && list[s.Index].Handler == "soun" && list[s.Index].Samples == 0
+		if empty {
+			source.Other = append(source.Other, media.OtherStream{Index: s.Index, Kind: "audio", Codec: s.Codec, Language: s.Language})
+		}
+		return empty
+	})
 }
 
 // listed returns the packets of a video stream as the file's tables list them, and

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 	"slices"
+	"strings"
 
 	"vodwright.dev/vodwright/internal/clip"
 )
@@ -121,6 +122,40 @@ func rebuild(b []byte, change func(name string, body []byte) []byte) []byte {
 		b = b[len(one):]
 	}
 	return out
+}
+
+// within changes the bodies of the boxes at a path such as "moov/trak/mdia" of an MP4
+// file that have a text in them.
+func within(path, with string, change func([]byte) []byte) func([]byte) []byte {
+	first, rest, deeper := strings.Cut(path, "/")
+	return func(b []byte) []byte {
+		return rebuild(b, func(name string, body []byte) []byte {
+			switch {
+			case name != first || !bytes.Contains(body, []byte(with)):
+				return body
+			case deeper:
+				return within(rest, with, change)(body)
+			}
+			return change(body)
+		})
+	}
+}
+
+// emptied takes all samples from the tables of a track's media.
+func emptied(media []byte) []byte {
+	return rebuild(media, func(name string, body []byte) []byte {
+		switch name {
+		case "minf", "stbl":
+			return emptied(body)
+		case "stsz":
+			return make([]byte, 12)
+		case "stts", "stsc", "stco":
+			return make([]byte, 8)
+		case "sgpd", "sbgp":
+			return nil
+		}
+		return body
+	})
 }
 
 // pulldown sets the flags of soft 3:2 telecine on an MPEG-2 stream of 24000/1001

@@ -159,7 +159,7 @@ var quick = args(`
 	starts-at-zero.ts decoding-order.mxf
 	edit-start.mp4 edit-several.mp4 edit-back.mp4 variable.mp4
 	sound-late.mp4 sound-gap.ts sound-drift.mkv sound-16-channels.mkv sound-channels-change.ts only.m4a only.mp3 sound-where-video-is-due.mp3
-	cut.mkv cut-index-in-front.mp4 cut-no-index.mp4 damaged.ts damaged-start.ts noise.mp4 encrypted.mp4`)
+	cut.mkv cut-index-in-front.mp4 cut-no-index.mp4 damaged.ts damaged-start.ts noise.mp4 encrypted.mp4 encrypted-fragments.mp4 sound-empty.mp4 radio-first.ts`)
 
 // Generated lists the clips that are made here.
 func Generated() []Clip {
@@ -302,6 +302,7 @@ func pictureKinds() []Clip {
 		remade("second-is-default.mkv", w, s, h264+aac, "-f lavfi -i testsrc=s=96x64:r=30:d=5 -i {in} -map 0:v -map 1 -c copy -c:v:0 libx264 -disposition:v:0 0 -disposition:v:1 default {out}"),
 		remade("cover-art.mp4", w, s, h264+aac, "-f lavfi -i color=red:s=64x64:d=0.04 -i {in} -map 1 -map 0:v -c copy -c:v:1 mjpeg -disposition:v:1 attached_pic {out}"),
 		remade("cover-art.mkv", w, s, h264+aac, "-f lavfi -i color=red:s=64x64:d=0.04 -i {in} -map 1 -map 0:v -c copy -c:v:1 mjpeg -disposition:v:1 attached_pic {out}"),
+		remade("picture-of-the-film-first.mp4", w.warned(900033), s, h264+aac, "-f lavfi -i color=red:s=64x64:d=0.04 -i {in} -map 0 -map 1 -c copy -c:v:0 mjpeg {out}"),
 		remade("audio-first.mp4", w.clean(), s, h264+aac, "-i {in} -map 0:a -map 0:v -c copy {out}"),
 		captions("captions.ts", "HELLO OUT THERE", w, s, aac),
 		captions("captions.mp4", "IN AN MP4", w, s, aac),
@@ -358,6 +359,9 @@ func timing() []Clip {
 		recipe("variable.mp4", Want{}, ntsc, "-vf select=gt(mod(n*n\\,7)\\,0),settb=1/600,setpts=PTS+2*sin(N*1.7) -fps_mode vfr -enc_time_base 1/600 "+h264+aac),
 		recipe("variable.mkv", Want{}, ntsc, "-vf select=gt(mod(n*n\\,5)\\,0) -fps_mode vfr "+h264+aac),
 		recipe("lost-frames.mkv", Want{Shows: join(seq(0, 99), times(98, 5), seq(104, 200)), Beeps: true, Rate: "25", Warning: []int{900005}}, s, "-vf select=not(between(n\\,99\\,103)) -fps_mode vfr "+h264+aac),
+		// Other PIDs from its middle on: the frame before is over where the file is, and comes last.
+		pasted("program-moves.ts", Want{Shows: join(seq(0, 99), []int{98}, seq(0, 98), []int{99, 98, 99}), Near: 1, Rate: "25", Unsure: mute(7.9, 8.1), Beeps: true, Warning: []int{900005}}, "ts",
+			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + aac + "-mpegts_start_pid 0x300 -muxdelay 0 -output_ts_offset 104"}),
 		// Its sound begins at zero and its picture later, as its clock is: neither is to move.
 		remade("starts-at-zero.ts", Want{Shows: seq(50, 200), Beeps: true, Rate: "25", Warning: []int{240001}}, s, h264+aac, "-i {in} -vf select=gte(n\\,50) -fps_mode passthrough "+h264+"-c:a copy -muxdelay 0 {out}"),
 		// More segments in one piece than an expression of ffmpeg has terms.
@@ -413,6 +417,8 @@ func soundKinds() []Clip {
 			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + aac + "-ar 44100 -muxdelay 0 -output_ts_offset 104"}),
 		pasted("sound-channels-change.ts", Want{Warning: []int{900052}, Shows: join(seq(0, 100), seq(0, 100)), Beeps: true}, "ts",
 			part{arguments: h264 + "-c:a ac3 -ac 2 -muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + "-c:a ac3 -ac 6 -muxdelay 0 -output_ts_offset 104"}),
+		remade("radio-first.ts", w, s, h264+aac, "-i {in} -f lavfi -i sine=d=8 -map 1 -map 0 -c copy -c:a:0 mp2 -program title=a:st=0 -program title=b:st=1:st=2 {out}"),
+		edited("sound-empty.mp4", w.quiet().warned(900000), s, "mp4", h264+aac, within("moov/trak/mdia", "soun", emptied)),
 		recipe("only.m4a", only, s, "-vn "+aac),
 		recipe("only.mp3", only, s, "-vn -c:a libmp3lame"),
 		recipe("only.wav", only, s, "-vn"),
@@ -462,6 +468,7 @@ func broken() []Clip {
 		edited("damaged.mpg", rough.quiet(), s, "mpg", "-c:v mpeg2video -b:v 1M -c:a mp2 -f dvd", damage(0.4, 0.45)),
 		edited("damaged.avi", part, s, "avi", "-c:v mpeg4 -b:v 1M -c:a libmp3lame", damage(0.4, 0.45)),
 		edited("noise.mp4", refused("1010|1030|1075"), s, "mp4", h264+aac, damage(0, 1)),
+		recipe("encrypted-fragments.mp4", refused("1091"), s, h264+aac+"-movflags frag_keyframe+empty_moov -encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8"),
 		recipe("encrypted.mp4", refused("1091"), s, h264+aac+"-encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8"),
 	}
 }
