@@ -189,6 +189,10 @@ func (h *house) openWork(ctx context.Context) error {
 		}
 		at.Token = h.joinToken
 	}
+	at.Carries = func(ctx context.Context, id string) (bool, error) {
+		j, err := h.records.Job(ctx, id)
+		return h.flags.labelled().Carries(&j), err
+	}
 	if err := h.await(ctx, "NATS", func() (err error) { h.tasks, err = queue.Open(ctx, at); return err }); err != nil {
 		return err
 	}

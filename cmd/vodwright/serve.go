@@ -27,11 +27,12 @@ const (
 
 type serveCmd struct {
 	dataFlag
-	Listen          string        `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	TLSListen       string        `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
-	Workers         int           `help:"Encoder processes side by side; 0 leaves all work to workers that join." default:"${cores}"`
-	JoinListen      string        `name:"join-listen" env:"VODWRIGHT_JOIN_LISTEN" help:"Address at which workers on other machines join: see vodwright worker. Without it none can." placeholder:"HOST:PORT"`
-	JoinToken       string        `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
+	Listen     string `help:"Address for HTTP." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	TLSListen  string `name:"tls-listen" help:"Address for HTTPS, with a private certificate authority; - is none." default:"127.0.0.1:8443" placeholder:"HOST:PORT"`
+	Workers    int    `help:"Encoder processes side by side; 0 leaves all work to workers that join." default:"${cores}"`
+	JoinListen string `name:"join-listen" env:"VODWRIGHT_JOIN_LISTEN" help:"Address at which workers on other machines join: see vodwright worker. Without it none can." placeholder:"HOST:PORT"`
+	JoinToken  string `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
+	labelFlags
 	Postgres        string        `env:"VODWRIGHT_POSTGRES" help:"PostgreSQL that keeps the records, instead of a file in the data folder: postgres://USER:PASSWORD@HOST/NAME." placeholder:"URL"`
 	Nats            []string      `env:"VODWRIGHT_NATS" help:"NATS cluster that hands out the work, instead of one within: nats://USER:PASSWORD@HOST:PORT, its nodes separated by commas. Workers join it too." placeholder:"URL"`
 	Advertise       string        `env:"VODWRIGHT_ADVERTISE" help:"Where workers reach this server's HTTP, when they join a NATS cluster: http://HOST:PORT; else the machine's name." placeholder:"URL"`

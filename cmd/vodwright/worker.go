@@ -26,14 +26,15 @@ import (
 )
 
 type workerCmd struct {
-	Join         []string    `required:"" env:"VODWRIGHT_JOIN" help:"What vodwright serve --join-listen prints: nats://TOKEN@HOST:PORT; or the servers' NATS cluster, its nodes separated by commas." placeholder:"URL"`
-	Concurrency  int         `help:"Encoder processes side by side." default:"${cores}"`
-	Work         string      `help:"Folder for the files of tasks; nothing in it outlives its job but the cache of sources." env:"VODWRIGHT_WORK" default:"vodwright-work" placeholder:"DIR"`
-	Cache        limit.Bytes `help:"Sources are kept for other jobs, in so many bytes." default:"10GiB" placeholder:"SIZE"`
-	Name         string      `help:"Of this worker, in logs and receipts; else the machine's." placeholder:"NAME"`
-	Server       string      `help:"Where this machine reaches the server's HTTP, when it is not at the host of --join: http://HOST:PORT." env:"VODWRIGHT_SERVER" placeholder:"URL"`
-	PrivateInput bool        `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
-	Verbose      bool        `short:"v" help:"Log debug messages."`
+	Join        []string    `required:"" env:"VODWRIGHT_JOIN" help:"What vodwright serve --join-listen prints: nats://TOKEN@HOST:PORT; or the servers' NATS cluster, its nodes separated by commas." placeholder:"URL"`
+	Concurrency int         `help:"Encoder processes side by side." default:"${cores}"`
+	Work        string      `help:"Folder for the files of tasks; nothing in it outlives its job but the cache of sources." env:"VODWRIGHT_WORK" default:"vodwright-work" placeholder:"DIR"`
+	Cache       limit.Bytes `help:"Sources are kept for other jobs, in so many bytes." default:"10GiB" placeholder:"SIZE"`
+	Name        string      `help:"Of this worker, in logs and receipts; else the machine's." placeholder:"NAME"`
+	labelFlags
+	Server       string `help:"Where this machine reaches the server's HTTP, when it is not at the host of --join: http://HOST:PORT." env:"VODWRIGHT_SERVER" placeholder:"URL"`
+	PrivateInput bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
+	Verbose      bool   `short:"v" help:"Log debug messages."`
 	verifyFlags
 	sandboxFlags
 }
@@ -46,7 +47,8 @@ On SIGTERM it gives back what it carries: others go on at once, no attempt is lo
 Examples:
   vodwright serve --listen 0.0.0.0:8080 --join-listen 0.0.0.0:4222     prints the URL
   vodwright worker --join nats://TOKEN@server:4222
-  vodwright worker --join nats://TOKEN@server:4222 --concurrency 16 --name rack4`
+  vodwright worker --join nats://TOKEN@server:4222 --concurrency 16 --name rack4
+  vodwright worker --join nats://TOKEN@server:4222 --label news --exclusive`
 }
 
 // Run carries tasks until the program is interrupted.
@@ -60,6 +62,9 @@ func (c *workerCmd) Run(p *program) (err error) {
 		name = hostname()
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	if c.Exclusive && len(c.Label) == 0 {
+		return fault.New(fault.Invalid, "", "--exclusive without --label: this worker would carry nothing")
+	}
 	if c.Concurrency < 1 {
 		return fault.New(fault.Invalid, "", "--concurrency %d: a worker carries at least one task", c.Concurrency)
 	}
@@ -80,12 +85,14 @@ func (c *workerCmd) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	tasks, err := queue.Open(p.ctx, queue.Config{URLs: c.Join, Join: true, Name: name, Logger: log})
+	var client *fleet.Client
+	carries := func(ctx context.Context, id string) (bool, error) { return client.Carries(ctx, id, c.labelled()) }
+	tasks, err := queue.Open(p.ctx, queue.Config{URLs: c.Join, Join: true, Carries: carries, Name: name, Logger: log})
 	if err != nil {
 		return err
 	}
 	defer closing(&err, tasks)
-	client := fleet.NewClient(fleet.ClientConfig{
+	client = fleet.NewClient(fleet.ClientConfig{
 		Line: tasks, Version: build(), Name: name, Host: host, Base: strings.TrimSuffix(c.Server, "/"), Cache: cache, Logger: log,
 		HTTP: &http.Client{Transport: workerTransport()},
 	})
@@ -115,6 +122,16 @@ func (c *workerCmd) Run(p *program) (err error) {
 		return nil
 	}
 	return err
+}
+
+// labelFlags say which jobs are carried, where some ask for workers with a label.
+type labelFlags struct {
+	Label     []string `help:"Carry also jobs whose userMetadata asks for this label: vodwright:workers=LABEL. May be given several times." placeholder:"LABEL"`
+	Exclusive bool     `help:"Carry nothing but jobs that ask for one of the labels."`
+}
+
+func (l labelFlags) labelled() job.Labelled {
+	return job.Labelled{Labels: l.Label, Exclusive: l.Exclusive}
 }
 
 // helloTime is how long a server has to let a worker in.

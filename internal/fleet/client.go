@@ -208,6 +208,13 @@ func (c *Client) Over(ctx context.Context, ids []string) (over []string, err err
 	return over, c.call(ctx, verbOver, ids, &over)
 }
 
+// Carries reports whether a worker with these labels carries a job.
+func (c *Client) Carries(ctx context.Context, id string, l job.Labelled) (yes bool, err error) {
+	ctx, done := context.WithTimeout(ctx, job.LeaseTime)
+	defer done()
+	return yes, c.call(ctx, verbCarries, wanted{id, l}, &yes)
+}
+
 // Objects implements worker.Roles. Which role a job has is the server's to know.
 func (c *Client) Objects(_ context.Context, _, id string) (worker.Objects, error) {
 	return objects{c, id}, nil

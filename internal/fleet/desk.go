@@ -148,6 +148,13 @@ func (d *Desk) answer(ctx context.Context, verb string, asked []byte) (body any,
 			return nil, err
 		}
 		return d.over(ctx, in)
+	case verbCarries:
+		in, err := take[wanted](q)
+		if err != nil {
+			return nil, err
+		}
+		j, err := d.cfg.Job(ctx, in.Job)
+		return in.Carries(&j), err
 	}
 	return d.bytes(ctx, verb, q)
 }

@@ -23,6 +23,7 @@ const (
 	verbGiveBack = "giveback" // ended → nothing
 	verbCheck    = "check"    // job.Task → nothing
 	verbOver     = "over"     // IDs of jobs → those of them that are over
+	verbCarries  = "carries"  // wanted → bool
 	verbSource   = "source"   // source → Found
 	verbWritable = "writable" // objectOf → nothing
 	verbPublish  = "publish"  // publication → nothing
@@ -121,6 +122,11 @@ type ended struct {
 	Task   job.Task    `json:"task"`
 	Result *job.Result `json:"result,omitempty"`
 	Error  *wireError  `json:"error,omitempty"`
+}
+
+type wanted struct {
+	Job string `json:"job"`
+	job.Labelled
 }
 
 type progressed struct {

@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -148,6 +149,26 @@ type Template struct {
 // Preset is the record of an output preset; it has what a template has, under
 // names of its own.
 type Preset = Template
+
+// WorkersKey is the key of Job.UserMetadata by which a job asks for workers that have a
+// label: its value.
+const WorkersKey = "vodwright:workers"
+
+// Labelled is what a worker carries: its labels, and whether it carries nothing but
+// jobs that ask for one of them.
+type Labelled struct {
+	Labels    []string `json:"labels,omitempty"`
+	Exclusive bool     `json:"exclusive,omitempty"`
+}
+
+// Carries reports whether a worker carries a job.
+func (l Labelled) Carries(j *Job) bool {
+	want := j.UserMetadata[WorkersKey]
+	if want == "" {
+		return !l.Exclusive
+	}
+	return slices.Contains(l.Labels, want)
+}
 
 // TagsOf returns the name under which the tags of a job are kept: the resource
 // part of its ARN. Templates have "jobTemplates/NAME", presets "presets/NAME",

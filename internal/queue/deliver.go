@@ -117,6 +117,9 @@ func (q *Queue) next(ctx context.Context, sweep bool) (jetstream.Msg, job.Ref, b
 		lines := slices.Clone(q.lines)
 		q.mu.Unlock()
 		for _, l := range lines {
+			if !q.carries(ctx, l) {
+				continue
+			}
 			if msg, ref, ok := q.fetch(ctx, l, sweep); ok {
 				return msg, ref, true
 			}
@@ -124,6 +127,30 @@ func (q *Queue) next(ctx context.Context, sweep bool) (jetstream.Msg, job.Ref, b
 		sweep = q.pause(ctx, q.shared || len(lines) > 0)
 	}
 	return nil, job.Ref{}, false
+}
+
+// carries reports whether the tasks of a line are delivered here.
+func (q *Queue) carries(ctx context.Context, l *line) bool {
+	if q.carry == nil {
+		return true
+	}
+	q.mu.Lock()
+	asked, foreign := l.asked, l.foreign
+	q.mu.Unlock()
+	if asked {
+		return !foreign
+	}
+	yes, err := q.carry(ctx, l.job)
+	if err != nil {
+		if ctx.Err() == nil {
+			q.log.DebugContext(ctx, "ask whether to carry", "job", l.job, "err", err)
+		}
+		return false // asked again when something waits, or soon
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l.asked, l.foreign = true, !yes
+	return yes
 }
 
 // pause waits until something may be waiting, and reports whether nobody said so.

@@ -68,10 +68,13 @@ type Config struct {
 	URLs []string
 	// Join makes this one of those who carry tasks beside the servers: it makes
 	// nothing that is not there.
-	Join   bool
-	Owner  string       // of the records that a cluster's tasks are of; others are refused
-	Name   string       // of this process, for the cluster's operators; "" is vodwright
-	Logger *slog.Logger // nil discards
+	Join  bool
+	Owner string // of the records that a cluster's tasks are of; others are refused
+	// Carries says whether the tasks of a job are delivered here; nil: of all. It is
+	// asked once a job, and again after an error.
+	Carries func(ctx context.Context, job string) (bool, error)
+	Name    string       // of this process, for the cluster's operators; "" is vodwright
+	Logger  *slog.Logger // nil discards
 }
 
 // Queue is the open queue. It is safe for concurrent use.
@@ -83,8 +86,9 @@ type Queue struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	woken  chan struct{} // something may be waiting
-	shared bool          // others publish and carry too
-	id     string        // of this process, among them
+	carry  func(ctx context.Context, job string) (bool, error)
+	shared bool   // others publish and carry too
+	id     string // of this process, among them
 
 	mu     sync.Mutex
 	lines  []*line // in the order they are served
@@ -98,6 +102,8 @@ var _ job.TaskQueue = (*Queue)(nil)
 type line struct {
 	rank, job string
 	consumer  jetstream.Consumer // nil until it is asked, for a line that others published to
+	asked     bool               // whether its tasks are delivered here
+	foreign   bool               // they are not
 	waiting   int                // messages that were published and not delivered, as far as is known here
 }
 
@@ -112,6 +118,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
 	}
+	q.carry = cfg.Carries
 	q.shared = cfg.Listen != "" || len(cfg.URLs) > 0
 	if cfg.Name == "" {
 		cfg.Name = "vodwright"

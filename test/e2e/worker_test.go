@@ -157,6 +157,18 @@ func TestWorkersWithTheServer(t *testing.T) {
 	}
 	eventually(t, 15*time.Second, "nothing is left anywhere", func() bool { return len(s.left()) == 0 && len(r.holds()) == 0 })
 
+	// A job that asks for a label waits for who has it.
+	s.aws(nil, "s3api", "put-object", "--bucket", "vod-source", "--key", "news.mp4", "--body", makeClip(t, clip.Spec{Width: 320, Height: 180, Seconds: 2}, "news.mp4"))
+	role := s.role("r", "mediaconvert.amazonaws.com", `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`)
+	var news jobDoc
+	s.aws(&news, "mediaconvert", "create-job", "--job-template", "vod-hls", "--role", role, "--user-metadata", `{"vodwright:workers":"news"}`, "--settings",
+		`{"Inputs":[{"FileInput":"s3://vod-source/news.mp4"}],"OutputGroups":[{"OutputGroupSettings":{"HlsGroupSettings":{"Destination":"s3://vod-streams/news/x"}}}]}`)
+	labelled := joined(t, programPath, address, "labelled", "--concurrency", "1", "--label", "news", "--exclusive")
+	if j := s.waitJob(news.Job.ID, time.Minute); j.Job.Status != "COMPLETE" || r.says("job="+news.Job.ID) || !labelled.says("job="+news.Job.ID) {
+		t.Errorf("the job that asks for a label is %s; who has none carried: %v", j.Job.Status, r.says("job="+news.Job.ID))
+	}
+	labelled.kill()
+
 	// A job that is canceled stops everywhere.
 	long := s.createJob(makeClip(t, clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 60}, "long.mp4"))
 	eventually(t, time.Minute, "both encode", func() bool { return len(encodersBelow(t, s.data)) > 0 && len(encodersBelow(t, r.work)) > 0 })
