@@ -15,6 +15,7 @@ import (
 	"vodwright.dev/vodwright/internal/cloudfront"
 	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
 	"vodwright.dev/vodwright/internal/console"
+	"vodwright.dev/vodwright/internal/early"
 	"vodwright.dev/vodwright/internal/edge"
 	"vodwright.dev/vodwright/internal/edge/accesslog"
 	"vodwright.dev/vodwright/internal/event"
@@ -71,6 +72,7 @@ type house struct {
 	runner *ffmpeg.Runner
 	prober *probe.Prober
 	jobs   *job.Coordinator
+	early  *early.Early
 	jobAPI http.Handler
 
 	listener, secure net.Listener // secure is nil without HTTPS
@@ -205,7 +207,7 @@ func (h *house) openWork(ctx context.Context) error {
 	carries := worker.Config{
 		Dir: filepath.Join(h.data, "work"), FFmpeg: h.runner, Probe: h.prober,
 		Fetch:   fetch.New(fetch.Config{AllowPrivate: h.flags.PrivateInput, Limits: h.flags.Limits, Logger: h.log}),
-		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Verify: h.flags.depth(), Name: hostname(), Logger: h.log,
+		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Late: !h.flags.Early, Verify: h.flags.depth(), Name: hostname(), Logger: h.log,
 	}
 	if h.depot != nil {
 		carries.Depot, carries.Outputs = *h.depot, h.records.Output
@@ -219,9 +221,10 @@ func (h *house) openWork(ctx context.Context) error {
 		defaults[receipt.BesideKey] = "JSON"
 	}
 	carrier := worker.New(carries)
-	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: carrier, Slots: slots, Defaults: defaults, Logger: h.log}); err != nil {
+	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: plannedRunner{carrier, func(ctx context.Context, id string) { h.early.Planned(ctx, id) }}, Slots: slots, Defaults: defaults, Logger: h.log}); err != nil {
 		return err
 	}
+	h.early = early.New(early.Config{Jobs: h.jobs, Films: carrier, Slots: h.flags.Workers, Logger: h.log})
 	waited := h.flags.Limits.OrDefaults() // someone waits for a probe
 	waited.SourceBytes, waited.FetchTime = min(waited.SourceBytes, probedBytes), min(waited.FetchTime, probedTime)
 	looker := newFileProber(h.buckets, fetch.New(fetch.Config{
@@ -271,7 +274,7 @@ func (h *house) openEdge() (err error) {
 	h.opened(h.accessLogs)
 	h.firewall = waf.New(waf.Config{Log: firewallLog{h.journal}, Logger: h.log})
 	h.edge, err = edge.New(edge.Config{
-		Distributions: distributions{h.records}, Origin: bucketOrigin{h.buckets}, DomainSuffix: edgeDomain, TLSPort: portOf(h.secure), Logger: h.log,
+		Distributions: distributions{h.records}, Origin: earlyOrigin{bucketOrigin{h.buckets}, h.early}, DomainSuffix: edgeDomain, TLSPort: portOf(h.secure), Logger: h.log,
 		TokenSecret: tokenSecret(h.root), AccessLogs: h.accessLogs, Firewall: h.firewall,
 	})
 	if err != nil {
@@ -348,7 +351,7 @@ func (h *house) door() *front.Door {
 func (h *house) run(ctx context.Context, group *errgroup.Group) {
 	door := h.door()
 	for _, run := range []func(context.Context) error{
-		h.records.Run, h.authority.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.jobs.Run, h.bus.Run, h.journal.Run, h.host.Run, h.functions.Run,
+		h.records.Run, h.authority.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.jobs.Run, h.early.Run, h.bus.Run, h.journal.Run, h.host.Run, h.functions.Run,
 		func(ctx context.Context) error { return checkMedia(ctx, h.runner, h.flags.Unsandboxed, h.log) },
 	} {
 		group.Go(func() error { return run(ctx) })

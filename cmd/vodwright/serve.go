@@ -41,6 +41,7 @@ type serveCmd struct {
 	PrivateWebhooks bool          `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
 	Receipts        bool          `help:"Write the receipt of every job beside its outputs, and not of those alone that ask for it."`
 	Verbose         bool          `short:"v" help:"Log debug messages."`
+	Early           bool          `help:"Let distributions play jobs while they are encoded." default:"true" negatable:""`
 	verifyFlags
 	sandboxFlags
 }

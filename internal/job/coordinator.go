@@ -273,6 +273,16 @@ func (c *Coordinator) Cancel(ctx context.Context, id string) error {
 	return nil
 }
 
+// Promote moves tasks of a job, by their numbers, before all others that wait, of any
+// job. Those that are at work or done stay as they are.
+func (c *Coordinator) Promote(ctx context.Context, id string, tasks ...int) error {
+	refs := make([]Ref, len(tasks))
+	for i, n := range tasks {
+		refs[i] = Ref{Job: id, Number: n, Priority: Promoted}
+	}
+	return c.tasks.Publish(ctx, refs)
+}
+
 // QueuesChanged makes the coordinator look at the queues again: one may be ACTIVE
 // now, or admit more jobs.
 func (c *Coordinator) QueuesChanged() {

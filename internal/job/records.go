@@ -144,6 +144,10 @@ type Ref struct {
 	Priority int // of the job
 }
 
+// Promoted is the priority of a task that goes before those of all jobs. The task is in
+// the queue a second time then; the first delivery carries it.
+const Promoted = MaxPriority + 1
+
 // TaskQueue hands tasks to workers: each to one at a time, for as long as that
 // one keeps its lease. Tasks of the job with the highest priority go first, of
 // equal jobs those of the older (the lesser ID), within a job those published first.

@@ -13,7 +13,7 @@ type rung struct {
 
 // DefaultLadder returns the settings that jobs have who name none: one HLS
 // group with 640×360, 960×540 and 1280×720 at QVBR level 7 and the usual caps,
-// segments of 6 seconds with a keyframe every 2, one stereo AAC encode for all.
+// segments of 2 seconds that begin with a keyframe, one stereo AAC encode for all.
 // Input and destination are the job's to add.
 func DefaultLadder() *mc.JobTemplateSettings {
 	var outputs []*mc.Output
@@ -35,7 +35,7 @@ func DefaultLadder() *mc.JobTemplateSettings {
 			OutputGroupSettings: &mc.OutputGroupSettings{
 				Type: mc.OutputGroupTypeHls_Group_Settings,
 				HlsGroupSettings: &mc.HlsGroupSettings{
-					SegmentLength:          new(int32(6)),
+					SegmentLength:          new(int32(2)),
 					MinSegmentLength:       new(int32(0)),
 					SegmentControl:         mc.HlsSegmentControlSegmented_Files,
 					DirectoryStructure:     mc.HlsDirectoryStructureSingle_Directory,

@@ -1,6 +1,7 @@
 package mp4
 
 import (
+	"encoding/binary"
 	"io"
 )
 
@@ -51,6 +52,37 @@ func ReadTrack(r io.ReaderAt, size int64) (*Track, error) {
 		return nil, malformed("the track has no samples")
 	}
 	return t.track, nil
+}
+
+// ReadGrowing is ReadTrack of a fragmented file that is still being written: of what
+// of it is whole. Nil is a file of which nothing is.
+func ReadGrowing(r io.ReaderAt, size int64) (*Track, error) {
+	end, at, begun := int64(0), int64(0), false
+	var head [16]byte
+	for at+int64(len(head)) <= size {
+		if err := readFull(r, head[:], at); err != nil {
+			return nil, err
+		}
+		length := int64(binary.BigEndian.Uint32(head[:]))
+		if length == 1 {
+			length = int64(binary.BigEndian.Uint64(head[8:]))
+		}
+		if length < 8 || length > size-at {
+			break
+		}
+		at += length
+		switch string(head[4:8]) {
+		case "moof", "free":
+		case "mdat":
+			begun, end = true, at
+		default:
+			end = at
+		}
+	}
+	if !begun {
+		return nil, nil
+	}
+	return ReadTrack(r, end)
 }
 
 // trackReader gathers the one track of a file.

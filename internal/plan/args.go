@@ -34,6 +34,7 @@ func (l *ladder) process(c *Chunk, captures []Capture) {
 	if c.SourceFrames > 0 && src.index.Problem == "" {
 		args = append(args, entry(src, begin).seek()...)
 	}
+	c.Sure = c.SourceFrames > 0 && src.index.Problem == "" && indexed(src.facts.Format)
 	args = append(args,
 		"-threads", "1", // one process a core already
 		"-noautorotate",       // turned below, where sizes are known

@@ -132,7 +132,7 @@ func (l *ladder) public() Ladder {
 	for i, r := range l.rungs {
 		out.Rungs = append(out.Rungs, Rung{
 			File: rungFile(i), Width: r.width, Height: r.height, FrameRate: l.rate,
-			MaxBitrate: r.rate.cap(), BufferBits: r.rate.buffer,
+			MaxBitrate: r.rate.cap(), BufferBits: r.rate.buffer, Codec: r.codec(),
 		})
 	}
 	for i, c := range l.captures {

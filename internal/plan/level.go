@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -100,4 +101,14 @@ func named(codecLevel string) (level, bool) {
 		}
 	}
 	return level{}, false
+}
+
+// codec returns the RFC 6381 name of the rung's stream: profile, constraints and level
+// as x264 writes them into its parameter sets.
+func (r rung) codec() string {
+	profile := map[string]string{"baseline": "42c0", "main": "4d40", "high": "6400", "high10": "6e00", "high422": "7a00"}[r.profile]
+	major, minor, _ := strings.Cut(r.level, ".")
+	idc, _ := strconv.Atoi(major)
+	tenth, _ := strconv.Atoi(minor)
+	return fmt.Sprintf("avc1.%s%02x", profile, 10*idc+tenth)
 }

@@ -94,8 +94,11 @@ type Chunk struct {
 	// middle of the source, says that the container led to the wrong place: try
 	// again with WithoutSeek. Fewer from its start says that the source is damaged
 	// there. 0 is unknown.
-	SourceFrames int64    `json:"sourceFrames"`
-	Args         []string `json:"args"` // of ffmpeg, without the program's name; reads Files, writes below OutputDir
+	SourceFrames int64 `json:"sourceFrames"`
+	// Sure says that the container leads to where decoding is to begin: what the process
+	// writes is right before it has ended.
+	Sure bool     `json:"sure,omitempty"`
+	Args []string `json:"args"` // of ffmpeg, without the program's name; reads Files, writes below OutputDir
 }
 
 // Rung is one video encode. Its chunk process writes File (an MP4 with exactly
@@ -107,6 +110,7 @@ type Rung struct {
 	Height     int            `json:"height"`
 	FrameRate  media.Rational `json:"frameRate"`
 	MaxBitrate int64          `json:"maxBitrate"` // bits a second, the cap or target; 0 is uncapped
+	Codec      string         `json:"codec"`      // RFC 6381, of its parameter sets: "avc1.4d401f"
 	BufferBits int64          `json:"bufferBits"` // VBV window that the output honours across chunk edges; 0 with no cap
 }
 

@@ -63,15 +63,24 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	}
 	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: total}) }
 	compared := func(at ffmpeg.Progress) { report(job.Progress{Done: frames + min(at.Frame, frames), Total: total}) }
+	if !p.Late && t.Chunk == 0 && len(ladder.Rungs) > 1 { // what a first viewer waits for
+		if err := w.rung(ctx, p, task.Job, t.Ladder, 0, smallest(ladder), func() {}); err != nil {
+			return job.Result{}, err
+		}
+	}
 	var missing int64
 	run := func(args []string, again bool) error {
-		return w.process(ctx, task, p, chunk.Files, args, progress, func(dir string) error {
+		less := w.withoutMade(args, task.Job, t.Ladder, t.Chunk, ladder)
+		return w.process(ctx, task, p, chunk.Files, less, progress, func(dir string) error {
 			var err error
 			if missing, err = undecoded(dir, chunk); err != nil {
 				return err
 			}
 			if missing > 0 && again {
 				return errLost
+			}
+			if err = w.takeMade(dir, task.Job, t.Ladder, t.Chunk, ladder); err != nil {
+				return err
 			}
 			if err = checkChunk(dir, ladder, chunk); err == nil {
 				err = w.measure(ctx, task, p, ladder, chunk, args, dir, compared)
@@ -128,11 +137,16 @@ func (w *Worker) retain(ctx context.Context, dir string, task job.Task) (json.Ra
 // process runs one media process that reads these files for a task, and has what it
 // wrote used before it is removed.
 func (w *Worker) process(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), use func(dir string) error) error {
+	return w.processIn(ctx, task, p, files, args, progress, nil, use)
+}
+
+// processIn is process that tells where it is going to write.
+func (w *Worker) processIn(ctx context.Context, task job.Task, p *probed, files []int, args []string, progress func(ffmpeg.Progress), begun func(dir string), use func(dir string) error) error {
 	sources, err := w.sources(ctx, task, p, files)
 	if err != nil {
 		return err
 	}
-	return w.media(ctx, task, sources, args, progress, use)
+	return w.media(ctx, task, sources, args, progress, begun, use)
 }
 
 // sources returns the paths of files of the plan.
@@ -148,13 +162,16 @@ func (w *Worker) sources(ctx context.Context, task job.Task, p *probed, files []
 	return sources, nil
 }
 
-// media is process with the paths of what is read.
-func (w *Worker) media(ctx context.Context, task job.Task, sources, args []string, progress func(ffmpeg.Progress), use func(dir string) error) error {
+// media is processIn with the paths of what is read.
+func (w *Worker) media(ctx context.Context, task job.Task, sources, args []string, progress func(ffmpeg.Progress), begun func(dir string), use func(dir string) error) error {
 	try, err := w.attempt(task.Job, task.Name)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(try)
+	if begun != nil {
+		begun(try)
+	}
 	usage, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{Args: args, Sources: sources, OutputDir: try, Progress: progress})
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func (f *finisher) iFrames(ctx context.Context, group plan.OutputGroup, o plan.O
 		URI:    playlistURI(group.HLS, group.HLS.MultivariantKey, o.IFrames.Key),
 		Codecs: []string{made.video.CodecString()}, Width: made.video.Width, Height: made.video.Height,
 	}
-	list := f.mediaPlaylist(group.HLS)
+	list := emptyList(group.HLS)
 	list.IFramesOnly = true
 	var starts []time.Duration
 	var err error

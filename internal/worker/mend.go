@@ -117,7 +117,7 @@ func (w *Worker) mend(ctx context.Context, task job.Task, p *probed, wrong *mism
 				continue
 			}
 			w.cfg.Logger.WarnContext(ctx, "an encode's files are damaged: made again", "job", task.Job, "task", encode.Name)
-			if err := w.results.Drop(task.Job, encode.Name); err != nil {
+			if err := errors.Join(w.results.Drop(task.Job, encode.Name), w.dropMade(task.Job, encode)); err != nil {
 				return err
 			}
 			if _, err := again(ctx, encode, p, func(job.Progress) { steps.beat() }); err != nil {

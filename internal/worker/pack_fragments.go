@@ -70,7 +70,7 @@ func (f *finisher) heads(group plan.OutputGroup, o plan.Output, made *packed) ([
 // initMap returns the EXT-X-MAP of an output's segments, as playlist refers to it.
 func (p *packed) initMap(o plan.Output, playlist string) hls.Map {
 	switch {
-	case p.cut == nil:
+	case o.Fragments == nil:
 		return hls.Map{}
 	case o.Fragments.Init != "":
 		return hls.Map{URI: hls.RelativeURI(playlist, o.Fragments.Init)}

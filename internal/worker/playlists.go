@@ -28,46 +28,20 @@ type hlsOutput struct {
 
 // variant makes the playlists of one HLS output.
 func (f *finisher) variant(ctx context.Context, group plan.OutputGroup, o plan.Output, made packed) (out hlsOutput, err error) {
-	list := f.mediaPlaylist(group.HLS)
-	list.TargetDuration = f.target(group)
-	at, tagged := time.Duration(0), time.Duration(-1)
-	for i, s := range made.segments {
-		segment := hls.Segment{
-			URI: hls.RelativeURI(o.Key, s.key), Range: s.part, Duration: s.duration,
-			Key: playlistKey(group.HLS.Encryption, i), Map: made.initMap(o, o.Key),
-		}
-		if d := group.HLS.ProgramDateTime; d != nil && (tagged < 0 || at-tagged >= time.Duration(d.Period)*time.Second) {
-			segment.ProgramDateTime, tagged = d.Start.Add(at), at
-		}
-		list.Segments = append(list.Segments, segment)
-		at += s.duration
-	}
-	if out.list, err = f.writeMediaPlaylist(group, o.Key, list); err != nil {
-		return out, err
-	}
-	v := hls.Variant{URI: playlistURI(group.HLS, group.HLS.MultivariantKey, o.Key), NoCaptions: group.HLS.NoCaptions}
+	v := hls.Variant{}
 	v.Bandwidth, v.AverageBandwidth = hls.Bandwidth(made.sizes())
 	if made.video != nil {
 		v.Codecs = append(v.Codecs, made.video.CodecString())
-		v.FrameRate = made.video.FrameRate
-		if !group.HLS.NoResolution {
-			v.Width, v.Height = made.video.Width, made.video.Height
-		}
+		v.FrameRate, v.Width, v.Height = made.video.FrameRate, made.video.Width, made.video.Height
 	}
 	for _, a := range made.audio {
 		if codec := a.CodecString(); !slices.Contains(v.Codecs, codec) {
 			v.Codecs = append(v.Codecs, codec)
 		}
 	}
-	out.variant, out.groups = v, o.AudioGroups
-	if r := o.Rendition; r != nil && !r.Variant {
-		out.sound = &hls.Rendition{
-			Group: r.Group, Name: r.Name, Language: r.Language, Default: r.Default, AutoSelect: r.AutoSelect,
-			Channels: f.plan.Audios[o.Audios[0]].Channels, URI: v.URI,
-		}
-		if r.Describes {
-			out.sound.Characteristics = hls.DescribesVideo
-		}
+	out = describe(f.plan, group, o, v)
+	if out.list, err = f.writeMediaPlaylist(group, o.Key, segmentList(f.plan, group, o, &made)); err != nil {
+		return out, err
 	}
 	if o.IFrames != nil {
 		i, err := f.iFrames(ctx, group, o, made)
@@ -82,8 +56,47 @@ func (f *finisher) variant(ctx context.Context, group plan.OutputGroup, o plan.O
 	return out, nil
 }
 
-// mediaPlaylist returns what all media playlists of a group have.
-func (f *finisher) mediaPlaylist(h *plan.HLS) *hls.MediaPlaylist {
+// describe returns what playlists say of an output whose media v describes.
+func describe(p *plan.Plan, group plan.OutputGroup, o plan.Output, v hls.Variant) (out hlsOutput) {
+	v.URI, v.NoCaptions = playlistURI(group.HLS, group.HLS.MultivariantKey, o.Key), group.HLS.NoCaptions
+	if group.HLS.NoResolution {
+		v.Width, v.Height = 0, 0
+	}
+	out.variant, out.groups = v, o.AudioGroups
+	if r := o.Rendition; r != nil && !r.Variant {
+		out.sound = &hls.Rendition{
+			Group: r.Group, Name: r.Name, Language: r.Language, Default: r.Default, AutoSelect: r.AutoSelect,
+			Channels: p.Audios[o.Audios[0]].Channels, URI: v.URI,
+		}
+		if r.Describes {
+			out.sound.Characteristics = hls.DescribesVideo
+		}
+	}
+	return out
+}
+
+// segmentList returns the media playlist of an output with segments.
+func segmentList(p *plan.Plan, group plan.OutputGroup, o plan.Output, made *packed) *hls.MediaPlaylist {
+	list := emptyList(group.HLS)
+	list.TargetDuration = target(p, group)
+	at, tagged := time.Duration(0), time.Duration(-1)
+	for i, s := range made.segments {
+		segment := hls.Segment{
+			URI: hls.RelativeURI(o.Key, s.key), Range: s.part, Duration: s.duration,
+			Key: playlistKey(group.HLS.Encryption, i), Map: made.initMap(o, o.Key),
+		}
+		if d := group.HLS.ProgramDateTime; d != nil && (tagged < 0 || at-tagged >= time.Duration(d.Period)*time.Second) {
+			segment.ProgramDateTime, tagged = d.Start.Add(at), at
+		}
+		list.Segments = append(list.Segments, segment)
+		at += s.duration
+	}
+	list.Version = max(hls.Version, list.RequiredVersion())
+	return list
+}
+
+// emptyList returns what all media playlists of a group have.
+func emptyList(h *plan.HLS) *hls.MediaPlaylist {
 	return &hls.MediaPlaylist{
 		MediaSequence: firstSequence, PlaylistType: "VOD", EndList: true,
 		IntegerDurations: h.IntegerDuration, NearestTarget: h.NearestTarget, NoCache: h.NoCache,
@@ -92,9 +105,9 @@ func (f *finisher) mediaPlaylist(h *plan.HLS) *hls.MediaPlaylist {
 
 // target returns the EXT-X-TARGETDURATION that all media playlists of a group have
 // (RFC 8216, 6.2.4). Segments of several frame rates are not equally long.
-func (f *finisher) target(group plan.OutputGroup) (target int64) {
+func target(p *plan.Plan, group plan.OutputGroup) (target int64) {
 	for _, o := range group.Outputs {
-		list, t := f.mediaPlaylist(group.HLS), f.plan.Ladders[o.Ladder].Timeline
+		list, t := emptyList(group.HLS), p.Ladders[o.Ladder].Timeline
 		for i := range t.Segments() {
 			from, to := t.Segment(i)
 			list.Segments = append(list.Segments, hls.Segment{Duration: t.At(to) - t.At(from)})
@@ -145,17 +158,7 @@ func (f *finisher) multivariant(group plan.OutputGroup, outputs []hlsOutput) err
 		return nil
 	}
 	for _, a := range append(slices.Clone(h.Additional), plan.Additional{Key: h.MultivariantKey, Outputs: everyOutput(group)}) {
-		m := &hls.MultivariantPlaylist{Version: hls.Version, IndependentSegments: true}
-		if e := h.Encryption; e != nil && e.SessionKey {
-			m.SessionKeys = []hls.Key{playlistKey(e, 0)}
-		}
-		playlists := addOutputs(m, outputs, a.Outputs)
-		if len(m.Renditions) > 0 {
-			m.Version = hls.RenditionVersion
-		}
-		for _, list := range playlists { // a player that cannot play them is told at once
-			m.Version = max(m.Version, list.Version)
-		}
+		m, playlists := multivariantOf(h, outputs, a.Outputs)
 		text, err := m.Marshal()
 		if err != nil {
 			return err
@@ -171,6 +174,23 @@ func (f *finisher) multivariant(group plan.OutputGroup, outputs []hlsOutput) err
 		}
 	}
 	return nil
+}
+
+// multivariantOf returns a multivariant playlist over some of a group's outputs, and
+// the media playlists that it leads to.
+func multivariantOf(h *plan.HLS, outputs []hlsOutput, chosen []int) (*hls.MultivariantPlaylist, []*hls.MediaPlaylist) {
+	m := &hls.MultivariantPlaylist{Version: hls.Version, IndependentSegments: true}
+	if e := h.Encryption; e != nil && e.SessionKey {
+		m.SessionKeys = []hls.Key{playlistKey(e, 0)}
+	}
+	playlists := addOutputs(m, outputs, chosen)
+	if len(m.Renditions) > 0 {
+		m.Version = hls.RenditionVersion
+	}
+	for _, list := range playlists { // a player that cannot play them is told at once
+		m.Version = max(m.Version, list.Version)
+	}
+	return m, playlists
 }
 
 // addOutputs adds some of a group's outputs to a multivariant playlist and returns
@@ -240,22 +260,27 @@ func addOutputs(m *hls.MultivariantPlaylist, all []hlsOutput, chosen []int) []*h
 
 // playlist writes a playlist, compressed where its group has them stored so.
 func (f *finisher) playlist(r rank, group plan.OutputGroup, key string, text []byte) error {
-	write := func(out io.Writer) error {
+	encoding, write := stored(group, text)
+	_, err := f.encodedFile(r, group.Bucket, key, encoding, write)
+	return err
+}
+
+// stored returns the content encoding of a group's playlists, and what writes one in it.
+func stored(group plan.OutputGroup, text []byte) (encoding string, write func(io.Writer) error) {
+	write = func(out io.Writer) error {
 		_, err := out.Write(text)
 		return err
 	}
 	if !group.HLS.Gzip {
-		_, err := f.file(r, group.Bucket, key, write)
-		return err
+		return "", write
 	}
-	_, err := f.encodedFile(r, group.Bucket, key, "gzip", func(out io.Writer) error {
+	return "gzip", func(out io.Writer) error {
 		z, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 		if err != nil {
 			return err
 		}
 		return errors.Join(write(z), z.Close())
-	})
-	return err
+	}
 }
 
 // contentType returns what a browser and a player expect of an output.

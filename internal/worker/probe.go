@@ -65,7 +65,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
-	output, err := json.Marshal(probed{Role: first.Role, Pins: pins, Plan: *planned, Wishes: wishes})
+	output, err := json.Marshal(probed{Role: first.Role, Pins: pins, Plan: *planned, Wishes: wishes, Late: first.UserMetadata[EarlyMember] == "off" || w.cfg.Late})
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode plan: %w", err)
 	}

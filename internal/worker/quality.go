@@ -84,7 +84,7 @@ func (w *Worker) measure(ctx context.Context, task job.Task, p *probed, ladder p
 		sources = append(sources, filepath.Join(dir, r.File))
 	}
 	tallies := make([]tally, len(ladder.Rungs))
-	err = w.media(ctx, task, sources, plan.Measuring(args, len(chunk.Files), len(ladder.Rungs), ssim, vmaf), progress, func(found string) error {
+	err = w.media(ctx, task, sources, plan.Measuring(args, len(chunk.Files), len(ladder.Rungs), ssim, vmaf), progress, nil, func(found string) error {
 		for i := range tallies {
 			if ssim {
 				if err := readSSIM(filepath.Join(found, plan.SSIMFile(i)), &tallies[i].SSIM); err != nil {

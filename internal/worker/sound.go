@@ -90,7 +90,7 @@ func (s *soundTask) steady(ctx context.Context, made []string) error {
 // process runs one media process of the encode.
 func (s *soundTask) process(ctx context.Context, args []string, use func(dir string) error) error {
 	if s.sources != nil {
-		return s.w.media(ctx, s.task, s.sources, args, s.progress, use)
+		return s.w.media(ctx, s.task, s.sources, args, s.progress, nil, use)
 	}
 	return s.w.process(ctx, s.task, s.p, s.encode.Files, args, s.progress, use)
 }

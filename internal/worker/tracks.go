@@ -36,6 +36,7 @@ type tracks struct {
 	videos map[[2]int]*mp4.Video
 	audios map[int]*mp4.Audio
 	files  []func()
+	alone  func(ladder, chunk, rung int) string // folder of a rung that was made alone, or is being made; "" is none
 }
 
 func (w *Worker) openTracks(ctx context.Context, id string, p *plan.Plan) *tracks {

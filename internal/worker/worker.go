@@ -82,6 +82,7 @@ type Config struct {
 	Roles   Roles   // nil where jobs have no roles: without a server
 	Slots   int     // how many tasks the caller runs at once; finish packs with as many goroutines
 	Name    string  // of this worker, in receipts; "" is none
+	Late    bool    // jobs are not played before they are done
 	Verify  Depth   // how much of what was published is decoded; "" is VerifyFull
 	// Depot has what tasks leave behind for workers that do not share Dir; nil where
 	// all do. Outputs then reads the stored Output of a task of a job, a
@@ -101,6 +102,7 @@ type Worker struct {
 
 	mu     sync.Mutex
 	probed map[string]*probed // by job: what later tasks need, read once
+	rungs  map[rungKey]*rungMaking
 }
 
 // New returns a Worker. It starts nothing.
@@ -111,7 +113,7 @@ func New(cfg Config) *Worker {
 	if cfg.Verify == "" {
 		cfg.Verify = VerifyFull
 	}
-	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}}
+	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}}
 	w.results = localResults{cfg.Dir}
 	if cfg.Depot != nil {
 		w.results = sharedResults{localResults{cfg.Dir}, cfg.Depot, cfg.Outputs}
@@ -124,6 +126,7 @@ type probed struct {
 	Role string    `json:"role,omitempty"`
 	Pins []string  `json:"pins"` // of the plan's files: what was looked at
 	Plan plan.Plan `json:"plan"`
+	Late bool      `json:"late,omitempty"` // it is not played before it is done
 
 	Wishes receipt.Wishes `json:"wishes,omitzero"` // for the job's receipt
 }
