@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,4 +122,47 @@ func show(t *testing.T, p *plan.Plan) []txtar.File {
 		t.Fatal(err)
 	}
 	return append([]txtar.File{{Name: "plan.json", Data: append(doc, '\n')}}, out...)
+}
+
+// TestGraphsKeepTheirLabels prunes the graph of every golden plan for each output, and
+// expects each label to be made and used once.
+func TestGraphsKeepTheirLabels(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.txtar")
+	pruned := 0
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range archive.Files {
+			if !strings.Contains(f.Name, " chunk ") {
+				continue
+			}
+			args := strings.Split(strings.TrimSpace(string(f.Data)), "\n")
+			for r := range 3 {
+				name := fmt.Sprintf("r%d.mp4", r)
+				if !slices.Contains(args, plan.OutputDir+"/"+name) {
+					continue
+				}
+				pruned++
+				only := plan.Only(args, func(n string) bool { return n == name })
+				if n := strings.Count(strings.Join(only, " "), "-map "); n != 1 {
+					t.Errorf("%s %s: %d outputs", file, f.Name, n)
+				}
+				graph := only[slices.Index(only, "-filter_complex")+1]
+				uses := map[string]int{}
+				for _, label := range regexp.MustCompile(`\[[a-z]\w*\]`).FindAllString(graph+only[slices.Index(only, "-map")+1], -1) {
+					uses[label]++
+				}
+				for label, n := range uses {
+					if n != 2 {
+						t.Errorf("%s %s: %s is there %d times in %s", file, f.Name, label, n, graph)
+					}
+				}
+			}
+		}
+	}
+	if pruned < 10 {
+		t.Errorf("only %d graphs", pruned)
+	}
 }

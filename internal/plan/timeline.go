@@ -188,7 +188,7 @@ func takeChunks(t Timeline, tk *take, length float64, short bool) []Chunk {
 		edges = append(edges, t.Starts[i])
 	}
 	var head []Chunk
-	if short && len(edges) > 2 && float64(edges[1]-edges[0])/t.FrameRate.Float() < length/2 {
+	if short && len(edges) > 2 && float64(edges[1]-edges[0])/t.FrameRate.Float() <= length/2 {
 		head = []Chunk{{From: edges[0], To: edges[1]}}
 		edges = edges[1:]
 	}

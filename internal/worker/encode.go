@@ -63,10 +63,10 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	}
 	progress := func(at ffmpeg.Progress) { report(job.Progress{Done: min(at.Frame, frames), Total: total}) }
 	compared := func(at ffmpeg.Progress) { report(job.Progress{Done: frames + min(at.Frame, frames), Total: total}) }
-	if !p.Late && t.Chunk == 0 && len(ladder.Rungs) > 1 { // what a first viewer waits for
-		if err := w.rung(ctx, p, task.Job, t.Ladder, 0, smallest(ladder), func() {}); err != nil {
-			return job.Result{}, err
-		}
+	if !p.Late && t.Chunk == 0 && firstAlone(ladder) {
+		if err := w.rung(ctx, p, task.Job, t.Ladder, 0, smallest(ladder), func() {}); err != nil && ctx.Err() != nil {
+			return job.Result{}, context.Cause(ctx)
+		} // what else is wrong the whole chunk's process says
 	}
 	var missing int64
 	run := func(args []string, again bool) error {

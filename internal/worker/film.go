@@ -252,7 +252,7 @@ func (f *film) First() []early.Need {
 				least, at = r.Width*r.Height, i
 			}
 		}
-		if at < 0 {
+		if at < 0 || !firstAlone(f.plan.Ladders[group.Outputs[at].Ladder]) {
 			continue
 		}
 		o := group.Outputs[at]

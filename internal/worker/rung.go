@@ -147,6 +147,14 @@ func (w *Worker) makeRung(ctx context.Context, p *probed, key rungKey, m *rungMa
 	return err
 }
 
+// firstAlone reports whether the smallest rung of a ladder's first chunk is made before
+// the others, for a first viewer: not where one chunk is most of the film.
+func firstAlone(ladder plan.Ladder) bool {
+	return len(ladder.Rungs) > 1 && len(ladder.Chunks) > 2 && ladder.Timeline.At(ladder.Chunks[0].To) <= longestFirst
+}
+
+const longestFirst = 15 * time.Second
+
 // smallest is the rung of a ladder that has the fewest pixels.
 func smallest(ladder plan.Ladder) int {
 	least := 0
