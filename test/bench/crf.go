@@ -8,7 +8,7 @@ import (
 // Limits of the search for equal size.
 const (
 	sizeAim     = 0.005 // good enough to stop
-	sizeAllowed = 0.03  // more is not the same size
+	sizeAllowed = 0.02  // more is not the same size
 	searchSteps = 9
 )
 
@@ -19,15 +19,14 @@ type point struct {
 }
 
 // matchCRF finds the factor at which size comes closest to want bytes. Size falls
-// as the factor grows, by half about every six steps; known holds what is known
-// already, and comes back longer. The result may be off by more than is allowed
-// where a bitrate cap decides the size: the caller compares.
-func matchCRF(want int64, known []point, size func(crf float64) (int64, error)) (best point, all []point, err error) {
+// as the factor grows, by half about every six steps. The result may be off by more
+// than is allowed where a bitrate cap decides the size: the caller compares.
+func matchCRF(want int64, size func(crf float64) (int64, error)) (best point, err error) {
 	if want <= 0 {
-		return point{}, known, errors.New("nothing to match")
+		return point{}, errors.New("nothing to match")
 	}
 	off := func(p point) float64 { return math.Log(float64(p.bytes) / float64(want)) }
-	all = known
+	var all []point
 	for range searchSteps {
 		var low, high *point // the nearest on either side: low has too few bytes
 		for i := range all {
@@ -60,12 +59,12 @@ func matchCRF(want int64, known []point, size func(crf float64) (int64, error)) 
 		next = math.Round(min(max(next, 1), 51)*100) / 100
 		for _, p := range all {
 			if p.crf == next {
-				return best, all, nil // no finer step, or no room left
+				return best, nil // no finer step, or no room left
 			}
 		}
 		bytes, err := size(next)
 		if err != nil {
-			return point{}, all, err
+			return point{}, err
 		}
 		p := point{next, bytes}
 		all = append(all, p)
@@ -73,5 +72,5 @@ func matchCRF(want int64, known []point, size func(crf float64) (int64, error)) 
 			best = p
 		}
 	}
-	return best, all, nil
+	return best, nil
 }

@@ -14,47 +14,84 @@ import (
 // the project is developed; others generate a clip or name theirs with -clip.
 const realClip = "../shared/media/real_sintel_trailer_720p_52s.mp4"
 
-// film is the clip that a ladder is made of.
+// film is a clip that a ladder is made of.
 type film struct {
+	kind   string
 	path   string
 	about  string // for the report
 	frames int
+	ladder ladder
 }
 
-// findFilm returns the clip to encode: the one that was asked for, the trailer if
-// it is there, else a generated one.
-func (b *bench) findFilm(ctx context.Context) (film, error) {
-	f := film{path: b.clip, about: fmt.Sprintf("`%s`", filepath.Base(b.clip))}
-	if b.clip == "" {
-		f = film{path: realClip, about: "the film trailer `" + filepath.Base(realClip) + "`"}
-		if _, err := os.Stat(realClip); errors.Is(err, os.ErrNotExist) {
-			f = film{path: filepath.Join(b.dir, "film.mp4"), about: "a generated clip: pans, a moving object, cuts and grain"}
-			b.logf("making a clip: no -clip, and no %s", realClip)
-			if err := makeFilm(ctx, f.path); err != nil {
-				return film{}, err
+// films are the clips that stand beside the checkout; those that are short are
+// shown several times.
+var films = []struct {
+	kind, file string
+	times      int
+	ladder     ladder
+}{
+	{"film, 720p", "real_sintel_trailer_720p_52s.mp4", 1, hd720},
+	{"animation, 1080p", "prop_mpeg2_1080p.ts", 6, hd1080},
+	{"camera, 720p", "real_dog_720p.mp4", 2, hd720},
+	{"phone, 1080p", "real_phone_1080p_5s.mp4", 3, hd1080},
+}
+
+// findFilms returns the clips to encode: the one that was asked for, those beside
+// the checkout, else a generated one.
+func (b *bench) findFilms(ctx context.Context) ([]film, error) {
+	var out []film
+	switch _, err := os.Stat(realClip); {
+	case b.clip != "":
+		out = append(out, film{kind: "clip", path: b.clip, about: fmt.Sprintf("`%s`", filepath.Base(b.clip)), ladder: hd720})
+	case errors.Is(err, os.ErrNotExist):
+		f := film{kind: "generated, 720p", path: filepath.Join(b.dir, "film.mp4"), about: "a generated clip: pans, a moving object, cuts and grain", ladder: hd720}
+		b.logf("making a clip: no -clip, and no %s", realClip)
+		if err := makeFilm(ctx, f.path); err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	default:
+		for i, c := range films {
+			f := film{kind: c.kind, path: filepath.Join(filepath.Dir(realClip), c.file), about: fmt.Sprintf("%s: `%s`", c.kind, c.file), ladder: c.ladder}
+			if c.times > 1 {
+				longer := filepath.Join(b.dir, fmt.Sprintf("film%d.mp4", i))
+				f.about += fmt.Sprintf(", %d times over", c.times)
+				if _, _, err := output(ctx, "ffmpeg", "-y", "-nostdin", "-v", "error", "-stream_loop", fmt.Sprint(c.times-1), "-i", f.path, "-map", "0:v:0", "-map", "0:a:0",
+					"-c:v", "libx264", "-preset", "veryfast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "192k", longer); err != nil {
+					return nil, err
+				}
+				f.path = longer
 			}
+			out = append(out, f)
 		}
 	}
+	for i := range out {
+		if err := out[i].look(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// look fills in what a clip is.
+func (f *film) look(ctx context.Context) error {
 	path, err := filepath.Abs(f.path)
 	if err != nil {
-		return film{}, err
+		return err
 	}
 	f.path = path
-	about, err := describe(ctx, path)
+	about, err := describe(ctx, path, f.ladder.top())
 	if err != nil {
-		return film{}, err
+		return err
 	}
 	f.about += ", " + about
 	p, err := picturesOf(ctx, path)
-	if err != nil {
-		return film{}, err
-	}
 	f.frames = p.frames
-	return f, nil
+	return err
 }
 
 // describe tells what a clip is, and refuses one that cannot make the ladder.
-func describe(ctx context.Context, path string) (string, error) {
+func describe(ctx context.Context, path string, top rung) (string, error) {
 	out, _, err := output(ctx, "ffprobe", "-v", "error", "-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate:format=duration", "-of", "json", path)
 	if err != nil {
 		return "", err
@@ -76,7 +113,7 @@ func describe(ctx context.Context, path string) (string, error) {
 		switch {
 		case s.Type == "video" && video == "":
 			video = fmt.Sprintf("%d×%d, %s frames a second, %s", s.Width, s.Height, strings.TrimSuffix(s.Rate, "/1"), s.Codec)
-			if top := rungs[len(rungs)-1]; s.Width*top.height != s.Height*top.width || s.Height < top.height {
+			if s.Width*top.height != s.Height*top.width || s.Height < top.height {
 				return "", fmt.Errorf("%q is %d×%d: the ladder needs 16:9 and at least %d×%d", path, s.Width, s.Height, top.width, top.height)
 			}
 		case s.Type == "audio" && audio == "":

@@ -57,7 +57,7 @@ func (b *bench) prepareJob(ctx context.Context, s *server) (func() (time.Duratio
 	n := 0
 	return func() (time.Duration, error) {
 		n++
-		document := jobDocument("s3://bench-in/second.mp4", fmt.Sprintf("s3://bench-out/%d/second", n), "SINGLE_PASS")
+		document := jobDocument(hd720, "s3://bench-in/second.mp4", fmt.Sprintf("s3://bench-out/%d/second", n), "SINGLE_PASS")
 		document["role"] = role
 		return s.runJob(ctx, document)
 	}, nil
@@ -80,7 +80,7 @@ func benchJob(ctx context.Context, b *bench, r *report) (err error) {
 	dir := filepath.Join(b.dir, "job-bare")
 	bare := func() (cost, error) {
 		return inEmpty(dir, func() (cost, error) {
-			return measure(ctx, "ffmpeg", oneLiner(path, dir, [len(rungs)]float64{defaultCRF, defaultCRF, defaultCRF})...)
+			return measure(ctx, "ffmpeg", hd720.oneLiner(path, dir, "", []float64{defaultCRF, defaultCRF, defaultCRF})...)
 		})
 	}
 	var job, command, commandCPU sample

@@ -50,17 +50,22 @@ var sections = []section{
 	{"big", "A big object, up and down", aboutBig, 1, benchBig},
 	{"requests", "Requests, events and functions", aboutRequests, 7, benchRequests},
 	{"edge", "Delivery, beside nginx", aboutEdge, 5, benchEdge},
+	{"search", "x264's parameters", aboutSearch, 2, benchSearch},
 }
+
+// long names sections that run only when they are asked for.
+var long = []string{"search"}
 
 // bench is what the sections share.
 type bench struct {
-	program string  // the built vodwright
-	dir     string  // scratch, removed at the end
-	clip    string  // -clip
-	bigGiB  float64 // -big
-	runs    int     // of the section that runs
-	qvbrDir string  // -qvbr
-	log     io.Writer
+	program    string  // the built vodwright
+	dir        string  // scratch, removed at the end
+	clip       string  // -clip
+	bigGiB     float64 // -big
+	runs       int     // of the section that runs
+	qvbrDir    string  // -qvbr
+	candidates string  // -candidates
+	log        io.Writer
 }
 
 // logf tells whoever waits what is going on.
@@ -93,6 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.StringVar(&b.program, "program", "bin/vodwright", "the program to measure")
 	flags.Float64Var(&b.bigGiB, "big", 10, "size of section big's object in GiB")
 	flags.StringVar(&b.qvbrDir, "qvbr", "", "section qvbr also writes QVBR.md and qvbr.svg into this folder")
+	flags.StringVar(&b.candidates, "candidates", "test/bench/search.txt", "file of x264 presets and parameters that section search tries")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -161,10 +167,10 @@ func sectionNames() []string {
 	return names
 }
 
-// choose returns the sections that -only names, in their own order; "" is all.
+// choose returns the sections that -only names, in their own order; "" is all but the long ones.
 func choose(only string) ([]section, error) {
 	if only == "" {
-		return sections, nil
+		return slices.DeleteFunc(slices.Clone(sections), func(s section) bool { return slices.Contains(long, s.name) }), nil
 	}
 	names := strings.Split(only, ",")
 	for _, n := range names {

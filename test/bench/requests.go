@@ -139,7 +139,7 @@ func (s *server) createJobs(ctx context.Context, role string) (sample, error) {
 	if err := s.Call(ctx, "mediaconvert", "POST", "/2017-08-29/queues", queue, nil); err != nil {
 		return nil, err
 	}
-	document := jobDocument("s3://bench-in/none.mp4", "s3://bench-out/none/", "SINGLE_PASS")
+	document := jobDocument(hd720, "s3://bench-in/none.mp4", "s3://bench-out/none/", "SINGLE_PASS")
 	document["role"], document["queue"] = role, "paused"
 	body, err := json.Marshal(document)
 	if err != nil {
@@ -218,7 +218,7 @@ func (b *bench) uploads(ctx context.Context, s *server, role string) (u uploads,
 			return u, err
 		}
 	}
-	document := jobDocument("s3://x/y", "s3://bench-made/jobs/", "SINGLE_PASS")
+	document := jobDocument(hd720, "s3://x/y", "s3://bench-made/jobs/", "SINGLE_PASS")
 	template, err := json.Marshal(map[string]any{"name": "bench", "settings": document["settings"]})
 	if err != nil {
 		return u, err

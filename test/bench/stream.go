@@ -12,17 +12,22 @@ import (
 	"strings"
 )
 
-// rung is a step of the ladder that is measured: the walkthrough's.
+// rung is a step of a ladder.
 type rung struct {
 	width, height int
 	maxBitrate    int // bits a second
 }
 
-var rungs = [3]rung{
-	{640, 360, 1_000_000},
-	{960, 540, 2_000_000},
-	{1280, 720, 3_000_000},
-}
+// ladder is the rungs of a stream, smallest first.
+type ladder []rung
+
+var (
+	hd720  = ladder{{640, 360, 1_000_000}, {960, 540, 2_000_000}, {1280, 720, 3_000_000}} // the walkthrough's
+	hd1080 = ladder{{960, 540, 2_000_000}, {1280, 720, 3_000_000}, {1920, 1080, 6_000_000}}
+)
+
+// top is the largest rung.
+func (l ladder) top() rung { return l[len(l)-1] }
 
 func (r rung) name() string { return strconv.Itoa(r.height) + "p" }
 
@@ -35,10 +40,10 @@ const (
 
 // jobDocument is a CreateJob request with the parts of the walkthrough's job that
 // decide what is encoded. The destination is a folder and a name, as s3:// URI.
-func jobDocument(input, destination, tuning string) map[string]any {
+func jobDocument(l ladder, input, destination, tuning string) map[string]any {
 	type object = map[string]any
 	var outputs []any
-	for _, r := range rungs {
+	for _, r := range l {
 		outputs = append(outputs, object{
 			"nameModifier":      fmt.Sprintf("_%d", r.height),
 			"containerSettings": object{"container": "M3U8", "m3u8Settings": object{}},
@@ -83,22 +88,23 @@ func (r rung) encoderArgs(stream string, crf float64) []string {
 	}
 }
 
-// oneLinerEncoder is what all rungs of the one-liner have in common. The preset
-// is left out: x264's default, medium.
-func oneLinerEncoder() []string {
-	return []string{
-		"-c:v", "libx264", "-g", strconv.Itoa(gopFrames),
-		"-force_key_frames", fmt.Sprintf("expr:gte(t,n_forced*%d)", segmentSeconds),
+// oneLinerEncoder is what all rungs of the one-liner have in common. A preset of ""
+// is x264's default, medium.
+func oneLinerEncoder(preset string) []string {
+	args := []string{"-c:v", "libx264"}
+	if preset != "" {
+		args = append(args, "-preset", preset)
 	}
+	return append(args, "-g", strconv.Itoa(gopFrames), "-force_key_frames", fmt.Sprintf("expr:gte(t,n_forced*%d)", segmentSeconds))
 }
 
 // oneLiner returns the arguments of the ffmpeg command that people write to make
 // the same ladder as HLS in a folder.
-func oneLiner(clip, dir string, crf [len(rungs)]float64) []string {
-	split := fmt.Sprintf("[0:v]split=%d", len(rungs))
+func (l ladder) oneLiner(clip, dir, preset string, crf []float64) []string {
+	split := fmt.Sprintf("[0:v]split=%d", len(l))
 	var scales, streams string
 	var maps, rates []string
-	for i, r := range rungs {
+	for i, r := range l {
 		split += fmt.Sprintf("[s%d]", i)
 		scales += fmt.Sprintf(";[s%d]scale=%d:%d[v%d]", i, r.width, r.height, i)
 		maps = append(maps, "-map", fmt.Sprintf("[v%d]", i), "-map", "0:a:0")
@@ -106,7 +112,7 @@ func oneLiner(clip, dir string, crf [len(rungs)]float64) []string {
 		streams += fmt.Sprintf(" v:%d,a:%d", i, i)
 	}
 	args := []string{"-y", "-nostdin", "-v", "error", "-i", clip, "-filter_complex", split + scales}
-	args = append(append(append(args, maps...), oneLinerEncoder()...), rates...)
+	args = append(append(append(args, maps...), oneLinerEncoder(preset)...), rates...)
 	return append(args,
 		"-c:a", "aac", "-b:a", strconv.Itoa(audioBitrate), "-ar", "48000", "-ac", "2",
 		"-f", "hls", "-hls_time", strconv.Itoa(segmentSeconds), "-hls_playlist_type", "vod",
@@ -115,17 +121,17 @@ func oneLiner(clip, dir string, crf [len(rungs)]float64) []string {
 }
 
 // encodeRung makes one rung as the one-liner does, alone and without sound.
-func encodeRung(ctx context.Context, clip, out string, r rung, crf float64) error {
+func encodeRung(ctx context.Context, clip, out, preset string, r rung, crf float64) error {
 	args := []string{"-y", "-nostdin", "-v", "error", "-i", clip, "-map", "0:v:0", "-vf", fmt.Sprintf("scale=%d:%d", r.width, r.height)}
-	args = append(append(args, oneLinerEncoder()...), r.encoderArgs("", crf)...)
+	args = append(append(args, oneLinerEncoder(preset)...), r.encoderArgs("", crf)...)
 	_, _, err := output(ctx, "ffmpeg", append(args, "-an", "-f", "mpegts", out)...)
 	return err
 }
 
 // variants returns the media playlists of the stream in a folder, by ladder order.
 // Any multivariant playlist at all says which they are.
-func variants(dir string) ([len(rungs)]string, error) {
-	var out [len(rungs)]string
+func (l ladder) variants(dir string) ([]string, error) {
+	out := make([]string, len(l))
 	playlists, err := filepath.Glob(filepath.Join(dir, "*.m3u8"))
 	if err != nil {
 		return out, err
@@ -142,7 +148,7 @@ func variants(dir string) ([len(rungs)]string, error) {
 			if m == nil || !strings.HasPrefix(line, "#EXT-X-STREAM-INF:") || i+1 == len(lines) {
 				continue
 			}
-			for k, r := range rungs {
+			for k, r := range l {
 				if m[1] == strconv.Itoa(r.width) && m[2] == strconv.Itoa(r.height) {
 					out[k] = filepath.Join(dir, filepath.FromSlash(strings.TrimSpace(lines[i+1])))
 				}
@@ -151,7 +157,7 @@ func variants(dir string) ([len(rungs)]string, error) {
 	}
 	for k, p := range out {
 		if p == "" {
-			return out, fmt.Errorf("the stream in %q has no %s", dir, rungs[k].name())
+			return out, fmt.Errorf("the stream in %q has no %s", dir, l[k].name())
 		}
 	}
 	return out, nil
@@ -188,7 +194,12 @@ func picturesOf(ctx context.Context, path string) (pictures, error) {
 func ssim(ctx context.Context, playlist, clip string, r rung) (float64, error) {
 	// Frames are paired by number: both sides have the same ones, which is checked apart.
 	graph := fmt.Sprintf("[0:v]settb=1/1000,setpts=N[a];[1:v]scale=%d:%d,format=yuv420p,settb=1/1000,setpts=N[b];[a][b]ssim=shortest=1", r.width, r.height)
-	_, stderr, err := output(ctx, "ffmpeg", "-nostdin", "-i", playlist, "-i", clip, "-filter_complex", graph, "-an", "-f", "null", "-")
+	return ssimOf(ctx, graph, playlist, clip)
+}
+
+// ssimOf runs a filter graph that ends in ssim, over all planes.
+func ssimOf(ctx context.Context, graph, got, want string) (float64, error) {
+	_, stderr, err := output(ctx, "ffmpeg", "-nostdin", "-i", got, "-i", want, "-filter_complex", graph, "-an", "-f", "null", "-")
 	if err != nil {
 		return 0, err
 	}
