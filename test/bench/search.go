@@ -13,22 +13,22 @@ import (
 )
 
 const aboutSearch = "The search that chose x264's parameters for QualityTuningLevel. Each candidate encodes parts of film, animation and camera footage, one thread each, from decoded pictures, " +
-	"at several constant rate factors; CPU time and SSIM are then read off its curve at the size that each yardstick (a preset as it is) has at its factor 23. " +
+	"at two constant rate factors; CPU time and SSIM are then read off the line between them at the middle size of each yardstick (a preset as it is). " +
 	"Figures are geometric means over the clips: CPU time over the yardstick's, and the mean and the worst difference in SSIM. Whoever knows a better set adds it to test/bench/search.txt, " +
 	"or to a file of their own named by -candidates, and runs this again."
 
 const (
-	searchSeconds = 5
-	searchCRF     = 23.0 // of the yardsticks
+	searchSeconds = 4
+	searchCRF     = 23.0 // in the middle of the two at which each encodes
 )
 
 // searchClips are parts of clips that stand beside the checkout where the project
 // is developed; others search on a generated clip.
 var searchClips = []qvbrClip{
-	{"film", "real_sintel_trailer_720p_52s.mp4", 16, []int{720, 360}},
+	{"film", "real_sintel_trailer_720p_52s.mp4", 16, []int{720}},
 	{"animation", "real_bbb_540p_27s.mp4", 8, []int{540}},
 	{"camera", "real_dog_720p.mp4", 1, []int{720}},
-	{"phone", "real_phone_1080p_5s.mp4", 0, []int{1080}},
+	{"phone", "real_phone_1080p_5s.mp4", 0, []int{720}},
 }
 
 // yardsticks are presets that candidates are held against.
@@ -97,7 +97,7 @@ func benchSearch(ctx context.Context, b *bench, r *report) error {
 			of := make([][]effort, len(tried))
 			for range max(b.runs, 1) { // rounds, so that what else the machine does meets all alike
 				for i, t := range tried {
-					for j, crf := range []float64{searchCRF - 2.5, searchCRF, searchCRF + 2.5} {
+					for j, crf := range []float64{searchCRF - 1, searchCRF + 2} {
 						e, err := b.try(ctx, part, t, crf)
 						if err != nil {
 							return err
@@ -119,7 +119,7 @@ func benchSearch(ctx context.Context, b *bench, r *report) error {
 		for i, t := range tried {
 			cpu, ssim, worst := 0.0, 0.0, math.Inf(1)
 			for _, of := range curves {
-				aim := of[y][1]
+				aim := at(of[y], math.Sqrt(of[y][0].bytes*of[y][1].bytes))
 				got := at(of[i], aim.bytes)
 				cpu += math.Log(got.cpu / aim.cpu)
 				ssim += got.ssim - aim.ssim
@@ -153,14 +153,10 @@ func (b *bench) try(ctx context.Context, part string, c candidate, crf float64) 
 	return effort{crf, float64(p.bytes), spent.CPU.Seconds(), quality}, err
 }
 
-// at reads a candidate's curve, largest size first, at a size: between its points by
-// the logarithm of the size, beyond them by the nearest two.
+// at reads a candidate's two encodes, the larger first, at a size: on the line
+// between them, by the logarithm of the size.
 func at(curve []effort, bytes float64) effort {
-	k := 0
-	for k < len(curve)-2 && curve[k+1].bytes > bytes {
-		k++
-	}
-	p, q := curve[k], curve[k+1]
+	p, q := curve[0], curve[1]
 	part := math.Log(p.bytes/bytes) / math.Log(p.bytes/q.bytes)
 	between := func(a, z float64) float64 { return a + part*(z-a) }
 	return effort{between(p.crf, q.crf), bytes, between(p.cpu, q.cpu), 1 - math.Exp(between(math.Log(1-p.ssim), math.Log(1-q.ssim)))}
