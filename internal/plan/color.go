@@ -232,7 +232,7 @@ func (p picture) light(l look, format string) string {
 				knee = vibrantKnee
 			}
 		}
-		return head + fmt.Sprintf("tin=%s:t=linear:p=%s:m=gbr:npl=%d,format=gbrpf32le,tonemap=tonemap=mobius:param=%g:desat=0:peak=%.4g,zscale=min=gbr:pin=%[2]s:tin=linear:",
+		return head + fmt.Sprintf("tin=%s:t=linear:p=%s:m=gbr:npl=%d,format=gbrpf32le,setparams=colorspace=bt709,tonemap=tonemap=mobius:param=%g:desat=1:peak=%.4g,zscale=min=gbr:pin=%[2]s:tin=linear:",
 			c.transfer, target.primaries, whiteNits, knee, peak/whiteNits) + last
 	case c.transfer == "smpte428": // a gamma of 2.6, which zscale has not: turned into one of 2.2, which it has
 		const gamma = "'pow(val/maxval,2.6/2.2)*maxval'"

@@ -25,6 +25,7 @@ type rung struct {
 	format     string // of the encoder's pixels
 	level      string
 	captions   bool   // those in the frames are kept
+	preset     string // of x264
 	options    string // x264-params: what the tuning level and the job's own words add
 }
 

@@ -9,22 +9,28 @@ import (
 	"vodwright.dev/vodwright/internal/media"
 )
 
-// tuning holds x264's settings for QualityTuningLevel, on top of its preset
-// medium. Measured on 52 s of film in three rungs against that preset as ffmpeg
-// runs it (High profile, three B-frames), at equal size:
+// effort is x264's preset and what is set on top of it.
+type effort struct {
+	preset  string
+	options []string
+}
+
+// tuning holds the effort of each QualityTuningLevel. They were found by
+// `go run ./test/bench -only search`, on film, animation and camera footage at equal
+// size:
 //
-//   - SINGLE_PASS takes about 0.75 of its CPU time and is within 0.001 of its
-//     SSIM: a shorter lookahead, one reference frame and a cheaper subpixel search,
-//     for which variance-adaptive quantisation (aq-mode 2) makes up.
-//   - SINGLE_PASS_HQ, the service's default, has medium's search and lookahead with
-//     two references and the better quantisation: within 0.0005, in less time still
-//     than medium takes.
+//   - SINGLE_PASS takes seven eighths of the CPU time of preset veryfast at its SSIM:
+//     no partitions of inter blocks, for which variance-adaptive quantisation
+//     (aq-mode 2) makes up.
+//   - SINGLE_PASS_HQ, the service's default, takes three quarters of the time of preset
+//     medium and is within 0.001 of its SSIM: one reference, a shorter lookahead and
+//     a cheaper subpixel search, no trellis, and the better quantisation.
 //   - MULTI_PASS_HQ is meant to take about twice the time. It is one pass too: with
 //     a lookahead of 60 frames a second pass has little to add to constant quality.
-var tuning = map[string][]string{
-	"SINGLE_PASS":    {"rc-lookahead=20", "ref=1", "subme=6", "aq-mode=2"},
-	"SINGLE_PASS_HQ": {"rc-lookahead=40", "ref=2", "subme=7", "aq-mode=2"},
-	"MULTI_PASS_HQ":  {"rc-lookahead=60", "ref=5", "subme=9", "me=umh", "b-adapt=2", "direct=auto", "trellis=2", "aq-mode=2"},
+var tuning = map[string]effort{
+	"SINGLE_PASS":    {"veryfast", []string{"rc-lookahead=10", "ref=1", "subme=2", "analyse=i4x4,i8x8", "aq-mode=2"}},
+	"SINGLE_PASS_HQ": {"medium", []string{"rc-lookahead=20", "ref=1", "subme=6", "trellis=0", "aq-mode=2"}},
+	"MULTI_PASS_HQ":  {"medium", []string{"rc-lookahead=60", "ref=5", "subme=9", "me=umh", "b-adapt=2", "direct=auto", "trellis=2", "aq-mode=2"}},
 }
 
 // x264 is a list of x264's parameters, each name once.
@@ -81,8 +87,9 @@ func (r *rung) encoder(h H264Settings, rate media.Rational, path string, p *prob
 	if !ok {
 		p.add(path+"/qualityTuningLevel", "%s is not supported", quality)
 	}
-	options := x264(slices.Clone(tuned))
-	bframes := int64(3) // of preset medium
+	options := x264(slices.Clone(tuned.options))
+	r.preset = tuned.preset
+	bframes := int64(3) // of both presets
 	if r.profile == "baseline" {
 		bframes = 0
 	} else {
@@ -168,14 +175,14 @@ func softer(n int, softness int64) string {
 // lowest that holds the stream, or the job's, refused where it does not.
 //
 // NumberReferenceFrames is kept to. The three that the service's console writes into
-// every job is a maximum where encoding is to be fast: more than one costs a tenth
-// of the time and saves no bits to speak of.
+// every job is a maximum, but with MULTI_PASS_HQ: more than one costs a tenth of the
+// time and saves no bits to speak of.
 func (r *rung) references(h H264Settings, options *x264, bframes int64, rate media.Rational, quality, path string, p *problems) {
 	refs := options.number("ref", 3)
 	wanted := h.NumberReferenceFrames
 	switch {
 	case wanted <= 0:
-	case quality == "SINGLE_PASS" && wanted <= 3:
+	case quality != "MULTI_PASS_HQ" && wanted <= 3:
 		refs = min(refs, wanted)
 	default:
 		refs = min(wanted, 16)
@@ -230,7 +237,7 @@ func (r *rung) references(h H264Settings, options *x264, bframes int64, rate med
 func (r rung) encoderArgs(l *ladder, c Chunk) []string {
 	several := len(l.chunks) > 1
 	args := []string{
-		"-c:v", "libx264", "-preset", "medium", "-pix_fmt", r.format, "-profile:v", r.profile, "-level:v", r.level,
+		"-c:v", "libx264", "-preset", r.preset, "-pix_fmt", r.format, "-profile:v", r.profile, "-level:v", r.level,
 		"-threads", strconv.Itoa(l.encoderThreads(c)),
 	}
 	if r.rate.crf != "" {
