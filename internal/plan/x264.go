@@ -17,19 +17,20 @@ type effort struct {
 
 // tuning holds the effort of each QualityTuningLevel. They were found by
 // `go run ./test/bench -only search`, on film, animation and camera footage at equal
-// size:
+// size. Variance-adaptive quantisation (aq-mode 2) and bits that are spread more
+// evenly over time (qcomp 0.5, with which mbtree is stronger) cost nothing, and make up
+// for what is left out:
 //
-//   - SINGLE_PASS takes seven eighths of the CPU time of preset veryfast at its SSIM:
-//     no partitions of inter blocks, for which variance-adaptive quantisation
-//     (aq-mode 2) makes up.
-//   - SINGLE_PASS_HQ, the service's default, takes three quarters of the time of preset
-//     medium and is within 0.001 of its SSIM: one reference, a shorter lookahead and
-//     a cheaper subpixel search, no trellis, and the better quantisation.
+//   - SINGLE_PASS takes five sixths of the CPU time of preset veryfast, at its SSIM:
+//     no partitions of inter blocks, the smallest search.
+//   - SINGLE_PASS_HQ, the service's default, takes two thirds of the time of preset
+//     medium and is within 0.001 of its SSIM: one reference, a shorter lookahead, a
+//     cheaper subpixel search, no trellis, no partitions in B-frames.
 //   - MULTI_PASS_HQ is meant to take about twice the time. It is one pass too: with
 //     a lookahead of 60 frames a second pass has little to add to constant quality.
 var tuning = map[string]effort{
-	"SINGLE_PASS":    {"veryfast", []string{"rc-lookahead=10", "ref=1", "subme=2", "analyse=i4x4,i8x8", "aq-mode=2"}},
-	"SINGLE_PASS_HQ": {"medium", []string{"rc-lookahead=20", "ref=1", "subme=6", "trellis=0", "aq-mode=2"}},
+	"SINGLE_PASS":    {"veryfast", []string{"rc-lookahead=10", "ref=1", "me=dia", "subme=2", "analyse=i4x4,i8x8", "aq-mode=2", "qcomp=0.5"}},
+	"SINGLE_PASS_HQ": {"medium", []string{"rc-lookahead=30", "ref=1", "subme=6", "trellis=0", "analyse=i4x4,i8x8,p8x8", "aq-mode=2", "qcomp=0.5"}},
 	"MULTI_PASS_HQ":  {"medium", []string{"rc-lookahead=60", "ref=5", "subme=9", "me=umh", "b-adapt=2", "direct=auto", "trellis=2", "aq-mode=2"}},
 }
 
