@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,109 +109,4 @@ func TestCLI(t *testing.T) {
 	}
 	run("add-permission", "--function-name", "cli", "--statement-id", "s3", "--action", "lambda:InvokeFunction", "--principal", "s3.amazonaws.com", "--source-arn", "arn:aws:s3:::b")
 	run("delete-function", "--function-name", "cli")
-}
-
-const stack = `
-terraform {
-  required_providers { aws = { source = "hashicorp/aws" } }
-}
-provider "aws" {
-  region = "us-east-1"
-  skip_credentials_validation = true
-  skip_requesting_account_id = true
-  skip_metadata_api_check = true
-}
-variable "code" { type = string }
-variable "timeout" { type = number }
-resource "aws_lambda_function" "f" {
-  function_name    = "stack"
-  role             = "arn:aws:iam::000000000000:role/lambda"
-  runtime          = "python3.12"
-  handler          = "app.handler"
-  filename         = var.code
-  source_code_hash = filebase64sha256(var.code)
-  timeout          = var.timeout
-  environment { variables = { A = "b" } }
-  publish          = true
-  tags             = { team = "video" }
-}
-resource "aws_lambda_permission" "s3" {
-  statement_id   = "s3"
-  action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.f.function_name
-  principal      = "s3.amazonaws.com"
-  source_arn     = "arn:aws:s3:::b"
-  source_account = "000000000000"
-}
-resource "aws_lambda_function_event_invoke_config" "f" {
-  function_name                = aws_lambda_function.f.function_name
-  maximum_retry_attempts       = 1
-  maximum_event_age_in_seconds = 600
-  destination_config {
-    on_failure { destination = "arn:aws:s3:::dead" }
-  }
-}
-resource "aws_lambda_alias" "live" {
-  name             = "live"
-  function_name    = aws_lambda_function.f.function_name
-  function_version = aws_lambda_function.f.version
-}
-`
-
-func TestTerraformKeepsAFunction(t *testing.T) {
-	if _, err := exec.LookPath("terraform"); err != nil {
-		t.Log("no terraform here; the Go SDK and boto3 take its steps in the other tests")
-		return
-	}
-	w := serve(t)
-	dir := t.TempDir()
-	write := func(name string, data []byte) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	write("main.tf", []byte(stack))
-	first := write("1.zip", pack(t, map[string]string{"app.py": "def handler(e, c): return 1\n"}))
-	second := write("2.zip", pack(t, map[string]string{"app.py": "def handler(e, c): return 2\n"}))
-	run := func(args ...string) (string, int) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), "terraform", args...)
-		cmd.Dir = dir
-		cmd.Env = append(environment(w.URL), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return string(out), cmd.ProcessState.ExitCode()
-	}
-	must := func(want int, args ...string) {
-		t.Helper()
-		if out, code := run(args...); code != want {
-			t.Fatalf("terraform %v: exit %d\n%s", args, code, out)
-		}
-	}
-	initArgs := []string{"init", "-input=false", "-no-color"}
-	if plugins, err := filepath.Glob("/opt/tf-plugins/*"); err == nil && len(plugins) > 0 {
-		initArgs = append(initArgs, "-plugin-dir", "/opt/tf-plugins")
-	}
-	must(0, initArgs...)
-	vars := func(code string, timeout int) []string {
-		return []string{"-input=false", "-no-color", "-var", "code=" + code, "-var", fmt.Sprintf("timeout=%d", timeout)}
-	}
-	must(0, append([]string{"apply", "-auto-approve"}, vars(first, 5)...)...)
-	must(0, append([]string{"plan", "-detailed-exitcode"}, vars(first, 5)...)...)
-	must(2, append([]string{"plan", "-detailed-exitcode"}, vars(second, 6)...)...)
-	must(0, append([]string{"apply", "-auto-approve"}, vars(second, 6)...)...)
-	must(0, append([]string{"plan", "-detailed-exitcode"}, vars(second, 6)...)...)
-	if out, err := client(w).Invoke(t.Context(), &awslambda.InvokeInput{FunctionName: aws.String("stack:live")}); err != nil || string(out.Payload) != "2" {
-		t.Errorf("%+v, %v", out, err)
-	}
-	must(0, append([]string{"destroy", "-auto-approve"}, vars(second, 6)...)...)
-	if all, err := w.fns.List(t.Context()); err != nil || len(all) > 0 {
-		t.Errorf("left: %v, %v", all, err)
-	}
 }

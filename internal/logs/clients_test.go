@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -154,59 +153,4 @@ func TestBoto3DrivesEveryOperation(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "all operations answered\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-func TestTerraformKeepsALogGroup(t *testing.T) {
-	terraform, err := exec.LookPath("terraform")
-	if err != nil {
-		t.Log("terraform is not on this machine, which cannot install it: boto3 does its steps in TestBoto3DrivesEveryOperation")
-		return
-	}
-	base, _ := serve(t)
-	dir := t.TempDir()
-	run := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command(terraform, args...)
-		cmd.Dir, cmd.Env = dir, environment(base)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("terraform %v: %v\n%s", args, err, out)
-		}
-		return string(out)
-	}
-	write := func(days int, tag string) {
-		t.Helper()
-		config := fmt.Sprintf(`
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-provider "aws" {
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-}
-resource "aws_cloudwatch_log_group" "g" {
-  name              = "/aws/lambda/x"
-  retention_in_days = %d
-  tags              = { stack = %q }
-}
-`, days, tag)
-		if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(config), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(14, "one")
-	run("init", "-plugin-dir", "/opt/tf-plugins", "-no-color")
-	run("apply", "-auto-approve", "-no-color")
-	run("plan", "-detailed-exitcode", "-no-color") // an error when there is anything to do
-	write(30, "two")
-	run("apply", "-auto-approve", "-no-color")
-	run("plan", "-detailed-exitcode", "-no-color")
-	out, err := cli(t, base, "describe-log-groups")
-	if err != nil || !strings.Contains(out, `"retentionInDays": 30`) {
-		t.Errorf("%v %s", err, out)
-	}
-	run("destroy", "-auto-approve", "-no-color")
 }

@@ -97,61 +97,6 @@ func TestCLIDrivesTheWalkthrough(t *testing.T) {
 	}
 }
 
-func TestTerraformKeepsAQueue(t *testing.T) {
-	terraform, err := exec.LookPath("terraform")
-	if err != nil {
-		t.Log("terraform is not installed: TestSDKQueuesAndPresets and TestBoto3DrivesEveryOperation keep queues")
-		return
-	}
-	base, dir := serve(t), t.TempDir()
-	run := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command(terraform, args...)
-		cmd.Dir = dir
-		for _, e := range environment() {
-			if !strings.HasPrefix(e, "TF_") && !strings.HasPrefix(e, "AWS_CA_BUNDLE=") {
-				cmd.Env = append(cmd.Env, e)
-			}
-		}
-		cmd.Env = append(cmd.Env, "AWS_ENDPOINT_URL="+base)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("terraform %v: %v\n%s", args, err, out)
-		}
-	}
-	write := func(status, more string) {
-		t.Helper()
-		config := `
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-provider "aws" {
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-}
-resource "aws_media_convert_queue" "q" {
-  name   = "q"
-  status = "` + status + `"
-  ` + more + `
-}
-`
-		if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(config), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("PAUSED", "")
-	run("init", "-plugin-dir", "/opt/tf-plugins", "-no-color")
-	run("apply", "-auto-approve", "-no-color")
-	run("plan", "-detailed-exitcode", "-no-color") // an error when there is anything to do
-	write("ACTIVE", `description = "d"
-  tags = { a = "b" }`)
-	run("apply", "-auto-approve", "-no-color")
-	run("plan", "-detailed-exitcode", "-no-color")
-	run("destroy", "-auto-approve", "-no-color")
-}
-
 func pascal(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -221,6 +221,7 @@ func Real(dir string) ([]Clip, error) {
 var quickReal = []string{
 	"prop_captions_608_708.ts", "prop_mpeg4_mp3.avi", "prop_nonzero_start.mp4", "prop_sample.flv", "prop_vp8_conformance.ivf", "prop_webcam_vfr.mov",
 	"prop_h263_amr.3gp", "prop_mpeg1_weird_sar.mpg", "prop_odd_321x241_444.mp4", "prop_fragmented.mp4",
+	"real_bbb_480p_51audio_12s.mp4", "real_nasa_launch_renpy.webm", "real_phone_1080p_5s.mp4", "real_car_768x432_12.5fps_20s.mp4",
 	"bad_empty.flv", "bad_ios_broken.mp4", "bad_zero_frame.ts", "bad_missing_stsd.mp4",
 }
 

@@ -135,7 +135,7 @@ func TestAutomationUnderKills(t *testing.T) {
 			if u.key != "one.mp4" || i > 0 {
 				<-time.After(time.Duration(random.IntN(60)) * time.Millisecond)
 			} else { // its first version must be seen before the second one comes
-				eventually(t, 20*time.Second, "the first version becomes a job", func() bool { return len(s.jobsByInput()) > 0 })
+				eventually(t, time.Minute, "the first version becomes a job", func() bool { return len(s.jobsByInput()) > 0 })
 			}
 			s.kill()
 			s.start()
@@ -213,7 +213,7 @@ func TestAutomationWithinOneBucket(t *testing.T) {
 	s.vodwright("automate", "--data", s.data, "--source", "one-bucket", "--template", "small", "--destination", "one-bucket", "--name", "same", "--prefix", "")
 	s.put("one-bucket", "v.mp4", string(readClip(t, clip.Spec{Width: 160, Height: 90, FrameRate: media.R(25, 1), Seconds: 1}, "v.mp4")))
 	var id string
-	eventually(t, 20*time.Second, "there is a job", func() bool {
+	eventually(t, time.Minute, "there is a job", func() bool {
 		for _, list := range s.jobsByInput() {
 			id = aws.ToString(list[0].Id)
 		}
@@ -236,7 +236,7 @@ func TestAutomationWithinOneBucket(t *testing.T) {
 	if _, err := s.S3().CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String("one-bucket"), Key: aws.String("copy.ts"), CopySource: aws.String("one-bucket/" + segment), MetadataDirective: s3types.MetadataDirectiveCopy}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, "the copy is looked at", func() bool { return s.deliveries("same")["s3://one-bucket/copy.ts"] != "" })
+	eventually(t, time.Minute, "the copy is looked at", func() bool { return s.deliveries("same")["s3://one-bucket/copy.ts"] != "" })
 	if reason := s.deliveries("same")["s3://one-bucket/copy.ts"]; reason != "it is an output of job "+id {
 		t.Errorf("the copy: %q", reason)
 	}

@@ -42,7 +42,7 @@ func TestRecordsAndWorkElsewhere(t *testing.T) {
 		body, _ := io.ReadAll(answer.Body)
 		return answer.StatusCode, string(body)
 	}
-	eventually(t, 10*time.Second, "the server says that it waits for PostgreSQL", func() bool {
+	eventually(t, time.Minute, "the server says that it waits for PostgreSQL", func() bool {
 		code, body := ready()
 		return code == http.StatusServiceUnavailable && strings.Contains(body, `"waitsFor":"PostgreSQL"`)
 	})
@@ -75,17 +75,17 @@ func TestRecordsAndWorkElsewhere(t *testing.T) {
 	eventually(t, time.Minute, "both encode", func() bool { return len(encodersBelow(t, v.data)) > 0 && len(encodersBelow(t, r.work)) > 0 })
 	work.Kill(0)
 	records.Crash(t)
-	eventually(t, 10*time.Second, "the server is not ready", func() bool {
+	eventually(t, time.Minute, "the server is not ready", func() bool {
 		code, body := ready()
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "PostgreSQL")
 	})
 	records.Start(t)
-	eventually(t, 20*time.Second, "the server is ready again", func() bool { code, _ := ready(); return code == http.StatusOK })
+	eventually(t, time.Minute, "the server is ready again", func() bool { code, _ := ready(); return code == http.StatusOK })
 	j := v.waitJob(p.JobID, 3*time.Minute)
 	if j.Job.Status != "COMPLETE" {
 		t.Fatalf("the job ended %s: %d %s", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage)
 	}
 	expectStream(t, p.StreamURL, spec)
-	eventually(t, 15*time.Second, "nothing is left anywhere", func() bool { return len(v.left()) == 0 && len(r.holds()) == 0 })
+	eventually(t, time.Minute, "nothing is left anywhere", func() bool { return len(v.left()) == 0 && len(r.holds()) == 0 })
 	v.stop()
 }

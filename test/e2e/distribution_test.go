@@ -18,6 +18,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/test/harness"
 )
 
@@ -28,10 +33,11 @@ type terraform struct {
 	env []string
 }
 
-// newTerraform copies a configuration and initialises it. ok is false where the
-// program or its provider is not installed: internal/cloudfront drives the same
-// stack with the Go SDK, everywhere.
-func newTerraform(s *server, from string) (tf *terraform, ok bool) {
+// newTerraform makes one configuration of the walkthrough's stack, of all that a
+// distribution may have, and of the other services' resources, and initialises it. ok
+// is false where the program or its provider is not installed: the rooms' tests make
+// the same with boto3 and the Go SDK, the examples' other programs too, everywhere.
+func newTerraform(s *server) (tf *terraform, ok bool) {
 	s.t.Helper()
 	const plugins = "/opt/tf-plugins"
 	if _, err := exec.LookPath("terraform"); err != nil {
@@ -41,9 +47,12 @@ func newTerraform(s *server, from string) (tf *terraform, ok bool) {
 		return nil, false
 	}
 	tf = &terraform{t: s.t, dir: s.t.TempDir()}
-	if err := os.CopyFS(tf.dir, os.DirFS(from)); err != nil {
-		s.t.Fatal(err)
+	s.must(os.WriteFile(filepath.Join(tf.dir, "main.tf"), []byte(allStacks), 0o600))
+	for _, module := range []string{"distribution", "services"} {
+		s.must(os.CopyFS(filepath.Join(tf.dir, module), os.DirFS(filepath.Join("testdata", module))))
 	}
+	s.must(os.CopyFS(filepath.Join(tf.dir, "walkthrough"), os.DirFS(filepath.Join("..", "..", "examples", "walkthrough"))))
+	harness.Tool(s.t, "bash", filepath.Join(tf.dir, "walkthrough", "terraform", "package.sh"))
 	for _, kv := range append(s.env(), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1") {
 		if !strings.HasPrefix(kv, "TF_CLI_CONFIG_FILE=") && !strings.HasPrefix(kv, "AWS_CA_BUNDLE=") {
 			tf.env = append(tf.env, kv)
@@ -52,6 +61,35 @@ func newTerraform(s *server, from string) (tf *terraform, ok bool) {
 	tf.run("init", "-no-color", "-plugin-dir", plugins)
 	return tf, true
 }
+
+// allStacks is one configuration of three: what costs is Terraform's steps, not what
+// is in them.
+const allStacks = `
+variable "public_key" { type = string }
+variable "code" { type = string }
+variable "changed" { default = false }
+variable "monitor" { default = true }
+variable "comment" { default = "streams" }
+variable "caching" { default = "Managed-CachingOptimized" }
+module "distribution" {
+  source     = "./distribution"
+  public_key = var.public_key
+  monitor    = var.monitor
+  comment    = var.comment
+}
+module "services" {
+  source  = "./services"
+  code    = var.code
+  changed = var.changed
+}
+module "walkthrough" {
+  source  = "./walkthrough/terraform"
+  caching = var.caching
+}
+output "id" { value = module.distribution.id }
+output "domain" { value = module.distribution.domain }
+output "source_bucket" { value = module.walkthrough.source_bucket }
+`
 
 // run runs a command, which must succeed, and returns its output.
 func (tf *terraform) run(args ...string) string {
@@ -93,14 +131,15 @@ func (tf *terraform) output(name string) string {
 	return strings.TrimSpace(tf.run("output", "-raw", name))
 }
 
-// TestTerraformAndTheEdge applies a stack of everything a distribution may have,
-// looks at it as a viewer, changes it, and removes it.
-func TestTerraformAndTheEdge(t *testing.T) {
+// TestTerraform applies the walkthrough's stack, one of everything a distribution may
+// have and one of the other services, finds nothing to do the second time, looks at
+// them as an owner and a viewer, changes them, and removes them.
+func TestTerraform(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	tf, ok := newTerraform(s, filepath.Join("testdata", "distribution"))
+	tf, ok := newTerraform(s)
 	if !ok {
-		t.Log("terraform is not installed: internal/cloudfront does the same with the SDK")
+		t.Log("terraform and its aws provider are not on this machine: internal/cloudfront does the same with the SDK")
 		return
 	}
 	s.buckets("streams", "pages", "logs")
@@ -118,7 +157,7 @@ func TestTerraformAndTheEdge(t *testing.T) {
 		t.Fatal(err)
 	}
 	public := "public_key=" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-	tf.apply(public)
+	tf.apply(public, "code="+zipFile(t, map[string]string{"app.py": "def handler(e, c): return 1\n"}))
 	id := tf.output("id")
 	for _, b := range []string{"streams", "pages"} {
 		s.openTo(b, "arn:aws:cloudfront::000000000000:distribution/"+id)
@@ -184,12 +223,10 @@ func TestTerraformAndTheEdge(t *testing.T) {
 	get(secure+"/nothing", 404)
 	attack := secure + "/?q=" + "%3Cscript%3Ealert(1)%3C/script%3E"
 	get(attack, 200)
-	var acls struct {
-		WebACLs []struct{ ARN string }
-	}
-	s.aws(&acls, "wafv2", "list-web-acls", "--scope", "CLOUDFRONT")
+	var acl []string // that of the distribution; the other stack has one too
+	s.aws(&acl, "wafv2", "list-web-acls", "--scope", "CLOUDFRONT", "--query", "WebACLs[?Name=='edge'].ARN")
 	now := time.Now()
-	eventually(t, 20*time.Second, "the match is sampled", func() bool {
+	eventually(t, time.Minute, "the match is sampled", func() bool {
 		var out struct {
 			PopulationSize  int
 			SampledRequests []struct {
@@ -197,13 +234,28 @@ func TestTerraformAndTheEdge(t *testing.T) {
 				Request struct{ URI string }
 			}
 		}
-		s.aws(&out, "wafv2", "get-sampled-requests", "--scope", "CLOUDFRONT", "--web-acl-arn", acls.WebACLs[0].ARN, "--rule-metric-name", "common", "--max-items", "5",
+		s.aws(&out, "wafv2", "get-sampled-requests", "--scope", "CLOUDFRONT", "--web-acl-arn", acl[0], "--rule-metric-name", "common", "--max-items", "5",
 			"--time-window", "StartTime="+strconv.FormatInt(now.Add(-time.Hour).Unix(), 10)+",EndTime="+strconv.FormatInt(now.Add(time.Hour).Unix(), 10))
 		return out.PopulationSize > 0 && out.SampledRequests[0].Action == "COUNT" && strings.Contains(out.SampledRequests[0].Request.URI, "script")
 	})
 
-	// Changed: the firewall blocks within a second.
-	tf.apply(public, "monitor=false", "comment=changed")
+	// An upload becomes a stream.
+	bucket := tf.output("source_bucket")
+	s.putFile(bucket, "inbox/terraform clip.mp4", makeClip(t, clip.Spec{Width: 320, Height: 180, Seconds: 4}, "terraform clip.mp4"))
+	if j := s.waitJobOf("s3://" + bucket + "/inbox/terraform clip.mp4"); j.Job.Status != "COMPLETE" {
+		t.Fatalf("the job ended %s: %s", j.Job.Status, j.Job.ErrorMessage)
+	}
+	eventuallyLogged(s, "/aws/lambda/walkthrough-tf-finished", "is complete")
+
+	// Changed: the firewall blocks at once.
+	changed := []string{public, "monitor=false", "comment=changed", "caching=Managed-CachingDisabled", "changed=true", "code=" + zipFile(t, map[string]string{"app.py": "def handler(e, c): return 2\n"})}
+	tf.apply(changed...)
+	if out, err := lambda.NewFromConfig(s.Config()).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("stack:live")}); err != nil || string(out.Payload) != "2" {
+		t.Errorf("the changed function: %+v, %v", out, err)
+	}
+	if out, err := iam.NewFromConfig(s.Config()).ListPolicyVersions(t.Context(), &iam.ListPolicyVersionsInput{PolicyArn: aws.String("arn:aws:iam::000000000000:policy/films/read")}); err != nil || len(out.Versions) != 2 {
+		t.Errorf("the changed policy: %+v, %v", out, err)
+	}
 	if res := get(attack, 404); res.Header.Get("X-Vodwright-Why") != "firewall" {
 		t.Errorf("%v", res.Header)
 	}
@@ -221,10 +273,21 @@ func TestTerraformAndTheEdge(t *testing.T) {
 	s.aws(nil, "cloudfront", "get-invalidation", "--distribution-id", id, "--id", made.Invalidation.Id)
 	get("https://video.example.com"+port+"/", 200)
 
-	tf.run(append([]string{"destroy", "-auto-approve", "-no-color"}, varFlags([]string{public})...)...)
+	tf.run(append([]string{"destroy", "-auto-approve", "-no-color"}, varFlags(changed)...)...)
 	if _, _, err := s.tryAWS("cloudfront", "get-distribution", "--id", id); err == nil {
 		t.Error("the distribution is still there")
 	} else if exit := new(exec.ExitError); !errors.As(err, &exit) {
 		t.Error(err)
+	}
+	s.nothingLeft("walkthrough-tf")
+	identities := iam.NewFromConfig(s.Config())
+	users, err := identities.ListUsers(t.Context(), &iam.ListUsersInput{})
+	s.must(err)
+	roles, err := identities.ListRoles(t.Context(), &iam.ListRolesInput{})
+	s.must(err)
+	functions, err := lambda.NewFromConfig(s.Config()).ListFunctions(t.Context(), &lambda.ListFunctionsInput{})
+	s.must(err)
+	if len(users.Users)+len(roles.Roles)+len(functions.Functions) > 0 {
+		t.Errorf("left behind: %+v %+v %+v", users.Users, roles.Roles, functions.Functions)
 	}
 }

@@ -27,7 +27,7 @@ func TestEventsReachFunctions(t *testing.T) {
 	}
 	s.aws(nil, entry("1")...)
 	var letters []string
-	eventually(t, 20*time.Second, "a dead letter is written", func() bool {
+	eventually(t, time.Minute, "a dead letter is written", func() bool {
 		letters = s.Keys(t, "letters", "mine/f/")
 		return len(letters) > 0
 	})
@@ -49,7 +49,7 @@ func TestEventsReachFunctions(t *testing.T) {
 		s.put("inbox", key, "x")
 	}
 	var got string
-	eventually(t, 60*time.Second, "the function logs both events", func() bool {
+	eventually(t, time.Minute, "the function logs both events", func() bool {
 		got = strings.Join(s.logged("/aws/lambda/listener", "GOT"), "\n")
 		return strings.Count(got, "GOT") >= 2
 	})

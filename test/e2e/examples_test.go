@@ -35,7 +35,7 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range []struct {
+	examples := []struct {
 		name, dir, program string
 		args               []string
 	}{
@@ -43,19 +43,21 @@ func TestExamples(t *testing.T) {
 		{"boto3", filepath.Join(here, "boto3"), "python3", []string{"walkthrough.py"}},
 		{"go", here, "go", []string{"run", "./go"}},
 		{"node", nodeExample(t), "node", []string{"walkthrough.mjs"}},
-	} {
-		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			s, name := s.in(t), "example-"+strings.ToLower(strings.ReplaceAll(e.name, " ", "-"))
-			env := []string{"NAME=" + name}
-			out := s.example(e.dir, env, e.program, append(e.args, "up", video)...)
-			if !strings.Contains(out, "is complete") || !strings.Contains(out, "/HLS/VAN%20LIFE") {
-				t.Errorf("it played nothing:\n%s", out)
-			}
-			s.example(e.dir, env, e.program, append(e.args, "down")...)
-			s.nothingLeft(name)
-		})
 	}
+	t.Run("all", func(t *testing.T) {
+		for _, e := range examples {
+			t.Run(e.name, func(t *testing.T) {
+				t.Parallel()
+				s, env := s.in(t), []string{"NAME=example-" + strings.ToLower(strings.ReplaceAll(e.name, " ", "-"))}
+				out := s.example(e.dir, env, e.program, append(e.args, "up", video)...)
+				if !strings.Contains(out, "is complete") || !strings.Contains(out, "/HLS/VAN%20LIFE") {
+					t.Errorf("it played nothing:\n%s", out)
+				}
+				s.example(e.dir, env, e.program, append(e.args, "down")...)
+			})
+		}
+	})
+	s.nothingLeft("example-")
 }
 
 // nodeExample returns a folder of the JavaScript example beside its packages,
@@ -74,7 +76,7 @@ func nodeExample(t *testing.T) string {
 	return filepath.Join(dir, "node")
 }
 
-// nothingLeft expects that no resource is left whose name begins with the one of an example.
+// nothingLeft expects that no resource is left whose name begins with this.
 func (s *server) nothingLeft(name string) {
 	s.t.Helper()
 	for _, list := range [][]string{
@@ -95,41 +97,4 @@ func (s *server) nothingLeft(name string) {
 			s.t.Errorf("left behind: %s: %v", strings.Join(list[:2], " "), left)
 		}
 	}
-}
-
-// The stack as Terraform code: applied, planned again without a change, updated,
-// destroyed. Where Terraform is not installed the Go SDK's example and the rooms'
-// own tests do the same steps.
-func TestTerraformStack(t *testing.T) {
-	t.Parallel()
-	s := startServer(t)
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "walkthrough"))); err != nil {
-		t.Fatal(err)
-	}
-	stack := filepath.Join(dir, "terraform")
-	if out, err := exec.Command("bash", filepath.Join(stack, "package.sh")).CombinedOutput(); err != nil {
-		t.Fatalf("package the function: %v\n%s", err, out)
-	}
-	tf, ok := newTerraform(s, stack)
-	if !ok {
-		t.Log("terraform and its aws provider are not on this machine: nothing to do")
-		return
-	}
-	video := makeClip(t, clip.Spec{Width: 640, Height: 360, Seconds: 4}, "terraform clip.mp4")
-	tf.run("apply", "-no-color", "-auto-approve")
-	tf.run("plan", "-no-color", "-detailed-exitcode") // exit code 2 is a plan with changes
-
-	bucket := strings.TrimSpace(tf.run("output", "-raw", "source_bucket"))
-	s.aws(nil, "s3api", "put-object", "--bucket", bucket, "--key", "inbox/terraform clip.mp4", "--body", video)
-	j := s.waitJobOf("s3://" + bucket + "/inbox/terraform clip.mp4")
-	if j.Job.Status != "COMPLETE" {
-		t.Fatalf("the job ended %s: %s", j.Job.Status, j.Job.ErrorMessage)
-	}
-	eventuallyLogged(s, "/aws/lambda/walkthrough-tf-finished", "is complete")
-
-	tf.run("apply", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
-	tf.run("plan", "-no-color", "-detailed-exitcode", "-var", "caching=Managed-CachingDisabled")
-	tf.run("destroy", "-no-color", "-auto-approve", "-var", "caching=Managed-CachingDisabled")
-	s.nothingLeft("walkthrough-tf")
 }

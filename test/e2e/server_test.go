@@ -28,7 +28,13 @@ type server struct {
 // startServer starts a server on free ports in a folder of its own and waits until it answers.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := harness.Serve(t, programPath, args...)
+	return startServerWith(t, nil, args...)
+}
+
+// startServerWith is startServer of one that has more in its environment.
+func startServerWith(t *testing.T, env []string, args ...string) *server {
+	t.Helper()
+	s := harness.ServeWith(t, programPath, env, args...)
 	return &server{Server: s, t: t, data: s.Data}
 }
 
@@ -77,9 +83,9 @@ func (s *server) vodwright(args ...string) []byte {
 // aws runs the aws CLI and decodes its JSON answer into out, unless out is nil.
 func (s *server) aws(out any, args ...string) {
 	s.t.Helper()
-	stdout, stderr, err := s.tryAWS(args...)
+	stdout, _, err := s.tryAWS(args...)
 	if err != nil {
-		s.t.Fatalf("aws %s: %v\n%s%s", strings.Join(args, " "), err, stdout, stderr)
+		s.t.Fatalf("%v\n%s", err, stdout)
 	}
 	if out != nil {
 		if err := json.Unmarshal(stdout, out); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ import (
 // Build builds the program into a folder and returns its path.
 func Build(dir string) (string, error) {
 	program := filepath.Join(dir, "vodwright")
-	build := exec.Command("go", "build", "-o", program, "vodwright.dev/vodwright/cmd/vodwright")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", program, "vodwright.dev/vodwright/cmd/vodwright")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program: %w\n%s", err, out)
@@ -74,6 +75,14 @@ func Clip(t testing.TB, spec clip.Spec, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
 	Tool(t, "ffmpeg", spec.Args(file)...)
+	return file
+}
+
+// LongClip writes a clip so many times over: it takes long to encode, not to make.
+func LongClip(t testing.TB, spec clip.Spec, times int, name string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	Tool(t, "ffmpeg", "-v", "error", "-stream_loop", strconv.Itoa(times-1), "-i", Clip(t, spec, "once.ts"), "-c", "copy", file)
 	return file
 }
 

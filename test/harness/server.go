@@ -37,6 +37,7 @@ type Server struct {
 	Program string
 	Data    string
 	Args    []string                                                            // of serve, beside folder and addresses
+	Env     []string                                                            // beside this process\'s own
 	Listen  string                                                              // for HTTP; a free port if empty, and the same one ever after
 	Command func(ctx context.Context, program string, args ...string) *exec.Cmd // makes its process
 	Said    *Log
@@ -71,7 +72,14 @@ func NewServer(program, data string, args ...string) *Server {
 // of the test kills it, and shows what it said if the test failed.
 func Serve(t testing.TB, program string, args ...string) *Server {
 	t.Helper()
+	return ServeWith(t, program, nil, args...)
+}
+
+// ServeWith is Serve of a server that has more in its environment.
+func ServeWith(t testing.TB, program string, env []string, args ...string) *Server {
+	t.Helper()
 	s := NewServer(program, t.TempDir(), args...)
+	s.Env = env
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
@@ -96,6 +104,7 @@ func (s *Server) Launch(ctx context.Context) error {
 	}
 	s.cmd = s.Command(ctx, s.Program, slices.Concat([]string{"serve", "--data", s.Data, "--listen", listen, "--tls-listen", secure}, s.Args)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.Said, s.Said
+	s.cmd.Env = append(os.Environ(), s.Env...)
 	s.Began = time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start the server: %w", err)

@@ -112,59 +112,6 @@ func TestCLI(t *testing.T) {
 	}
 }
 
-// Terraform makes users, roles and policies, finds nothing to do the second time,
-// updates and removes them. Where there is no terraform, the Go SDK makes the
-// same steps.
-func TestTerraform(t *testing.T) {
-	t.Parallel()
-	url := serve(t)
-	terraform, err := exec.LookPath("terraform")
-	if err != nil {
-		stepsOfTerraform(t, url)
-		return
-	}
-	dir := t.TempDir()
-	hcl, err := os.ReadFile("testdata/main.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "main.tf"), hcl, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	run := func(args ...string) (string, int) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), terraform, args...)
-		cmd.Dir = dir
-		for _, v := range environment(url) {
-			if !strings.HasPrefix(v, "TF_CLI_CONFIG_FILE=") && !strings.HasPrefix(v, "AWS_CA_BUNDLE=") {
-				cmd.Env = append(cmd.Env, v)
-			}
-		}
-		out, err := cmd.CombinedOutput()
-		if err != nil && cmd.ProcessState.ExitCode() != 2 {
-			t.Fatalf("terraform %v: %v\n%s", args, err, out)
-		}
-		return string(out), cmd.ProcessState.ExitCode()
-	}
-	setUp := []string{"init", "-no-color", "-input=false"}
-	if _, err := os.Stat("/opt/tf-plugins"); err == nil {
-		setUp = append(setUp, "-plugin-dir", "/opt/tf-plugins")
-	}
-	run(setUp...)
-	run("apply", "-no-color", "-input=false", "-auto-approve")
-	if out, code := run("plan", "-no-color", "-input=false", "-detailed-exitcode"); code != 0 {
-		t.Errorf("a second plan finds something to do:\n%s", out)
-	}
-	change := []string{"-var", "action=s3:PutObject", "-var", "description=changed"}
-	run(append([]string{"apply", "-no-color", "-input=false", "-auto-approve"}, change...)...)
-	c := client(url)
-	if out, err := c.ListPolicyVersions(t.Context(), &sdk.ListPolicyVersionsInput{PolicyArn: aws.String("arn:aws:iam::000000000000:policy/films/read")}); err != nil || len(out.Versions) != 2 {
-		t.Errorf("after the update: %+v, %v", out, err)
-	}
-	run(append([]string{"destroy", "-no-color", "-input=false", "-auto-approve"}, change...)...)
-	nothingLeft(t, c)
-}
-
 func client(url string) *sdk.Client {
 	return sdk.New(sdk.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: root.ID, SecretAccessKey: root.Secret}, nil
@@ -181,7 +128,7 @@ func nothingLeft(t *testing.T, c *sdk.Client) {
 	}
 }
 
-// stepsOfTerraform calls what terraform calls for testdata/main.tf.
+// stepsOfTerraform calls what terraform calls for test/e2e/testdata/services.
 func stepsOfTerraform(t *testing.T, url string) {
 	ctx, c := t.Context(), client(url)
 	ok := func(_ any, err error) {
