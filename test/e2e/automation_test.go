@@ -219,7 +219,7 @@ func TestAutomationWithinOneBucket(t *testing.T) {
 		}
 		return id != ""
 	})
-	if j := s.waitJob(id, time.Minute); j.Job.Status != "COMPLETE" {
+	if j := s.waitJob(id, 5*time.Minute); j.Job.Status != "COMPLETE" {
 		t.Fatalf("%+v", j)
 	}
 	// A copy of an output, put where uploads go, is an output still.

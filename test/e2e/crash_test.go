@@ -53,7 +53,7 @@ func (s *server) outputs() []string {
 func TestKilledServerGoesOn(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 24}
+	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 2), Seconds: 24}
 	file := makeClip(t, spec, "long.mp4")
 	p := s.publish("--detach", file)
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
@@ -70,7 +70,7 @@ func TestKilledServerGoesOn(t *testing.T) {
 			before, err := s.Jobs().GetJob(t.Context(), &mediaconvert.GetJobInput{Id: &p.JobID})
 			s.must(err)
 			if before.Job.Status == types.JobStatusComplete {
-				j = s.waitJob(p.JobID, time.Minute)
+				j = s.waitJob(p.JobID, 5*time.Minute)
 				break
 			}
 			for _, key := range s.outputs() {
@@ -83,7 +83,7 @@ func TestKilledServerGoesOn(t *testing.T) {
 			s.start()
 			continue
 		}
-		j = s.waitJob(p.JobID, 2*time.Minute)
+		j = s.waitJob(p.JobID, 5*time.Minute)
 		break
 	}
 	if j.Job.Status != "COMPLETE" {
@@ -113,7 +113,7 @@ func TestCancelStopsEncodersAndLeavesNothing(t *testing.T) {
 	eventually(t, 30*time.Second, "encoders run", func() bool { return len(encodersBelow(t, s.data)) > 0 })
 	s.aws(nil, "mediaconvert", "cancel-job", "--id", id)
 	eventually(t, 30*time.Second, "encoders stop", func() bool { return len(encodersBelow(t, s.data)) == 0 })
-	j := s.waitJob(id, time.Minute)
+	j := s.waitJob(id, 5*time.Minute)
 	if j.Job.Status != "CANCELED" {
 		t.Errorf("the job is %s", j.Job.Status)
 	}

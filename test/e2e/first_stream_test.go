@@ -52,7 +52,7 @@ func TestFirstStream(t *testing.T) {
 // TestConvertNeedsNoServer encodes without a server and expects exact frames.
 func TestConvertNeedsNoServer(t *testing.T) {
 	t.Parallel()
-	spec := clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 12}
+	spec := clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 2), Seconds: 12}
 	file := makeClip(t, spec, "clip.mkv")
 	out := t.TempDir()
 	cmd := exec.Command(programPath, "convert", file, "-o", out)

@@ -71,7 +71,7 @@ func TestWalkthroughFunction(t *testing.T) {
 	text = strings.Replace(text, "s3://BUCKET/assets/", "s3://vod-streams/assets/VANLIFE/HLS/", 1)
 	var created, exported struct{ Job map[string]any }
 	s.aws(&created, "mediaconvert", "create-job", "--role", role, "--status-update-interval", "SECONDS_10", "--settings", "file://"+write("settings.json", []byte(text)))
-	if j := s.waitJob(created.Job["Id"].(string), 2*time.Minute); j.Job.Status != "COMPLETE" {
+	if j := s.waitJob(created.Job["Id"].(string), 5*time.Minute); j.Job.Status != "COMPLETE" {
 		t.Fatalf("the job ended %s: %s", j.Job.Status, j.Job.ErrorMessage)
 	}
 	s.aws(&exported, "mediaconvert", "get-job", "--id", created.Job["Id"].(string))

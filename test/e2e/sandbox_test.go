@@ -30,7 +30,7 @@ func TestWithoutASandboxNothingIsTrusted(t *testing.T) {
 		return strings.Contains(said, "jobs, probes and functions will be refused") && strings.Contains(said, "No permissions to create new namespace")
 	})
 
-	j := s.waitJob(s.createJob(file), time.Minute).Job
+	j := s.waitJob(s.createJob(file), 5*time.Minute).Job
 	if j.Status != "ERROR" || j.ErrorCode != 1999 || !strings.Contains(j.ErrorMessage, "sandbox cannot start") || !strings.Contains(j.ErrorMessage, "--unsandboxed") {
 		t.Errorf("the job: %+v", j)
 	}
@@ -72,7 +72,7 @@ func filesBelow(t *testing.T, dir string) []string {
 // the error says which it was.
 func TestLimitsAreFlags(t *testing.T) {
 	t.Parallel()
-	file := makeClip(t, clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 2}, "clip.mp4")
+	file := makeClip(t, clip.Spec{Width: 320, Height: 180, FrameRate: media.R(25, 1), Seconds: 2}, "clip.mkv") // whose index is read by demuxing
 	for _, c := range []struct {
 		name, value, code, says string
 	}{

@@ -180,7 +180,7 @@ func (s *server) submit(role, settings string) jobDoc {
 	s.must(json.Unmarshal([]byte(settings), in.Settings))
 	made, err := s.Jobs().CreateJob(s.t.Context(), &in)
 	s.must(err)
-	return s.waitJob(*made.Job.Id, time.Minute)
+	return s.waitJob(*made.Job.Id, 5*time.Minute)
 }
 
 // jobsByInput lists all jobs by the object that they were made of.
@@ -209,7 +209,7 @@ func (s *server) waitJobOf(input string) jobDoc {
 		}
 		return id != ""
 	})
-	return s.waitJob(id, 2*time.Minute)
+	return s.waitJob(id, 5*time.Minute)
 }
 
 // logged reads the messages of a log group that a filter pattern chooses; none of

@@ -74,7 +74,7 @@ func TestWalkthroughJob(t *testing.T) {
 			var j jobDoc
 			s.aws(&j, "mediaconvert", "create-job", "--role", role,
 				"--status-update-interval", "SECONDS_10", "--settings", "file://"+settings)
-			j = s.waitJob(j.Job.ID, 2*time.Minute)
+			j = s.waitJob(j.Job.ID, 5*time.Minute)
 			if j.Job.Status != "COMPLETE" {
 				t.Fatalf("the job ended %s: %d %s", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage)
 			}

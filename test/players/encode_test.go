@@ -57,7 +57,7 @@ func (s *server) encode(t *testing.T, p packaging, input string) {
 	if err != nil {
 		t.Fatalf("create job: %v", err)
 	}
-	job := s.WaitJob(t, aws.ToString(made.Job.Id), 2*time.Minute)
+	job := s.WaitJob(t, aws.ToString(made.Job.Id), 5*time.Minute)
 	if job.Status != types.JobStatusComplete {
 		t.Fatalf("the job ended %s: %d %s", job.Status, aws.ToInt32(job.ErrorCode), aws.ToString(job.ErrorMessage))
 	}
