@@ -5,7 +5,7 @@ BIN     := bin/vodwright
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: help demo build test test-race lint fmt generate bench e2e clean
+.PHONY: help demo build test test-race lint fmt generate bench e2e chaos clean
 
 help: ## list what this Makefile can do
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench: ## compare with ffmpeg's one-liner and nginx, side by side, on this machi
 e2e: ## only the end-to-end tests: the walkthrough with every client, crashes, browsers
 	@scripts/install.sh test
 	$(GO) test -timeout 20m -parallel 4 ./test/e2e
+
+chaos: ## kill -9, cut, slow and false links, databases that go away: ROUNDS (100) of it
+	@scripts/install.sh test
+	$(GO) test -timeout 12h -count 1 -v ./test/chaos -rounds $(or $(ROUNDS),100)
 
 clean: ## remove what was built (not your data folder)
 	rm -rf bin

@@ -20,7 +20,48 @@ const (
 	// transferTries is how often a transfer is tried that gets no further.
 	transferTries = 5
 	transferPause = 300 * time.Millisecond
+	// transferStall ends a transfer of which nothing moves: a link that is cut says nothing.
+	transferStall = 30 * time.Second
 )
+
+var errStalled = errors.New("nothing came through")
+
+// moving reads a body and ends its transfer when nothing moves for a while.
+type moving struct {
+	io.ReadCloser
+	watch *time.Timer
+	end   context.CancelCauseFunc
+}
+
+// keepMoving returns a context that ends when nothing moved for a while, and what
+// tells that something did.
+func keepMoving(ctx context.Context) (context.Context, *moving) {
+	ctx, end := context.WithCancelCause(ctx)
+	return ctx, &moving{end: end, watch: time.AfterFunc(transferStall, func() { end(errStalled) })}
+}
+
+func (m *moving) Read(b []byte) (int, error) {
+	m.watch.Reset(transferStall)
+	return m.ReadCloser.Read(b)
+}
+
+// Close implements io.Closer; it may be called without a body.
+func (m *moving) Close() error {
+	m.watch.Stop()
+	defer m.end(nil)
+	if m.ReadCloser == nil {
+		return nil
+	}
+	return m.ReadCloser.Close()
+}
+
+// broken is what the error of a transfer means: what ended ctx, or a link that broke.
+func broken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fault.New(fault.Unavailable, "", "%w", err)
+}
 
 // placeName is a name for what belongs to an object.
 func placeName(bucket, key string) string {
@@ -42,6 +83,8 @@ func statusFault(r *http.Response) error {
 	switch r.StatusCode {
 	case http.StatusNotFound:
 		kind = fault.NotFound
+	case http.StatusInsufficientStorage:
+		return fault.New(kind, "1050", "the disk of the server's data folder is full: %s", strings.TrimSpace(string(body)))
 	case http.StatusPreconditionFailed:
 		kind = fault.Conflict
 	case http.StatusRequestEntityTooLarge:
@@ -51,8 +94,14 @@ func statusFault(r *http.Response) error {
 }
 
 // get reads a link from a place on.
-func (c *Client) get(ctx context.Context, l Link, from int64) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(l), nil)
+func (c *Client) get(ctx context.Context, l Link, from int64) (_ *http.Response, err error) {
+	sent, body := keepMoving(ctx)
+	defer func() {
+		if err != nil {
+			body.Close()
+		}
+	}()
+	r, err := http.NewRequestWithContext(sent, http.MethodGet, c.url(l), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,20 +110,16 @@ func (c *Client) get(ctx context.Context, l Link, from int64) (*http.Response, e
 	}
 	answer, err := c.cfg.HTTP.Do(r)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, fault.New(fault.Unavailable, "", "%w", err)
+		return nil, broken(ctx, err)
 	}
+	body.ReadCloser = answer.Body
+	answer.Body = body
 	if answer.StatusCode != http.StatusOK && (from == 0 || answer.StatusCode != http.StatusPartialContent) {
-		err := statusFault(answer)
-		answer.Body.Close()
-		return nil, err
+		return nil, statusFault(answer)
 	}
 	if from > 0 && answer.StatusCode == http.StatusOK { // it knows no ranges
 		if _, err := io.CopyN(io.Discard, answer.Body, from); err != nil {
-			answer.Body.Close()
-			return nil, fault.New(fault.Unavailable, "", "%w", err)
+			return nil, broken(ctx, err)
 		}
 	}
 	return answer, nil
@@ -111,15 +156,12 @@ func (c *Client) download(ctx context.Context, link func(context.Context) (Link,
 			}
 			n, err := io.Copy(out, answer.Body)
 			got += n
-			if err != nil && ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
 			var write *os.PathError
 			switch {
 			case errors.As(err, &write):
 				return err // the disk
 			case err != nil:
-				return fault.New(fault.Unavailable, "", "%w", err)
+				return broken(ctx, err)
 			case size >= 0 && got != size:
 				return fault.New(fault.Unavailable, "", "it ended after %d of %d bytes", got, size)
 			}
@@ -149,22 +191,21 @@ func (c *Client) upload(ctx context.Context, link func(context.Context) (Link, e
 			if err != nil {
 				return err
 			}
-			defer in.Close()
-			var body io.Reader = in
+			sent, moves := keepMoving(ctx)
+			moves.ReadCloser = in
+			defer moves.Close()
+			var body io.Reader = struct{ io.Reader }{moves} // the client would close it before the answer
 			if size == 0 {
 				body = http.NoBody
 			}
-			r, err := http.NewRequestWithContext(ctx, http.MethodPut, c.url(l), body)
+			r, err := http.NewRequestWithContext(sent, http.MethodPut, c.url(l), body)
 			if err != nil {
 				return err
 			}
 			r.ContentLength = size
 			answer, err := c.cfg.HTTP.Do(r)
 			if err != nil {
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				return fault.New(fault.Unavailable, "", "%w", err)
+				return broken(ctx, err)
 			}
 			defer answer.Body.Close()
 			if answer.StatusCode/100 != 2 {
