@@ -119,6 +119,14 @@ func fake(args []string) int {
 			return 1
 		}
 		return 0
+	case "file at once":
+		if err := os.WriteFile("a", make([]byte, 200<<10), 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return 0
+	case "no end": // ffmpeg 5.1 exits with 0 all the same
+		fmt.Fprintln(os.Stderr, "Error writing trailer of /out/r0.mp4: No space left on device")
+		return 0
 	case "many files":
 		for i := 0; ; i++ {
 			if err := os.WriteFile(fmt.Sprintf("f%06d", i), []byte("x"), 0o600); err != nil {

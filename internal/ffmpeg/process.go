@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -170,14 +172,16 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 		return usage, source.err
 	case c.err != nil:
 		return usage, fmt.Errorf("wait for %q: %w", filepath.Base(p.program), c.err)
-	case c.state.Success():
-		return usage, nil
-	case ctx.Err() != nil:
+	case !c.state.Success() && ctx.Err() != nil:
 		return usage, context.Cause(ctx)
 	default:
+		over := p.over() // it may have been over between two looks at it
+		if c.state.Success() && over == nil && finished(log.String()) {
+			return usage, nil
+		}
 		return usage, classify(failure{
 			program: filepath.Base(p.program),
-			killed:  cause,
+			killed:  cmp.Or(cause, over),
 			status:  c.state.Sys().(syscall.WaitStatus),
 			wrapped: r.bwrap != "",
 			limits:  p.limits,
@@ -253,20 +257,33 @@ func (p *process) watch(run context.Context, exited <-chan struct{}, alive *atom
 				stop(errStalled)
 				return
 			}
-			if p.output == "" {
-				continue
-			}
-			size, files := folderSize(p.output)
-			if size > p.limits.OutputBytes {
-				stop(errOutput)
-				return
-			}
-			if files > p.limits.OutputFiles {
-				stop(errFiles)
+			if err := p.over(); err != nil {
+				stop(err)
 				return
 			}
 		}
 	}
+}
+
+// over says which limit what the process wrote is beyond.
+func (p *process) over() error {
+	if p.output == "" {
+		return nil
+	}
+	size, files := folderSize(p.output)
+	switch {
+	case size > p.limits.OutputBytes:
+		return errOutput
+	case files > p.limits.OutputFiles:
+		return errFiles
+	}
+	return nil
+}
+
+// finished says whether a program that exited with 0 wrote its files to their ends:
+// ffmpeg tells of an end that cannot be written in its log alone.
+func finished(log string) bool {
+	return !strings.Contains(log, "Error writing trailer") && !strings.Contains(log, "Error closing file")
 }
 
 // folderSize returns the bytes that the files below dir take, and at least 4 KiB

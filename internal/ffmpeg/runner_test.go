@@ -137,6 +137,8 @@ func TestLimits(t *testing.T) {
 		{"spin", ffmpeg.Limits{CPU: time.Second}, fault.Limit, "1999", "processor time"},
 		{"big file", ffmpeg.Limits{FileBytes: 1 << 20}, fault.Limit, "1050", "became larger than"},
 		{"many files", ffmpeg.Limits{OutputBytes: 100 << 10, Stall: time.Second}, fault.Limit, "1999", "wrote more"},
+		{"file at once", ffmpeg.Limits{OutputBytes: 100 << 10}, fault.Limit, "1999", "wrote more"},
+		{"no end", ffmpeg.Limits{}, fault.Unavailable, "1050", "disk is full"},
 		{"exit 255", ffmpeg.Limits{}, fault.Internal, "1999", "exit status 255"},
 		{"exit 139", ffmpeg.Limits{}, fault.Internal, "1999", "signal 11"},
 		{"no such", ffmpeg.Limits{}, fault.Internal, "1999", "no such fake"},
