@@ -222,20 +222,24 @@ func (s *Stream) decodingTimes(pictures []Unit, from, end int64) {
 	lead := s.video.Reorder
 	period, ticks := s.timeline.FrameRate.Inverse(), media.R(1, Clock)
 	unit := media.Rescale(1, period, ticks)
-	begins := from == 0 || s.anchored
 	for k := range pictures {
+		// Where the lead is gained, and which picture from there this is.
+		at, n := from, int64(k)
+		if !s.anchored { // over several segments, if need be
+			at, n = 0, from+n
+		}
 		dts := media.Rescale(from+int64(k)-lead, period, ticks)
-		if early := lead + 1 - int64(k); begins && k == 0 {
+		if early := lead + 1 - n; n == 0 {
 			// A tick before it is shown, where there is one: FFmpeg takes equal times for
 			// none, and guesses.
-			dts = media.Rescale(from, period, ticks)
-			if lead > 0 && from > 0 {
+			dts = media.Rescale(at, period, ticks)
+			if lead > 0 && at > 0 {
 				dts--
 			}
-		} else if begins && early > 0 {
+		} else if early > 0 {
 			// Most of the time is the first picture's: players show a picture for as
 			// long as the next one's decoding is away.
-			dts = media.Rescale(from+1, period, ticks) - early*unit/(4*(lead+1))
+			dts = media.Rescale(at+1, period, ticks) - early*unit/(4*(lead+1))
 		}
 		pictures[k].DTS = dts
 	}
