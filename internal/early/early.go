@@ -25,6 +25,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ import (
 type Config struct {
 	Jobs   Jobs
 	Films  Films
-	Slots  int // needs met at once, beside the tasks that workers carry
+	Slots  int // needs met at once, two at least, beside the tasks that workers carry
 	Logger *slog.Logger
 }
 
@@ -50,13 +51,26 @@ type Info struct {
 // Early serves what jobs promise. It is safe for concurrent use.
 type Early struct {
 	cfg   Config
-	slots chan struct{}
 	adopt chan *film // whose job is to be followed
 
-	mu     sync.Mutex
+	mu    sync.Mutex
+	free  int    // of the slots
+	queue []turn // of needs that wait for a slot, the latest last
+	_     struct{}
+
+	XX     sync.Mutex
 	films  map[string]*film // by job; nil is one that is not to be played early
 	listed time.Time        // when the jobs were last listed
 	latest time.Time        // of the jobs whose films are known
+}
+
+// leastSlots lets sound be made beside a picture, and a small rung beside a large one.
+const leastSlots = 2
+
+// turn is a need that waits for a slot.
+type turn struct {
+	need  Need
+	given chan struct{} // closed when it has it
 }
 
 // New returns an Early that does nothing until Run.
@@ -64,7 +78,7 @@ func New(cfg Config) *Early {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Early{cfg: cfg, slots: make(chan struct{}, max(cfg.Slots, 1)), adopt: make(chan *film), films: map[string]*film{}}
+	return &Early{cfg: cfg, free: max(cfg.Slots, leastSlots), adopt: make(chan *film), films: map[string]*film{}}
 }
 
 // film is a Film of a job that progresses.
@@ -426,12 +440,10 @@ func (e *Early) obtain(ctx context.Context, f *film, n Need) {
 
 // meet meets a need. Where that fails, the job's own task says why, or succeeds.
 func (e *Early) meet(ctx context.Context, f *film, n Need) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
+	if !e.enter(ctx, n) {
 		return
 	}
-	defer func() { <-e.slots }()
+	defer e.leave()
 	began := time.Now()
 	err := f.Obtain(ctx, n, f.tell)
 	if err != nil && ctx.Err() == nil {
@@ -439,4 +451,50 @@ func (e *Early) meet(ctx context.Context, f *film, n Need) {
 	}
 	e.cfg.Logger.DebugContext(ctx, "encoded for a viewer", "job", f.id, "task", n.Task, "rung", n.Rung, "took", time.Since(began))
 	f.tell()
+}
+
+// enter waits for a slot, and reports whether it got one before ctx ended. Sound goes
+// first, for every rung waits for it, then what was asked for last: who asked before has
+// waited longer, and may have gone elsewhere since.
+func (e *Early) enter(ctx context.Context, n Need) bool {
+	e.mu.Lock()
+	if e.free > 0 {
+		e.free--
+		e.mu.Unlock()
+		return true
+	}
+	t := turn{n, make(chan struct{})}
+	e.queue = append(e.queue, t)
+	e.mu.Unlock()
+	select {
+	case <-t.given:
+		return true
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	at := slices.IndexFunc(e.queue, func(o turn) bool { return o.given == t.given })
+	if at >= 0 {
+		e.queue = slices.Delete(e.queue, at, at+1)
+	}
+	e.mu.Unlock()
+	if at < 0 { // it was given meanwhile
+		e.leave()
+	}
+	return false
+}
+
+// leave gives the slot to the next one.
+func (e *Early) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.queue) == 0 {
+		e.free++
+		return
+	}
+	at := len(e.queue) - 1
+	if sound := slices.IndexFunc(e.queue, func(o turn) bool { return o.need.Rung < 0 }); sound >= 0 {
+		at = sound
+	}
+	close(e.queue[at].given)
+	e.queue = slices.Delete(e.queue, at, at+1)
 }

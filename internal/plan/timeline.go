@@ -143,9 +143,10 @@ func autoGOPFrames(seconds int64, rate media.Rational) int64 {
 // frame are lost in the encode.
 const (
 	chunkSeconds    = 10
+	soonSeconds     = 6 // of segments that are at most half as long: who jumps waits for a chunk's beginning
 	maxChunkSeconds = 60
-	manyChunks      = 720 // from here on chunks become longer instead of more
-	fewChunks       = 4   // below this, chunks become shorter where segments allow
+	manyChunks      = 1200 // from here on chunks become longer instead of more
+	fewChunks       = 4    // below this, chunks become shorter where segments allow
 	minChunkSeconds = 4
 )
 
@@ -160,7 +161,11 @@ const maxPreroll = 0.6
 // that a chunk is the same wherever and however often it is encoded.
 func chunks(t Timeline, takes []take, short bool) []Chunk {
 	total := float64(t.Frames) / t.FrameRate.Float() // seconds
-	length := min(max(float64(chunkSeconds), total/manyChunks), maxChunkSeconds)
+	length := float64(chunkSeconds)
+	if _, first := t.Segment(0); short && 2*float64(first)/t.FrameRate.Float() <= soonSeconds {
+		length = soonSeconds
+	}
+	length = min(max(length, total/manyChunks), maxChunkSeconds)
 	if total < fewChunks*length {
 		length = max(total/fewChunks, minChunkSeconds)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -59,13 +61,35 @@ func uris(playlist, text string) []string {
 
 var bandwidths = regexp.MustCompile(`BANDWIDTH=\d+`)
 
+// smallLadder is a template of two small rungs, for jobs that take a while because
+// they are long.
+const smallLadder = `{"Name": "small", "Settings": {
+	"Inputs": [{"AudioSelectors": {"Audio Selector 1": {"DefaultSelection": "DEFAULT"}}}],
+	"OutputGroups": [{"OutputGroupSettings": {"Type": "HLS_GROUP_SETTINGS", "HlsGroupSettings": {"SegmentLength": 2, "MinSegmentLength": 0}}, "Outputs": [
+		{"NameModifier": "_180", "ContainerSettings": {"Container": "M3U8"}, "VideoDescription": {"Width": 320, "Height": 180, "CodecSettings": {"Codec": "H_264",
+			"H264Settings": {"RateControlMode": "QVBR", "MaxBitrate": 600000, "QualityTuningLevel": "SINGLE_PASS"}}}, "AudioDescriptions": [{"CodecSettings": {"Codec": "AAC",
+			"AacSettings": {"Bitrate": 96000, "CodingMode": "CODING_MODE_2_0", "SampleRate": 48000}}}]},
+		{"NameModifier": "_360", "ContainerSettings": {"Container": "M3U8"}, "VideoDescription": {"Width": 640, "Height": 360, "CodecSettings": {"Codec": "H_264",
+			"H264Settings": {"RateControlMode": "QVBR", "MaxBitrate": 1500000, "CodecProfile": "HIGH"}}}, "AudioDescriptions": [{"CodecSettings": {"Codec": "AAC",
+			"AacSettings": {"Bitrate": 96000, "CodingMode": "CODING_MODE_2_0", "SampleRate": 48000}}}]}]}]}}`
+
+// publishSmall submits a long clip to the small ladder, on one worker.
+func publishSmall(t *testing.T, seconds int) (*server, harness.Published) {
+	t.Helper()
+	s := startServer(t, "--workers", "1")
+	file := makeClip(t, clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: seconds}, "long.mp4")
+	template := filepath.Join(t.TempDir(), "small.json")
+	s.must(os.WriteFile(template, []byte(smallLadder), 0o644))
+	s.vodwright("template", "import", "--data", s.data, template)
+	return s, s.publish("--detach", "--template", "small", file)
+}
+
 // TestAJobPlaysWhileItIsEncoded takes playlists and segments of a job that is at
 // work, here and there, kills the server in between, and holds what it has against
 // what is published in the end.
 func TestAJobPlaysWhileItIsEncoded(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "--workers", "1")
-	p := s.publish("--detach", makeClip(t, clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 31}, "long.mp4"))
+	s, p := publishSmall(t, 61)
 	held := map[string][]byte{}
 	take := func(url string) string {
 		held[url] = download(t, url)
@@ -84,30 +108,30 @@ func TestAJobPlaysWhileItIsEncoded(t *testing.T) {
 	}
 	top := planned(t, p.StreamURL)
 	lists := uris(p.StreamURL, top)
-	if len(lists) != 3 {
+	if len(lists) != 2 {
 		t.Fatalf("the playlist has %d variants:\n%s", len(lists), top)
 	}
 	segments := make([][]string, len(lists))
 	for i, list := range lists {
 		segments[i] = uris(list, take(list))
-		if len(segments[i]) != 16 {
+		if len(segments[i]) != 31 {
 			t.Fatalf("%s has %d segments", list, len(segments[i]))
 		}
 	}
 	take(segments[0][0])
-	take(segments[0][11]) // far from what is encoded
-	take(segments[2][11]) // the same place in another rung
+	take(segments[0][22]) // far from what is encoded
+	take(segments[1][22]) // the same place in another rung
 	working("after a jump")
 	s.kill()
 	s.start()
 	planned(t, p.StreamURL)
-	take(segments[1][15])
+	take(segments[0][30])
 	working("after the server was killed")
 
-	if j := s.waitJob(p.JobID, 3*time.Minute); j.Job.Status != "COMPLETE" {
+	if j := s.waitJob(p.JobID, 6*time.Minute); j.Job.Status != "COMPLETE" {
 		t.Fatalf("the job ended %s: %d %s", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage)
 	}
-	if n := len(s.outputs()); n != 1+3+3*16 {
+	if n := len(s.outputs()); n != 1+2+2*31 {
 		t.Errorf("%d objects were published", n)
 	}
 	for url, before := range held {
@@ -123,7 +147,7 @@ func TestAJobPlaysWhileItIsEncoded(t *testing.T) {
 	if a, b := bandwidths.ReplaceAllString(top, ""), bandwidths.ReplaceAllString(published, ""); a != b {
 		t.Errorf("the playlist was\n%s\nand is\n%s", a, b)
 	}
-	expectExact(t, p, 31*25)
+	expectExact(t, p, 61*25)
 	s.stop()
 }
 
@@ -138,10 +162,9 @@ func expectExact(t *testing.T, p harness.Published, frames int) {
 // TestAStreamEndsWithItsJob cancels a job while a viewer waits for a segment of it.
 func TestAStreamEndsWithItsJob(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "--workers", "1")
-	p := s.publish("--detach", makeClip(t, clip.Spec{Width: 960, Height: 540, FrameRate: media.R(30, 1), Seconds: 40}, "long.mp4"))
+	s, p := publishSmall(t, 121)
 	lists := uris(p.StreamURL, planned(t, p.StreamURL))
-	last := uris(lists[2], string(download(t, lists[2])))
+	last := uris(lists[1], string(download(t, lists[1])))
 	answered := make(chan int, 1)
 	go func() {
 		answer, err := harness.Viewer().Get(last[len(last)-1])
@@ -178,11 +201,10 @@ func TestAStreamEndsWithItsJob(t *testing.T) {
 // TestBrowsersPlayAJobAtWork has two viewers watch a job at two places while it is
 // encoded, one of whom jumps, and goes on when it is complete.
 func TestBrowsersPlayAJobAtWork(t *testing.T) {
-	s := startServer(t, "--workers", "1")
-	p := s.publish("--detach", makeClip(t, clip.Spec{Width: 640, Height: 360, FrameRate: media.R(25, 1), Seconds: 40}, "long.mp4"))
-	planned(t, p.StreamURL)
-	first, stop := context.WithTimeout(harness.Browser(t), 3*time.Minute)
+	first, stop := context.WithTimeout(harness.Browser(t), 8*time.Minute)
 	defer stop()
+	s, p := publishSmall(t, 121)
+	planned(t, p.StreamURL)
 	second, stopSecond := chromedp.NewContext(first)
 	defer stopSecond()
 	const video = `document.querySelector('video')`
@@ -199,12 +221,12 @@ func TestBrowsersPlayAJobAtWork(t *testing.T) {
 		runJS(t, ctx, video+`.muted = true`)
 	}
 	plays(first, "the beginning is shown", 0)
-	plays(second, "another place is shown", 31)
-	plays(first, "the viewer jumps", 23)
+	plays(second, "another place is shown", 100)
+	plays(first, "the viewer jumps", 60)
 	if j, err := s.Jobs().GetJob(t.Context(), &mediaconvert.GetJobInput{Id: &p.JobID}); err != nil || j.Job.Status != types.JobStatusProgressing {
 		t.Errorf("the job is %s (%v): it was not at work all the while", j.Job.Status, err)
 	}
-	if j := s.waitJob(p.JobID, 3*time.Minute); j.Job.Status != "COMPLETE" {
+	if j := s.waitJob(p.JobID, 6*time.Minute); j.Job.Status != "COMPLETE" {
 		t.Fatalf("the job ended %s: %d %s", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage)
 	}
 	plays(first, "the viewer goes on after the end of the job", 5)
