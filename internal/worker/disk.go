@@ -54,16 +54,18 @@ func diskFault(err error) error {
 }
 
 // writeFile writes a whole file and puts it on disk before it returns; a crash
-// leaves the old content or the new.
+// leaves the old content or the new. Tasks of one job may write the same one at once.
 func writeFile(path string, data []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
 	if err != nil {
 		return diskFault(err)
 	}
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return diskFault(err)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return diskFault(os.Rename(tmp, path))
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return diskFault(err)
 }

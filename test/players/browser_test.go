@@ -25,7 +25,7 @@ type browser struct {
 func (b *browser) tab(t *testing.T) (ctx context.Context, done func()) {
 	t.Helper()
 	tab := <-b.tabs
-	ctx, stop := context.WithTimeout(tab, 3*time.Minute)
+	ctx, stop := context.WithTimeout(tab, 10*time.Minute)
 	return ctx, func() {
 		stop()
 		b.tabs <- tab
@@ -123,7 +123,7 @@ func (b *browser) console(t *testing.T, page string, p packaging) {
 	}
 	is := func(what, expression string) {
 		t.Helper()
-		harness.Eventually(t, time.Minute, what, func() bool {
+		harness.Eventually(t, 2*time.Minute, what, func() bool {
 			ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
