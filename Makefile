@@ -5,7 +5,7 @@ BIN     := bin/vodwright
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: help demo build test test-race lint fmt generate bench e2e chaos clean
+.PHONY: help demo build test test-race lint fmt generate bench e2e chaos sim clean
 
 help: ## list what this Makefile can do
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ e2e: ## only the end-to-end tests: the walkthrough with every client, crashes, b
 chaos: ## kill -9, cut, slow and false links, databases that go away: ROUNDS (100) of it
 	@scripts/install.sh test
 	$(GO) test -timeout 12h -count 1 -v ./test/chaos -rounds $(or $(ROUNDS),100)
+
+sim: ## the scheduler at 1,000 workers and 100,000 queued jobs, on a simulated clock (minutes)
+	$(GO) test ./test/sim -timeout 2h -v -args -workers 1000 -jobs 100000
 
 clean: ## remove what was built (not your data folder)
 	rm -rf bin

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"time"
 )
 
@@ -30,7 +31,23 @@ func (c *Coordinator) admitLoop(ctx context.Context) {
 	}
 }
 
-// admitAll fills every queue.
+// jobsAmong is among how many tasks that are carried there is to be one job at least: a
+// long job then leaves others most of the places.
+const jobsAmong = 8
+
+// hungry reports whether more jobs should progress than Config.Jobs: there may be more
+// places for tasks than this process has, wherever they are. Each that is taken should
+// find the next task waiting, and several jobs should share them.
+func (c *Coordinator) hungry() bool {
+	if !c.elastic {
+		return false
+	}
+	jobs, carried, waiting := c.live.load()
+	return waiting < carried || jobs < carried/jobsAmong
+}
+
+// admitAll fills every queue, and then goes round the queues for as long as there is
+// more to be had than they fill.
 func (c *Coordinator) admitAll(ctx context.Context) error {
 	queues, err := c.store.Queues(ctx)
 	if err != nil {
@@ -41,19 +58,37 @@ func (c *Coordinator) admitAll(ctx context.Context) error {
 			continue
 		}
 		for more := true; more; {
-			if more, err = c.admitOne(ctx, q.Name); err != nil {
+			if more, err = c.admitOne(ctx, q.Name, c.cfg.Jobs); err != nil {
 				return err
 			}
+		}
+	}
+	for some := true; some; {
+		some = false
+		for range queues {
+			if !c.hungry() {
+				return nil
+			}
+			c.round++
+			q := queues[c.round%len(queues)]
+			if q.Status != QueueActive {
+				continue
+			}
+			more, err := c.admitOne(ctx, q.Name, math.MaxInt32)
+			if err != nil {
+				return err
+			}
+			some = some || more
 		}
 	}
 	return nil
 }
 
 // admitOne lets the next job of a queue progress, if there is one and room for it.
-func (c *Coordinator) admitOne(ctx context.Context, queue string) (bool, error) {
+func (c *Coordinator) admitOne(ctx context.Context, queue string, limit int) (bool, error) {
 	c.commits.Lock()
 	defer c.commits.Unlock()
-	j, ok, err := c.store.AdmitJob(ctx, queue, c.cfg.Jobs, c.start)
+	j, ok, err := c.store.AdmitJob(ctx, queue, limit, c.start)
 	if err != nil || !ok {
 		return false, err
 	}

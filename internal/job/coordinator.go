@@ -28,7 +28,7 @@ type Config struct {
 	Logger *slog.Logger // nil discards
 
 	Slots        int               // tasks carried at once by this process; default: the number of cores; negative: none
-	Jobs         int               // jobs that progress at once in a queue, see Store.AdmitJob; default: Slots, at least 2
+	Jobs         int               // jobs that progress at once in a queue, see Store.AdmitJob; default: Slots, at least 4; more where there is work for more
 	MaxAttempts  int               // failed attempts of a task that end its job; default 3
 	Backoff      time.Duration     // before the first retry; doubles up to a minute, ±20 %; default 1 s
 	StallTimeout time.Duration     // without progress, after which a task is stopped and tried again; default 10 min
@@ -78,6 +78,9 @@ type Coordinator struct {
 	// board shows changes in the order they were committed.
 	commits sync.Mutex
 
+	elastic bool // more jobs than cfg.Jobs may progress, see hungry
+	round   int  // of the queues, in which admission goes; the admission's own
+
 	carrier *Carrier // of the tasks that this process carries
 }
 
@@ -99,13 +102,15 @@ func New(cfg Config) (*Coordinator, error) {
 	if cfg.Slots == 0 {
 		cfg.Slots = runtime.NumCPU()
 	}
-	orDefault(&cfg.Jobs, max(2, cfg.Slots))
+	elastic := cfg.Jobs == 0
+	orDefault(&cfg.Jobs, max(4, cfg.Slots))
 	orDefault(&cfg.MaxAttempts, 3)
 	orDefault(&cfg.Backoff, time.Second)
 	orDefault(&cfg.StallTimeout, stallTimeout)
 	orDefault(&cfg.TokenWindow, time.Minute)
 	c := &Coordinator{
 		cfg: cfg, store: cfg.Store, tasks: cfg.Tasks, log: cfg.Logger,
+		elastic:   elastic,
 		live:      newProgressBoard(),
 		admitWake: make(chan struct{}, 1),
 		relayWake: make(chan struct{}, 1),

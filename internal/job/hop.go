@@ -58,7 +58,7 @@ func (c *Coordinator) hop(ctx context.Context, e Errand) error {
 		return ignoreNotFound(err)
 	}
 	for more := j.Status == Submitted; more; {
-		if more, err = c.admitOne(ctx, j.At().Queue); err != nil {
+		if more, err = c.admitOne(ctx, j.At().Queue, c.cfg.Jobs); err != nil {
 			return err
 		}
 	}

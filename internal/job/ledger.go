@@ -38,6 +38,12 @@ func (c *Coordinator) Claim(ctx context.Context, r Ref) (Task, error) {
 		task.Attempt = t.Starts
 		return tx.SetTask(t)
 	})
+	if err == nil && !lost {
+		c.live.claim(r.Job, r.Number)
+		if c.hungry() {
+			wake(c.admitWake)
+		}
+	}
 	if lost && err == nil {
 		ended, err = true, ErrStale
 	}

@@ -16,14 +16,18 @@ type progressBoard struct {
 	jobs     map[string]*liveJob
 	watchers map[string]map[chan Job]struct{}
 	woken    chan struct{} // a first job came
+	carried  int           // sum of what jobs have claimed
+	open     int           // sum of theirs
 }
 
 type liveJob struct {
 	job     Job // as last stored, PercentComplete as last told
 	stages  []StageTally
 	running map[int]runningTask
-	stored  int       // percentage in the records
-	update  time.Time // of the next STATUS_UPDATE; zero until the loop has seen the job
+	claimed map[int]bool // tasks of the stage at work that somebody carries
+	open    int          // tasks of the stage at work without a result
+	stored  int          // percentage in the records
+	update  time.Time    // of the next STATUS_UPDATE; zero until the loop has seen the job
 }
 
 type runningTask struct {
@@ -45,10 +49,22 @@ func (b *progressBoard) show(j Job, stages []StageTally) {
 	defer b.mu.Unlock()
 	l, ok := b.jobs[j.ID]
 	if !ok {
-		l = &liveJob{running: map[int]runningTask{}, stored: j.PercentComplete}
+		l = &liveJob{running: map[int]runningTask{}, claimed: map[int]bool{}, stored: j.PercentComplete}
 		b.jobs[j.ID] = l
 		wake(b.woken)
 	}
+	if l.job.Stage != j.Stage {
+		b.carried -= len(l.claimed)
+		clear(l.claimed) // some may have ended elsewhere
+	}
+	b.open -= l.open
+	l.open = 0
+	for _, s := range stages {
+		if s.Stage == j.Stage {
+			l.open = s.Tasks - s.Done
+		}
+	}
+	b.open += l.open
 	told := l.job.PercentComplete
 	l.job, l.stages = j, stages
 	l.job.PercentComplete = max(told, l.percent())
@@ -59,6 +75,9 @@ func (b *progressBoard) show(j Job, stages []StageTally) {
 func (b *progressBoard) finish(j Job) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if l, ok := b.jobs[j.ID]; ok {
+		b.open, b.carried = b.open-l.open, b.carried-len(l.claimed)
+	}
 	delete(b.jobs, j.ID)
 	b.tell(j)
 }
@@ -92,7 +111,29 @@ func (b *progressBoard) stop(job string, number int) {
 	defer b.mu.Unlock()
 	if l, ok := b.jobs[job]; ok {
 		delete(l.running, number)
+		if l.claimed[number] {
+			delete(l.claimed, number)
+			b.carried--
+		}
 	}
+}
+
+// claim notes that somebody carries a task, until stop.
+func (b *progressBoard) claim(job string, number int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l, ok := b.jobs[job]; ok && !l.claimed[number] {
+		l.claimed[number] = true
+		b.carried++
+	}
+}
+
+// load returns how many jobs progress, how many tasks of them are carried and how
+// many wait for somebody, as far as is known here.
+func (b *progressBoard) load() (jobs, carried, waiting int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.jobs), b.carried, b.open - b.carried
 }
 
 // percent computes the percentage of the job: 0 until the first task has told

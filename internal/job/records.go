@@ -149,8 +149,8 @@ type Ref struct {
 const Promoted = MaxPriority + 1
 
 // TaskQueue hands tasks to workers: each to one at a time, for as long as that
-// one keeps its lease. Tasks of the job with the highest priority go first, of
-// equal jobs those of the older (the lesser ID), within a job those published first.
+// one keeps its lease. Whose task goes first is what Turns says; within a job
+// it is the one that was published first.
 type TaskQueue interface {
 	// Publish makes tasks available, and returns when they are kept. A task that
 	// waits or is leased already stays as it is.

@@ -389,7 +389,7 @@ func TestReceiptIsReadWithTheRightsOfGetJob(t *testing.T) {
 	c := client(url)
 	j, err := c.CreateJob(t.Context(), &sdk.CreateJobInput{
 		Role: aws.String("arn:aws:iam::000000000000:role/r"), Settings: sdkSettings("s3://bucket/a.mp4", "s3://bucket/a"),
-		UserMetadata: map[string]string{"vodwright:quality": "SSIM", "vodwright:receipt": "JSON"},
+		UserMetadata: map[string]string{"vodwright-quality": "SSIM", "vodwright-receipt": "JSON"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -420,7 +420,7 @@ func TestReceiptIsReadWithTheRightsOfGetJob(t *testing.T) {
 	}
 	_, err = c.CreateJob(t.Context(), &sdk.CreateJobInput{
 		Role: aws.String("arn:aws:iam::000000000000:role/r"), Settings: sdkSettings("s3://bucket/a.mp4", "s3://bucket/a"),
-		UserMetadata: map[string]string{"vodwright:quality": "PSNR"},
+		UserMetadata: map[string]string{"vodwright-quality": "PSNR"},
 	})
-	wantCode(t, err, "BadRequestException", "/userMetadata/vodwright:quality: \"PSNR\" is none of SSIM, VMAF and NONE")
+	wantCode(t, err, "BadRequestException", "/userMetadata/vodwright-quality: \"PSNR\" is none of SSIM, VMAF and NONE")
 }

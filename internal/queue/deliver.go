@@ -113,14 +113,15 @@ func (q *Queue) next(ctx context.Context, sweep bool) (jetstream.Msg, job.Ref, b
 				q.log.WarnContext(ctx, "look which tasks wait", "err", err)
 			}
 		}
-		q.mu.Lock()
-		lines := slices.Clone(q.lines)
-		q.mu.Unlock()
+		lines := q.byTurn()
 		for _, l := range lines {
 			if !q.carries(ctx, l) {
 				continue
 			}
 			if msg, ref, ok := q.fetch(ctx, l, sweep); ok {
+				q.mu.Lock()
+				q.turns.Took(l.job)
+				q.mu.Unlock()
 				return msg, ref, true
 			}
 		}
@@ -151,6 +152,23 @@ func (q *Queue) carries(ctx context.Context, l *line) bool {
 	defer q.mu.Unlock()
 	l.asked, l.foreign = true, !yes
 	return yes
+}
+
+// byTurn returns the lines in the order in which they are to be asked.
+func (q *Queue) byTurn() []*line {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	order, of := make([]job.Line, len(q.lines)), make(map[string]*line, len(q.lines))
+	for i, l := range q.lines {
+		order[i] = job.Line{Job: l.job, Priority: priorityOf(l.rank), Running: len(q.leases[l.job])}
+		of[l.name()] = l
+	}
+	q.turns.Order(order)
+	lines := make([]*line, len(order))
+	for i, o := range order {
+		lines[i] = of[rankOf(o.Priority)+"_"+o.Job]
+	}
+	return lines
 }
 
 // pause waits until something may be waiting, and reports whether nobody said so.

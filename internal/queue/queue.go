@@ -15,9 +15,9 @@
 //	tasks.<rank>.<job>.<number>     rank: 50 − priority of the job, three digits
 //
 // at most one per subject, so that publishing again does nothing. Each job with
-// messages has a consumer, its line; lines are served in the order of their names,
-// rank then job ID, which starts with the milliseconds of its creation: exactly by
-// priority, then age. A line serves its tasks in the order they were published.
+// messages has a consumer, its line. Which line is served next is job.Turns's to say:
+// by priority, and jobs of equal priority share. A line serves its tasks in the order
+// they were published.
 //
 // Where nobody else can hold a lease, leases end with the process: opening the queue
 // makes all consumers anew, so that what was leased is delivered at once. Where
@@ -91,7 +91,8 @@ type Queue struct {
 	id     string // of this process, among them
 
 	mu     sync.Mutex
-	lines  []*line // in the order they are served
+	lines  []*line // by name
+	turns  job.Turns
 	leases map[string]map[*lease]struct{}
 	gone   map[string]time.Time // jobs that were dropped, for a while: messages of theirs may still be seen
 }
@@ -327,6 +328,15 @@ func subjectOf(r job.Ref) string {
 }
 
 func rankOf(priority int) string { return fmt.Sprintf("%03d", job.MaxPriority-priority) }
+
+// priorityOf is the reverse of rankOf; what is no rank goes last.
+func priorityOf(rank string) int {
+	n, err := strconv.Atoi(rank)
+	if err != nil {
+		return job.MinPriority
+	}
+	return job.MaxPriority - n
+}
 
 func refOf(subject string) (job.Ref, error) {
 	part := strings.Split(subject, ".")

@@ -9,8 +9,8 @@ import (
 // Names in a job's userMetadata by which it asks for more of its receipt. Clients of
 // the service can set them with what they have.
 const (
-	BesideKey  = "vodwright:receipt" // JSON: written beside the outputs, too
-	QualityKey = "vodwright:quality" // SSIM, VMAF or both with a comma: measured of every rung
+	BesideKey  = "vodwright-receipt" // JSON: written beside the outputs, too
+	QualityKey = "vodwright-quality" // SSIM, VMAF or both with a comma: measured of every rung
 )
 
 // Wishes is what a job asks for.
