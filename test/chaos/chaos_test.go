@@ -31,7 +31,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 2, "how many rounds")
+	rounds = flag.Int("rounds", 1, "how many rounds")
 	seed   = flag.Uint64("seed", 0, "of the faults; 0 is the time")
 
 	programPath string
