@@ -126,7 +126,7 @@ func (c *workerCmd) Run(p *program) (err error) {
 
 // labelFlags say which jobs are carried, where some ask for workers with a label.
 type labelFlags struct {
-	Label     []string `help:"Carry also jobs whose userMetadata asks for this label: vodwright:workers=LABEL. May be given several times." placeholder:"LABEL"`
+	Label     []string `help:"Carry also jobs whose userMetadata asks for this label: vodwright-workers=LABEL. May be given several times." placeholder:"LABEL"`
 	Exclusive bool     `help:"Carry nothing but jobs that ask for one of the labels."`
 }
 

@@ -152,7 +152,7 @@ type Preset = Template
 
 // WorkersKey is the key of Job.UserMetadata by which a job asks for workers that have a
 // label: its value.
-const WorkersKey = "vodwright:workers"
+const WorkersKey = "vodwright-workers"
 
 // Labelled is what a worker carries: its labels, and whether it carries nothing but
 // jobs that ask for one of them.
