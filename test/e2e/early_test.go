@@ -231,9 +231,8 @@ func TestBrowsersPlayAJobAtWork(t *testing.T) {
 	}
 	plays(first, "the viewer goes on after the end of the job", 5)
 	for _, ctx := range []context.Context{first, second} {
-		errors, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.vodwright.errors)`))
-		if err != nil || errors != "[]" {
-			t.Errorf("the player met errors: %s (%v)", errors, err)
+		if errors := playerErrors(t, ctx); errors != "[]" { // but waiting
+			t.Errorf("the player met errors: %s", errors)
 		}
 	}
 	s.stop()
