@@ -244,7 +244,7 @@ func (d door) Check(c server.ClientAuthentication) bool {
 	case same(d.token):
 		c.RegisterUser(&server.User{Username: "worker", Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Allow: []string{
-				callSubject + ">", tellSubject + ">", "$JS.ACK." + streamName + ".>", "$JS.API.STREAM.INFO." + streamName,
+				callSubject + ">", tellSubject + ">", waitsSubject + ">", "$JS.ACK." + streamName + ".>", "$JS.API.STREAM.INFO." + streamName,
 				"$JS.API.CONSUMER.CREATE." + streamName + ".>", "$JS.API.CONSUMER.INFO." + streamName + ".>", "$JS.API.CONSUMER.MSG.NEXT." + streamName + ".>",
 			}},
 			Subscribe: &server.SubjectPermission{Allow: []string{nats.InboxPrefix + ">", controlSubjects}},
