@@ -161,7 +161,7 @@ var crashes = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS,
 // code is the code of a limit that has none of its own: a source that cannot even
 // be looked at within bounds cannot be opened.
 func (f failure) code() string {
-	if f.probe {
+	if f.probe || f.limits.Names.Wall == limit.IndexTime { // ffmpeg itself lists the frames of some
 		return codeOpen
 	}
 	return codeUnknown

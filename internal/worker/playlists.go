@@ -267,19 +267,19 @@ func (f *finisher) playlist(r rank, group plan.OutputGroup, key string, text []b
 
 // stored returns the content encoding of a group's playlists, and what writes one in it.
 func stored(group plan.OutputGroup, text []byte) (encoding string, write func(io.Writer) error) {
-	write = func(out io.Writer) error {
+	plain := func(out io.Writer) error {
 		_, err := out.Write(text)
 		return err
 	}
 	if !group.HLS.Gzip {
-		return "", write
+		return "", plain
 	}
 	return "gzip", func(out io.Writer) error {
 		z, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 		if err != nil {
 			return err
 		}
-		return errors.Join(write(z), z.Close())
+		return errors.Join(plain(z), z.Close())
 	}
 }
 
