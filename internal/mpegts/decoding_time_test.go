@@ -21,7 +21,7 @@ func TestDecodingTimes(t *testing.T) {
 	}
 	for _, rate := range []media.Rational{media.R(25, 1), media.R(30000, 1001), media.R(120, 1), media.R(8, 1)} {
 		for name, order := range orders {
-			for _, length := range []int64{1, 2, 3, 16, 61, 250} {
+			for _, length := range []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 61, 250} {
 				longer := int64(0) // lead of segments elsewhere in the stream
 				if length < 4 {
 					longer = 2

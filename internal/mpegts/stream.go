@@ -261,7 +261,7 @@ func (s *Stream) decodingTimes(pictures []Unit, from, end int64) {
 
 // shortest is the least number of pictures of a segment in which a lead can be
 // gained and lost again.
-func shortest(lead int64) int64 { return 4 * (lead + 1) }
+func shortest(lead int64) int64 { return 2*lead + 4 }
 
 // audioFrame returns the first audio frame that begins when video frame k is
 // shown or later; for the first picture the one that begins nearest to it.

@@ -77,6 +77,11 @@ func profileOf(codecProfile string) (profile, format string) {
 	return "main", "yuv420p"
 }
 
+// fewFrames is the rate, in frames a second, below which B-frames are used only where
+// a job asks for them: pictures that far apart have little in common, and a segment has
+// too few for players to bear that decoding runs ahead of showing.
+const fewFrames = 6
+
 // encoder reads what H264Settings says of the encoder's tools, and decides the
 // rung's level, for which profile, size and rate are known.
 func (r *rung) encoder(h H264Settings, rate media.Rational, path string, p *problems) string {
@@ -96,6 +101,9 @@ func (r *rung) encoder(h H264Settings, rate media.Rational, path string, p *prob
 	} else {
 		if n := h.NumberBFramesBetweenReferenceFrames; n != nil {
 			bframes = min(max(*n, 0), 7)
+			options.set("bframes", bframes)
+		} else if rate.Float() < fewFrames {
+			bframes = 0
 			options.set("bframes", bframes)
 		}
 		if h.DynamicSubGop == "STATIC" {
