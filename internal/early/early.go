@@ -50,18 +50,15 @@ type Info struct {
 
 // Early serves what jobs promise. It is safe for concurrent use.
 type Early struct {
-	cfg   Config
-	adopt chan *film // whose job is to be followed
+	cfg     Config
+	adopt   chan *film    // whose job is to be followed
+	stopped chan struct{} // closed when Run ends
 
-	mu    sync.Mutex
-	free  int    // of the slots
-	queue []turn // of needs that wait for a slot, the latest last
-	_     struct{}
-
-	XX     sync.Mutex
+	mu     sync.Mutex
+	free   int              // of the slots
+	queue  []turn           // of needs that wait for a slot, the latest last
 	films  map[string]*film // by job; nil is one that is not to be played early
 	listed time.Time        // when the jobs were last listed
-	latest time.Time        // of the jobs whose films are known
 }
 
 // leastSlots lets sound be made beside a picture, and a small rung beside a large one.
@@ -78,7 +75,7 @@ func New(cfg Config) *Early {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Early{cfg: cfg, free: max(cfg.Slots, leastSlots), adopt: make(chan *film), films: map[string]*film{}}
+	return &Early{cfg: cfg, free: max(cfg.Slots, leastSlots), adopt: make(chan *film), stopped: make(chan struct{}), films: map[string]*film{}}
 }
 
 // film is a Film of a job that progresses.
@@ -99,6 +96,7 @@ type film struct {
 func (e *Early) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer close(e.stopped)
 	for {
 		select {
 		case f := <-e.adopt:
@@ -115,7 +113,9 @@ func (e *Early) follow(ctx context.Context, f *film, all *sync.WaitGroup) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	for _, n := range f.First() {
-		all.Go(func() { e.obtain(ctx, f, n) })
+		if f.claim(n) {
+			all.Go(func() { e.meet(ctx, f, n) })
+		}
 	}
 	go func() {
 		<-f.ended
@@ -388,11 +388,7 @@ func (e *Early) Stat(ctx context.Context, bucket, key string) (Info, error) {
 func (e *Early) want(f *film, needs []Need) {
 	var tasks []int
 	for _, n := range needs {
-		f.mu.Lock()
-		known := f.needs[n]
-		f.needs[n] = true
-		f.mu.Unlock()
-		if known {
+		if !f.claim(n) {
 			continue
 		}
 		tasks = append(tasks, f.Number(n.Task))
@@ -403,9 +399,10 @@ func (e *Early) want(f *film, needs []Need) {
 			ctx, stop := context.WithCancel(context.Background())
 			defer stop()
 			go func() {
+				defer stop()
 				select {
 				case <-f.ended:
-					stop()
+				case <-e.stopped:
 				case <-ctx.Done():
 				}
 			}()
@@ -427,15 +424,13 @@ func (e *Early) want(f *film, needs []Need) {
 // promoteTime bounds what moving tasks takes.
 const promoteTime = 10 * time.Second
 
-// obtain meets a need unless somebody does or did.
-func (e *Early) obtain(ctx context.Context, f *film, n Need) {
+// claim reports whether nobody meets a need or did: it is the caller's to meet.
+func (f *film) claim(n Need) bool {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	known := f.needs[n]
 	f.needs[n] = true
-	f.mu.Unlock()
-	if !known {
-		e.meet(ctx, f, n)
-	}
+	return !known
 }
 
 // meet meets a need. Where that fails, the job's own task says why, or succeeds.

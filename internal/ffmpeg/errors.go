@@ -77,6 +77,7 @@ var symptoms = []struct {
 	{sourceDir + "0: end of file", fault.Invalid, codeReadEnd, "the input ends before its first frame", ""},
 	{sourceDir + "0: permission denied", fault.Denied, codeFileOpen, "the input may not be read", ""},
 	{sourceDir + "0: ", fault.Invalid, codeOpen, "the input cannot be opened as media", ""},
+	{"cannot determine format of input", fault.Invalid, codeDemux, "no frame of the input can be decoded", ""}, // said by a filter
 	{"invalid data found when processing input", fault.Invalid, codeDemux, "the input is damaged", ""},
 	{"end of file", fault.Invalid, codeReadEnd, "the input ends too early", ""},
 	{"conversion failed", fault.Internal, codeUnknown, "the conversion failed", ""},

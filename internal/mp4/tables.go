@@ -19,6 +19,7 @@ type Tables struct {
 	Delayed bool
 	Edits   int // that show something
 
+	file                  int64 // size of the file
 	entries               uint32
 	sizes                 cursor // of stsz, behind its header
 	uniform               uint32
@@ -70,7 +71,7 @@ func ReadTables(r io.ReaderAt, size int64) ([]Tables, bool) {
 			}
 			scale = int64(c.u32())
 		case "trak":
-			var t Tables
+			t := Tables{file: size}
 			if !t.read(body, scale) {
 				good = false
 			}
@@ -243,9 +244,9 @@ type Listed struct {
 
 // Simple reports whether what is shown of the track are its samples as they are
 // listed, from the first one shown to the last: one description, keyframes that are
-// listed, no edit but one that shows all of it.
+// listed, no edit but one that shows all of it, sizes that the file can have.
 func (t *Tables) Simple() bool {
-	if t.entries != 1 || !t.keyed || t.keys == 0 || t.grouped || t.Delayed || t.Edits > 1 || t.Samples == 0 {
+	if t.entries != 1 || !t.keyed || t.keys == 0 || t.grouped || t.Delayed || t.Edits > 1 || t.Samples == 0 || !t.sized() {
 		return false
 	}
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
@@ -261,6 +262,21 @@ func (t *Tables) Simple() bool {
 		return false
 	}
 	return t.Edits == 0 || first == 0 && last < t.Shown
+}
+
+// sized reports whether every sample has a size, and all together fit into the file.
+func (t *Tables) sized() bool {
+	total, sizes := int64(t.uniform)*int64(t.Samples), t.sizes
+	if t.uniform == 0 {
+		for range t.Samples {
+			size := sizes.u32()
+			if size == 0 {
+				return false
+			}
+			total += int64(size)
+		}
+	}
+	return total <= t.file
 }
 
 // Steady returns how long every sample lasts, 0 if they do not last the same.

@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -60,6 +62,43 @@ func TestTablesTellWhatDemuxingDoes(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	sameAsDemuxed(t, p, cut)
+}
+
+// TestSizesThatAreNotThere: tables whose samples have no size, or more than the file has,
+// are not believed.
+func TestSizesThatAreNotThere(t *testing.T) {
+	runner, err := ffmpeg.New(ffmpeg.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(runner)
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	if out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x36:duration=1:rate=25", "-c:v", "libx264", path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	source, err := p.Probe(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]byte{"as it is": 1, "nothing": 0, "too much": 0x7f} {
+		b := bytes.Clone(whole)
+		if size != 1 {
+			at := bytes.Index(b, []byte("stsz")) + 16 // behind version, size of all and count
+			for i := range 4 * 25 {
+				b[at+i] = size
+			}
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if list, _, err := p.listed(path, source.Video[0]); err != nil || (list != nil) != (size == 1) {
+			t.Errorf("%s: tables used: %v, %v", name, list != nil, err)
+		}
+	}
 }
 
 func sameAsDemuxed(t *testing.T, p *Prober, path string) (used bool) {
