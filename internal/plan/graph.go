@@ -81,6 +81,9 @@ func (g *graph) frames(l *ladder, t *take, c Chunk, first, last int) int {
 	in := fmt.Sprintf("[0:%d]", t.src.video.Index)
 	list := l.treatments(t.src)
 	traced := []string{"crop=2:2:0:0:exact=1", "format=gray"}
+	if v := t.src.video; min(v.Width, v.Height) < 2 {
+		traced[0] = "scale=2:2"
+	}
 	switch known := len(t.grid.slots); {
 	case !t.src.counted():
 		traced = append([]string{trim(t.grid.pts[first], t.grid.pts[last])}, traced...)

@@ -50,6 +50,7 @@ type packets struct {
 	field        int64 // ticks below which a packet is a field, or 0
 	maxPTS       int64
 	lastDTS      int64
+	clock        []int64 // decoding times, of a stream whose first packet has no other
 	most         frameLimit
 }
 
@@ -121,6 +122,9 @@ func (l *packets) add(line []byte) error {
 	if err := l.most.check(len(l.pts)); err != nil {
 		return err
 	}
+	if len(l.pts) == len(l.clock) && (pts == noPTS || len(l.clock) > 0) {
+		l.clock = append(l.clock, dts)
+	}
 	if dts != noPTS {
 		if l.lastDTS == noPTS {
 			l.firstDTS = dts
@@ -145,12 +149,14 @@ func (l *packets) leaps(base media.Rational) bool { return base.Duration(l.ahead
 
 // evenly gives the decoded frames of an AVI file, which has one packet for each
 // frame and no presentation times, the times of its clock: the first frame is shown
-// at once, whatever a decoder holds back, and each of the others a frame later,
-// unless frames are missing.
+// at once, whatever a decoder holds back, and each of the others a frame later. Where
+// the clock passes over frames that were never written, they are shown when it comes
+// to their packets.
 func (l *packets) evenly(pts []int64, stream media.VideoStream) {
 	if l.firstDTS == noPTS || len(pts) == 0 {
 		return
 	}
+	held := max(slices.Index(l.clock, pts[0]), 0) // packets that a decoder has before it shows the first
 	if late := pts[0] - l.firstDTS; late > 0 && stream.TimeBase.Duration(late) < time.Second {
 		for i := range pts {
 			pts[i] -= late
@@ -161,8 +167,15 @@ func (l *packets) evenly(pts []int64, stream media.VideoStream) {
 	if lost := len(l.pts) - len(pts); lost < -few || lost > few || !rate.Known() {
 		return
 	}
+	frames := func(n int) int64 { return media.Rescale(int64(n), rate.Inverse(), stream.TimeBase) }
+	last := len(l.clock) - 1
+	clocked := last == len(l.pts)-1 && held <= few && increasing(l.clock) && l.lastDTS-l.firstDTS > frames(last+few)
 	for i := range pts {
-		pts[i] = pts[0] + media.Rescale(int64(i), rate.Inverse(), stream.TimeBase)
+		pts[i] = pts[0] + frames(i)
+		if clocked {
+			at := min(i+held, last)
+			pts[i] = pts[0] + l.clock[at] - l.clock[held] + frames(i+held-at)
+		}
 	}
 }
 

@@ -154,9 +154,9 @@ var quick = args(`
 	matroska-live.mkv bluray.m2ts avi-h264.avi program.mpg op1a.mxf theora.ogv recorder.webm fragments-lying.mp4 no-sync-table.mp4 raw.h264
 	vp9.webm xvid-packed.avi h263.3gp prores.mov camcorder.dv still.png
 	interlaced-tff.ts interlaced-bff.mov said-interlaced.mp4 telecined-soft.ts turned-90.mp4 mirrored-turned.mp4 degenerate-matrix.mp4
-	anamorphic.ts odd-size-444.mp4 hdr10.mp4 shape-changes.ts second-is-default.mkv cover-art.mp4 captions.ts
+	anamorphic.ts odd-size-444.mp4 one-pixel.mkv hdr10.mp4 shape-changes.ts second-is-default.mkv cover-art.mp4 captions.ts
 	fast-240.mp4 one-frame.mp4 late-start.ts wrap.ts jump-forwards.ts jump-back-little.ts gap-of-2-seconds.ts program-of-two.mpg
-	starts-at-zero.ts decoding-order.mxf
+	lost-frames.avi starts-at-zero.ts decoding-order.mxf
 	edit-start.mp4 edit-several.mp4 edit-back.mp4 variable.mp4
 	sound-late.mp4 sound-gap.ts sound-drift.mkv sound-16-channels.mkv sound-channels-change.ts only.m4a only.mp3 sound-where-video-is-due.mp3
 	cut.mkv cut-index-in-front.mp4 cut-no-index.mp4 damaged.ts damaged-start.ts noise.mp4 encrypted.mp4 encrypted-fragments.mp4 sound-empty.mp4 radio-first.ts`)
@@ -291,6 +291,7 @@ func pictureKinds() []Clip {
 		recipe("alpha.webm", w.quiet(), silent(s), "-c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 0 -pix_fmt yuva420p -b:v 500k"),
 		recipe("hdr10.mp4", w.warned(900007), s, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -x265-params log-level=none:keyint=50 "+aac),
 		recipe("hlg.mkv", w.warned(900007), s, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc -x265-params log-level=none:keyint=50 "+aac),
+		recipe("one-pixel.mkv", Want{}, silent(source("25", 1)), "-vf scale=1:1 -c:v ffv1"),
 		recipe("4k.mp4", whole(10).quiet(), silent(sized(source("25", 1), 3840, 2160)), "-frames:v 10 "+h264),
 		pasted("size-changes.ts", Want{Shows: join(seq(0, 100), seq(0, 100)), Beeps: true}, "ts",
 			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{spec: sized(source("25", 4), 320, 180), arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 104"}),
@@ -316,6 +317,15 @@ func every(step, from, to int) []int {
 		out = append(out, n)
 	}
 	return out
+}
+
+// lost shows n frames of which every seventh is the one before.
+func lost(n int) []int {
+	list := seq(0, n)
+	for i := 6; i < n; i += 7 {
+		list[i]--
+	}
+	return list
 }
 
 func timing() []Clip {
@@ -359,6 +369,8 @@ func timing() []Clip {
 		recipe("variable.mp4", Want{}, ntsc, "-vf select=gt(mod(n*n\\,7)\\,0),settb=1/600,setpts=PTS+2*sin(N*1.7) -fps_mode vfr -enc_time_base 1/600 "+h264+aac),
 		recipe("variable.mkv", Want{}, ntsc, "-vf select=gt(mod(n*n\\,5)\\,0) -fps_mode vfr "+h264+aac),
 		recipe("lost-frames.mkv", Want{Shows: join(seq(0, 99), times(98, 5), seq(104, 200)), Beeps: true, Rate: "25", Warning: []int{900005}}, s, "-vf select=not(between(n\\,99\\,103)) -fps_mode vfr "+h264+aac),
+		// Every seventh picture is an empty chunk, which a decoder does not tell from what it holds back.
+		recipe("lost-frames.avi", Want{Shows: lost(200), Rate: "25", Beeps: true, Warning: []int{900003}}, s, "-vf select=lt(mod(n\\,7)\\,6) -fps_mode vfr -c:v mpeg4 -bf 2 -g 40 -b:v 1M -c:a pcm_s16le"),
 		// Other PIDs from its middle on: the frame before is over where the file is, and comes last.
 		pasted("program-moves.ts", Want{Shows: join(seq(0, 99), []int{98}, seq(0, 98), []int{99, 98, 99}), Near: 1, Rate: "25", Unsure: mute(7.9, 8.1), Beeps: true, Warning: []int{900005}}, "ts",
 			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + aac + "-mpegts_start_pid 0x300 -muxdelay 0 -output_ts_offset 104"}),
