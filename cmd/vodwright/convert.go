@@ -27,6 +27,7 @@ type convertCmd struct {
 	Job     string `help:"CreateJob document, or its Settings; - is standard input. Without it: HLS with 360p, 540p, 720p." placeholder:"FILE"`
 	Receipt bool   `help:"Write the job's receipt beside the outputs, too."`
 	Quality string `help:"Quality to measure of every rung, for the receipt: SSIM, VMAF or both with a comma." placeholder:"MEASURE"`
+	Copy    bool   `help:"Copy video that is as an output asks for it, do not encode it again; a warning says why where it was."`
 	Workers int    `help:"Encoder processes side by side." default:"${cores}"`
 	verifyFlags
 	sandboxFlags
@@ -76,6 +77,9 @@ func (c *convertCmd) Run(p *program) error {
 	metadata := map[string]string{receipt.QualityKey: c.Quality}
 	if c.Receipt {
 		metadata[receipt.BesideKey] = "JSON"
+	}
+	if c.Copy {
+		metadata[receipt.CopyKey] = "AUTO"
 	}
 	if _, err := receipt.ParseWishes(metadata); err != nil {
 		return fault.New(fault.Invalid, "", "--quality: %q is none of SSIM and VMAF", c.Quality)

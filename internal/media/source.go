@@ -104,6 +104,8 @@ type FrameIndex struct {
 	Captions bool `json:"captions,omitempty"`
 	// Leaps are the places where the file's clock leaps; PTS has them removed.
 	Leaps []Leap `json:"leaps,omitempty"`
+	// Coded is what is known of the frames as they are coded, where somebody asked.
+	Coded *Coded `json:"coded,omitempty"`
 	// Problem says why the index cannot promise a clean entry at its keyframes
 	// (timestamps missing, repeated or going back; no keyframe flags). The source
 	// is then encoded from its start, in one chunk. "" is a trusted index.
@@ -115,4 +117,19 @@ type FrameIndex struct {
 type Leap struct {
 	Frame int   `json:"frame"` // of the index, the first one behind it
 	Ticks int64 `json:"ticks"` // of its TimeBase, by which the clock is ahead from here on; negative is behind
+}
+
+// Coded is what an output has to be like that shows the coded frames of a stream as
+// they are: H.264, each frame of the index one sample.
+type Coded struct {
+	Problem string   `json:"problem,omitempty"` // why they cannot be used; all else is empty then
+	Codec   string   `json:"codec"`             // RFC 6381: "avc1.4d401f"
+	Width   int      `json:"width"`             // pixels
+	Height  int      `json:"height"`            // pixels
+	Aspect  Rational `json:"aspect"`            // of a pixel; unknown is not told
+	// Entries are the frames of the index that begin anew: nothing shown before is
+	// decoded after, or needed. Increasing.
+	Entries []int `json:"entries"`
+	// Bytes is the size of each frame, in decoding order.
+	Bytes []int32 `json:"bytes"`
 }

@@ -237,7 +237,7 @@ func (s *StreamReader) movie(b []byte) error {
 		if kind != "trak" {
 			return nil
 		}
-		t := &trackReader{file: 1 << 50, track: &Track{}}
+		t := &trackReader{file: 1 << 50, track: &Track{}, number: onlyTrack}
 		media, err := t.trak(body)
 		if err == nil && media {
 			s.tracks = append(s.tracks, t)

@@ -11,12 +11,18 @@ import (
 //
 // Errors: fault.Invalid for a malformed, truncated or unsupported file; an error
 // of r as it is.
-func ReadTrack(r io.ReaderAt, size int64) (*Track, error) {
+func ReadTrack(r io.ReaderAt, size int64) (*Track, error) { return readTrack(r, size, onlyTrack) }
+
+// onlyTrack stands for the number of a file's one media track.
+const onlyTrack = -1
+
+// readTrack is ReadTrack of track number n of any kinds, from 0.
+func readTrack(r io.ReaderAt, size int64, n int) (*Track, error) {
 	boxes, err := topBoxes(r, size)
 	if err != nil {
 		return nil, err
 	}
-	t := &trackReader{file: size, track: &Track{Data: r}}
+	t := &trackReader{file: size, track: &Track{Data: r}, number: n}
 	seen := false
 	for _, box := range boxes {
 		switch box.kind {
@@ -87,12 +93,13 @@ func ReadGrowing(r io.ReaderAt, size int64) (*Track, error) {
 
 // trackReader gathers the one track of a file.
 type trackReader struct {
-	track *Track
-	file  int64  // bytes in the file
-	id    uint32 // track_ID
-	used  int64  // bytes that samples claim so far; never more than file
-	next  int64  // DTS that the next fragment starts at when it has no tfdt
-	trex  fragmentDefaults
+	track  *Track
+	number int    // of the track in the file; onlyTrack
+	file   int64  // bytes in the file
+	id     uint32 // track_ID
+	used   int64  // bytes that samples claim so far; never more than file
+	next   int64  // DTS that the next fragment starts at when it has no tfdt
+	trex   fragmentDefaults
 }
 
 // add appends one sample after checking it against the file.
@@ -133,7 +140,10 @@ func (t *trackReader) moov(b []byte) error {
 		return err
 	}
 	found := false
-	for _, trak := range traks {
+	for i, trak := range traks {
+		if t.number != onlyTrack && i != t.number {
+			continue
+		}
 		media, err := t.trak(trak)
 		if err != nil {
 			return err

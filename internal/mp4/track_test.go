@@ -137,6 +137,29 @@ func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
 
 // FuzzReadTrack asserts that no file brings the reader down, and that what it
 // accepts keeps its promises.
+// FuzzReadCoded: whatever a file is, what is read of its pictures lies inside of it.
+func FuzzReadCoded(f *testing.F) {
+	b, err := os.ReadFile(encodeVideo(f, "25", 0, 3, "bframes=1", "", "-s", "16x16"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, file []byte) {
+		track, err := mp4.ReadCoded(bytes.NewReader(file), int64(len(file)), 0, 0, 1<<40)
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatalf("unclassified error: %v", err)
+			}
+			return
+		}
+		for _, s := range track.Samples {
+			if s.Size <= 0 || s.Offset < 0 || s.Offset+int64(s.Size) > int64(len(file)) {
+				t.Fatalf("a picture at %d of %d bytes in a file of %d", s.Offset, s.Size, len(file))
+			}
+		}
+	})
+}
+
 func FuzzReadTrack(f *testing.F) {
 	for _, movflags := range []string{"", "frag_keyframe+empty_moov+default_base_moof", "frag_keyframe"} {
 		b, err := os.ReadFile(encodeVideo(f, "25", 0, 3, "bframes=1", movflags, "-s", "16x16"))

@@ -134,6 +134,9 @@ func (l *ladder) public() Ladder {
 			File: rungFile(i), Width: r.width, Height: r.height, FrameRate: l.rate,
 			MaxBitrate: r.rate.cap(), BufferBits: r.rate.buffer, Codec: r.codec(),
 		})
+		if r.coded != nil {
+			out.Rungs[i].Copied = &Copied{File: l.takes[0].src.file, Track: l.takes[0].src.video.Index}
+		}
 	}
 	for i, c := range l.captures {
 		out.Captures = append(out.Captures, Capture{FilePattern: captureFile(i), Width: c.frames[0].width, Height: c.frames[0].height, Frames: c.list(l.timeline.Frames)})

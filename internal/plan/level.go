@@ -106,6 +106,9 @@ func named(codecLevel string) (level, bool) {
 // codec returns the RFC 6381 name of the rung's stream: profile, constraints and level
 // as x264 writes them into its parameter sets.
 func (r rung) codec() string {
+	if r.coded != nil {
+		return r.coded.Codec
+	}
 	profile := map[string]string{"baseline": "42c0", "main": "4d40", "high": "6400", "high10": "6e00", "high422": "7a00"}[r.profile]
 	major, minor, _ := strings.Cut(r.level, ".")
 	idc, _ := strconv.Atoi(major)

@@ -19,6 +19,7 @@ type Input struct {
 	Files    []Footage    // as probed, one for each of Files(Settings)
 	JobStart time.Time    // what $dt$, $d$ and $t$ stand for, everywhere
 	Limits   limit.Limits // what the job may take; zero fields are the defaults
+	Copy     bool         // video that outputs may show as it is, by its index, is not encoded
 	BaseName string       // of the first input, see BaseName; "" is taken from the settings
 }
 
@@ -108,6 +109,7 @@ func New(in Input) (*Plan, error) {
 	for _, l := range p.ladders {
 		l.lay()
 	}
+	p.copies()
 	if err := p.audio(outputs); err != nil {
 		return nil, err
 	}

@@ -112,6 +112,9 @@ type Rung struct {
 	MaxBitrate int64          `json:"maxBitrate"` // bits a second, the cap or target; 0 is uncapped
 	Codec      string         `json:"codec"`      // RFC 6381, of its parameter sets: "avc1.4d401f"
 	BufferBits int64          `json:"bufferBits"` // VBV window that the output honours across chunk edges; 0 with no cap
+	// Copied is where the rung's frames are if they are the source's own: File is cut
+	// of them, frame for frame, and a chunk's process need not make it.
+	Copied *Copied `json:"copied,omitempty"`
 }
 
 // Capture is one frame-capture output: JPEGs of chosen frames.

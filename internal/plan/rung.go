@@ -24,9 +24,12 @@ type rung struct {
 	profile    string
 	format     string // of the encoder's pixels
 	level      string
-	captions   bool   // those in the frames are kept
-	preset     string // of x264
-	options    string // x264-params: what the tuning level and the job's own words add
+	captions   bool         // those in the frames are kept
+	preset     string       // of x264
+	anyProfile bool         // the job gives none
+	anyLevel   bool         // likewise
+	options    string       // x264-params: what the tuning level and the job's own words add
+	coded      *media.Coded // the source's video, which the rung is; nil is an encode
 }
 
 // newRung reads what an output says about its video. Sizes that it leaves out are
@@ -73,6 +76,7 @@ func (pl *planner) newRung(d *VideoDescription, rate media.Rational, path string
 
 	r.rate = newRateControl(h, r.height, rate, path, p)
 	r.profile, r.format = profileOf(h.CodecProfile)
+	r.anyProfile, r.anyLevel = h.CodecProfile == "", h.CodecLevel == "" || h.CodecLevel == "AUTO"
 	r.options = r.encoder(h, rate, path, p)
 	for i, src := range pl.sources {
 		if pic := src.pic; pic.smallerThan(r.frames[i]) {

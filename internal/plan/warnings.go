@@ -39,6 +39,7 @@ const (
 	WarnCutShort       = 900031 // the source was cut short; what is there was encoded
 	WarnCaptions       = 900032 // captions of the source that are not in the output
 	WarnStreams        = 900033 // the source has several videos; one was encoded
+	WarnNotCopied      = 900035 // video that was to be copied if possible was encoded
 	WarnSoundEnds      = 900034 // the sound ends a second or more before the picture; silence was added
 )
 

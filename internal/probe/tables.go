@@ -2,10 +2,13 @@ package probe
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/media"
 	"vodwright.dev/vodwright/internal/mp4"
 )
@@ -128,4 +131,47 @@ func (p *Prober) listed(path string, stream media.VideoStream) (*packets, bool, 
 		}
 	}
 	return list, false, nil
+}
+
+// Coded finds out how the frames of a stream are coded, of which an output may show
+// some as they are. index is the stream's.
+func (p *Prober) Coded(path string, source media.Source, stream media.VideoStream, index media.FrameIndex) (*media.Coded, error) {
+	cannot := func(format string, args ...any) (*media.Coded, error) {
+		return &media.Coded{Problem: fmt.Sprintf(format, args...)}, nil
+	}
+	switch {
+	case stream.Codec != "h264":
+		return cannot("it is %s, not h264", stream.Codec)
+	case !strings.HasPrefix(source.Format, "mov,"):
+		return cannot("its container is not MP4 or QuickTime")
+	case index.Problem != "":
+		return cannot("%s", index.Problem)
+	}
+	all := tables(path, source.Format)
+	if stream.Index >= len(all) || all[stream.Index].Handler != "vide" || !all[stream.Index].Simple() {
+		return cannot("its file does not list its frames as they are shown")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	track, err := mp4.ReadCoded(f, source.Size, stream.Index, 0, math.MaxInt64)
+	if fault.Is(err, fault.Invalid) {
+		return cannot("%s", strings.TrimPrefix(err.Error(), "MP4: "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(track.Samples) != len(index.PTS) {
+		return cannot("%d frames are shown of %d that are coded", len(index.PTS), len(track.Samples))
+	}
+	out := &media.Coded{Codec: track.CodecString(), Width: track.Width, Height: track.Height, Aspect: track.SampleAspect(), Bytes: make([]int32, len(track.Samples))}
+	for i, s := range track.Samples {
+		out.Bytes[i] = s.Size
+		if s.Key {
+			out.Entries = append(out.Entries, i)
+		}
+	}
+	return out, nil
 }

@@ -109,7 +109,8 @@ type Rung struct {
 	FrameRate    string   `json:"frameRate"`
 	MaxBitrate   int64    `json:"maxBitrate,omitempty"` // bits a second; 0 is no cap
 	BufferBits   int64    `json:"bufferBits,omitempty"`
-	EncodedBytes int64    `json:"encodedBytes"` // of its pictures, without any container
+	Copied       bool     `json:"copied,omitempty"` // its pictures are the source's, not encoded again
+	EncodedBytes int64    `json:"encodedBytes"`     // of its pictures, without any container
 	Quality      *Quality `json:"quality,omitempty"`
 }
 
@@ -122,7 +123,7 @@ func Ladders(p *plan.Plan) []Ladder {
 			Segments: l.Timeline.Segments(), Chunks: len(l.Chunks), Rungs: []Rung{},
 		}
 		for _, r := range l.Rungs {
-			ladder.Rungs = append(ladder.Rungs, Rung{Width: r.Width, Height: r.Height, FrameRate: r.FrameRate.String(), MaxBitrate: r.MaxBitrate, BufferBits: r.BufferBits})
+			ladder.Rungs = append(ladder.Rungs, Rung{Width: r.Width, Height: r.Height, FrameRate: r.FrameRate.String(), MaxBitrate: r.MaxBitrate, BufferBits: r.BufferBits, Copied: r.Copied != nil})
 		}
 		out = append(out, ladder)
 	}

@@ -68,8 +68,33 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 			return job.Result{}, context.Cause(ctx)
 		} // what else is wrong the whole chunk's process says
 	}
+	copied, err := w.copies(ctx, p, task.Job, t.Ladder, t.Chunk)
+	if err != nil {
+		return job.Result{}, err
+	}
 	var missing int64
+	keep := func(dir string, args []string) error {
+		err := w.takeMade(dir, task.Job, t.Ladder, t.Chunk, ladder)
+		if err == nil {
+			err = checkChunk(dir, ladder, chunk)
+		}
+		if err == nil {
+			err = w.measure(ctx, task, p, ladder, chunk, args, dir, compared)
+		}
+		if err == nil {
+			output, err = w.retain(ctx, dir, task)
+		}
+		return err
+	}
 	run := func(args []string, again bool) error {
+		if copied {
+			dir, err := w.attempt(task.Job, task.Name)
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			return keep(dir, args)
+		}
 		less := w.withoutMade(args, task.Job, t.Ladder, t.Chunk, ladder)
 		return w.process(ctx, task, p, chunk.Files, less, progress, func(dir string) error {
 			var err error
@@ -79,20 +104,11 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 			if missing > 0 && again {
 				return errLost
 			}
-			if err = w.takeMade(dir, task.Job, t.Ladder, t.Chunk, ladder); err != nil {
-				return err
-			}
-			if err = checkChunk(dir, ladder, chunk); err == nil {
-				err = w.measure(ctx, task, p, ladder, chunk, args, dir, compared)
-			}
-			if err == nil {
-				output, err = w.retain(ctx, dir, task)
-			}
-			return err
+			return keep(dir, args)
 		})
 	}
 	fromStart := plan.WithoutSeek(chunk.Args)
-	err := run(chunk.Args, len(fromStart) < len(chunk.Args))
+	err = run(chunk.Args, len(fromStart) < len(chunk.Args))
 	if errors.Is(err, errLost) { // the container led to the wrong place, or the source is damaged
 		err = run(fromStart, false)
 	}

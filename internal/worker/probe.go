@@ -52,11 +52,11 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	if most := int(w.cfg.FFmpeg.Limits().Inputs); len(files) > 2*most { // before anything is fetched
 		return job.Result{}, limit.Exceeded(limit.Inputs, "1040", "the job reads %d files, more than twice the %d inputs that are allowed", len(files), most)
 	}
-	footage, pins, err := w.lookAll(ctx, task.Job, files, objects, report)
+	footage, pins, err := w.lookAll(ctx, task.Job, files, objects, wishes.Copy, report)
 	if err != nil {
 		return job.Result{}, err
 	}
-	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started, Limits: w.cfg.FFmpeg.Limits()})
+	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started, Limits: w.cfg.FFmpeg.Limits(), Copy: wishes.Copy})
 	if err != nil {
 		return job.Result{}, err
 	}
@@ -92,7 +92,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 
 // lookAll looks at all files of a job, some at a time, and returns what they are and
 // their pins. Of several errors the one of the first file is told.
-func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, objects Objects, report func(job.Progress)) ([]plan.Footage, []string, error) {
+func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, objects Objects, coded bool, report func(job.Progress)) ([]plan.Footage, []string, error) {
 	footage, pins, errs := make([]plan.Footage, len(files)), make([]string, len(files)), make([]error, len(files))
 	var mu sync.Mutex
 	done := make([]int64, len(files)) // thousandths of each file
@@ -117,7 +117,7 @@ func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, obje
 				report(job.Progress{Done: sum, Total: 1000 * int64(len(files))})
 			}
 			var err error
-			if footage[i], pins[i], err = w.look(pctx, id, i, file, objects, part); err != nil && pctx.Err() == nil {
+			if footage[i], pins[i], err = w.look(pctx, id, i, file, objects, coded, part); err != nil && pctx.Err() == nil {
 				errs[i] = err // of its own, not of the file that ended the others
 			}
 			return err
@@ -132,8 +132,8 @@ func (w *Worker) lookAll(ctx context.Context, id string, files []plan.File, obje
 	return footage, pins, err
 }
 
-// look gets a file and finds out what it is.
-func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, objects Objects, report func(job.Progress)) (f plan.Footage, pin string, err error) {
+// look gets a file and finds out what it is, and if asked how its video is coded.
+func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, objects Objects, coded bool, report func(job.Progress)) (f plan.Footage, pin string, err error) {
 	path, pin, err := w.source(ctx, id, n, file.URI, "", func() (Objects, error) { return objects, nil }, report)
 	if err != nil {
 		return plan.Footage{}, "", err
@@ -148,6 +148,11 @@ func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, obj
 	if video, err := plan.SelectVideo(file, f.Source); err == nil { // none may be needed: plan.New decides
 		if f.Index, err = w.cfg.Probe.Index(ctx, path, video); err != nil {
 			return f, pin, err
+		}
+		if coded {
+			if f.Index.Coded, err = w.cfg.Probe.Coded(path, f.Source, video, f.Index); err != nil {
+				return f, pin, err
+			}
 		}
 	}
 	if len(f.Source.Video) == 0 {
@@ -209,7 +214,9 @@ func stages(id string, p *plan.Plan) [][]job.Task {
 	for l, ladder := range p.Ladders {
 		var pixels int64
 		for _, r := range ladder.Rungs {
-			pixels += int64(r.Width) * int64(r.Height)
+			if r.Copied == nil {
+				pixels += int64(r.Width) * int64(r.Height)
+			}
 		}
 		for c, chunk := range ladder.Chunks {
 			add(chunkName(l, c), ladder.Timeline.At(chunk.From), (chunk.To-chunk.From)*(1+pixels/50_000), chunkTask{l, c})

@@ -106,6 +106,9 @@ func (w *Worker) makeRung(ctx context.Context, p *probed, key rungKey, m *rungMa
 	if _, kept := w.results.Kept(key.job, chunkName(key.ladder, key.chunk)); kept {
 		return nil
 	}
+	if copied := ladder.Rungs[key.rung].Copied; copied != nil {
+		return w.copyRung(ctx, p, key, *copied)
+	}
 	at := func(dir string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
