@@ -29,13 +29,26 @@ import (
 // each fact that is kept wakes the bus.
 type eventRecords struct {
 	*store.Store
-	bus atomic.Pointer[event.Bus] // nil until there is one, which then reads from the begin
+	bus     atomic.Pointer[event.Bus] // nil until there is one, which then reads from the begin
+	changed func(string)              // tells the other servers
 }
 
 func (r *eventRecords) wake(feed string, err error) {
 	if bus := r.bus.Load(); bus != nil && err == nil {
 		bus.Wake(feed)
 	}
+	if err == nil {
+		r.changed(changedWork)
+	}
+}
+
+// InsertJob implements job.Store.
+func (r *eventRecords) InsertJob(ctx context.Context, j job.Job, token *job.Token, errands ...job.Errand) (job.Job, bool, error) {
+	stored, fresh, err := r.Store.InsertJob(ctx, j, token, errands...)
+	if err == nil {
+		r.changed(changedWork)
+	}
+	return stored, fresh, err
 }
 
 // AppendObjectEvents implements event.ObjectLog.

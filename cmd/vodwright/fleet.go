@@ -203,7 +203,7 @@ func (h *house) openFleet() error {
 		h.log.Warn("workers on other machines will not reach the buckets: they are served on a loopback address", "address", h.listener.Addr().String(), "hint", "serve with --listen 0.0.0.0:8080, or an address of that network")
 	}
 	h.desk = fleet.NewDesk(fleet.DeskConfig{
-		Version: build(), Ledger: h.jobs, Job: h.records.Job, Base: base, Scheme: "http", Port: portOf(h.listener), Logger: h.log,
+		Version: build(), Ledger: h.jobs, Job: h.records.Job, Base: base, Scheme: "http", Port: portOf(h.listener), Several: h.member != nil, Logger: h.log,
 		Buckets: &fleetBuckets{store: h.buckets, roles: jobRoles{h.buckets, h.authority}, depot: *h.depot, door: h.workDoor, sessions: map[string]*roleObjects{}},
 	})
 	return nil

@@ -33,6 +33,7 @@ type functionRooms struct {
 	endpoint    string // that functions reach the house by
 	unsandboxed bool
 	records     *store.Store
+	queue       function.Queue
 	journal     *logs.Logs
 	authority   *iam.Authority
 	buckets     *object.Store
@@ -56,7 +57,7 @@ func openFunctions(r functionRooms) (*function.Functions, *execution.Host, error
 		return nil, nil, err
 	}
 	return function.New(function.Config{
-		Records: r.records, Queue: r.records, Code: packages, Host: host, Policies: functionPolicies{r.authority}, Targets: functionTargets{r.authority, r.buckets, r.bus},
+		Records: r.records, Queue: r.queue, Code: packages, Host: host, Policies: functionPolicies{r.authority}, Targets: functionTargets{r.authority, r.buckets, r.bus},
 		Logs: journal, Account: iam.AccountID, Region: region, Logger: r.log,
 	}), host, nil
 }

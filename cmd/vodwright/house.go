@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/cloudfront"
 	"vodwright.dev/vodwright/internal/cloudfront/wafv2"
+	"vodwright.dev/vodwright/internal/cluster"
 	"vodwright.dev/vodwright/internal/console"
 	"vodwright.dev/vodwright/internal/early"
 	"vodwright.dev/vodwright/internal/edge"
@@ -57,6 +59,12 @@ type house struct {
 
 	waiting *waiting // until all is open
 
+	// Of servers that share records; nil where there is one.
+	member  *cluster.Member
+	carrier *job.Carrier  // of the tasks that are carried here
+	work    chan struct{} // others left something for who leads
+	leads   atomic.Bool   // this server does
+
 	root      iam.Key
 	authority *iam.Authority
 
@@ -71,6 +79,7 @@ type house struct {
 
 	runner *ffmpeg.Runner
 	prober *probe.Prober
+	films  *worker.Worker
 	jobs   *job.Coordinator
 	early  *early.Early
 	jobAPI http.Handler
@@ -98,6 +107,8 @@ func (h *house) open(ctx context.Context) error {
 	return inOrder(
 		h.openListeners,
 		func() error { return h.openRecords(ctx) },
+		func() error { return h.joinServers(ctx) },
+		func() error { return h.openCertificates(ctx) },
 		func() error { return h.openIdentity(ctx) },
 		func() error { return h.openBuckets(ctx) },
 		func() error { return h.openWork(ctx) },
@@ -135,18 +146,18 @@ func (h *house) openRecords(ctx context.Context) (err error) {
 	if h.root, err = iam.OpenRoot(h.data); err != nil {
 		return err
 	}
-	where := store.Config{Path: filepath.Join(h.data, "records.db"), URL: h.flags.Postgres, Logger: h.log}
+	where := store.Config{Path: filepath.Join(h.data, "records.db"), URL: h.flags.Postgres, Shared: h.flags.shared(), Logger: h.log}
 	if err := h.await(ctx, "PostgreSQL", func() (err error) { h.records, err = store.Open(ctx, where); return err }); err != nil {
 		return err
 	}
 	h.opened(h.records)
-	h.facts = &eventRecords{Store: h.records}
+	h.facts = &eventRecords{Store: h.records, changed: h.changed}
 	h.journal = logs.New(logs.Config{Store: h.records, Logger: h.log})
 	return nil
 }
 
 func (h *house) openIdentity(ctx context.Context) (err error) {
-	if h.authority, err = iam.Open(ctx, iam.Config{Store: h.records, Root: h.root, Logger: h.log}); err != nil {
+	if h.authority, err = iam.Open(ctx, iam.Config{Store: sharedIAM{h.records, h.changed}, Root: h.root, Shared: h.member != nil, Logger: h.log}); err != nil {
 		return err
 	}
 	h.roles = &roleSessions{authority: h.authority}
@@ -220,11 +231,16 @@ func (h *house) openWork(ctx context.Context) error {
 	if h.flags.Receipts {
 		defaults[receipt.BesideKey] = "JSON"
 	}
-	carrier := worker.New(carries)
-	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: plannedRunner{carrier, func(ctx context.Context, id string) { h.early.Planned(ctx, id) }}, Slots: slots, Defaults: defaults, Logger: h.log}); err != nil {
+	h.films = worker.New(carries)
+	runner := plannedRunner{h.films, func(ctx context.Context, id string) { h.early.Planned(ctx, id) }}
+	if h.member != nil {
+		h.carrier = job.NewCarrier(job.CarrierConfig{Ledger: h.ledger(), Leases: tasks, Runner: runner, Slots: slots, Logger: h.log})
+		h.work, slots = make(chan struct{}, 1), -1
+	}
+	if h.jobs, err = job.New(job.Config{Store: h.facts, Tasks: tasks, Runner: runner, Slots: slots, Defaults: defaults, Shared: h.member != nil, Logger: h.log}); err != nil {
 		return err
 	}
-	h.early = early.New(early.Config{Jobs: h.jobs, Films: carrier, Slots: h.flags.Workers, Logger: h.log})
+	h.early = early.New(early.Config{Jobs: h.jobs, Films: h.films, Slots: h.flags.Workers, Logger: h.log})
 	waited := h.flags.Limits.OrDefaults() // someone waits for a probe
 	waited.SourceBytes, waited.FetchTime = min(waited.SourceBytes, probedBytes), min(waited.FetchTime, probedTime)
 	looker := newFileProber(h.buckets, fetch.New(fetch.Config{
@@ -249,20 +265,24 @@ func (h *house) openListeners() (err error) {
 		return err
 	}
 	h.opened(socket{h.secure})
-	h.ca, err = tlsca.Open(filepath.Join(h.data, "tls"))
-	return err
+	return nil
 }
 
 func (h *house) openFunctions() (err error) {
 	h.functions, h.host, err = openFunctions(functionRooms{
-		data: h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, journal: h.journal,
+		data: h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, queue: sharedQueue{h.records, h.changed}, journal: h.journal,
 		authority: h.authority, buckets: h.buckets, bus: &h.facts.bus, log: h.log,
 	})
 	if err != nil {
 		return err
 	}
 	h.notified.Functions = h.functions
+	secret, err := secretOf(h.root, "vodwright function packages")
+	if err != nil {
+		return err
+	}
 	h.lambdaAPI = lambda.New(lambda.Config{
+		Secret:    secret,
 		Functions: h.functions, Buckets: functionPackages{h.buckets}, Authenticate: h.authority.Authenticate, Authorize: h.authority.Authorize,
 		Decide: functionPolicies{h.authority}.decide, PassRole: functionRoles{h.authority}.passRole, Account: iam.AccountID, Region: region, Logger: h.log,
 	})
@@ -287,7 +307,7 @@ func (h *house) openEdge() (err error) {
 func (h *house) openEvents() (err error) {
 	h.webhooks = webhook.New(webhook.Config{Records: h.records, AllowPrivate: h.flags.PrivateWebhooks, AllowLoopback: onlyLoopback(h.listener, h.secure)})
 	h.bus, err = event.NewBus(event.Config{
-		Store: h.records, Feeds: map[string]event.Feed{event.FeedObjects: objectFeed{h.records}, event.FeedJobs: jobFeed{h.records}},
+		Store: sharedEvents{h.records, h.changed}, Feeds: map[string]event.Feed{event.FeedObjects: objectFeed{h.records}, event.FeedJobs: jobFeed{h.records}},
 		Buckets: h.buckets, Functions: h.functions, Webhooks: h.webhooks, DeadLetters: deadLetters{h.buckets}, Logs: deliveryLogs{h.journal},
 		Jobs:    newAutomation(h.data, h.buckets, h.prober, jobsAPI{h.jobAPI, h.roles, h.records}),
 		Account: iam.AccountID, Region: region, Logger: h.log,
@@ -342,7 +362,7 @@ func (h *house) door() *front.Door {
 			"lambda":     h.lambdaAPI,
 			"logs":       logs.NewHandler(logs.APIConfig{Logs: h.journal, Account: iam.AccountID, Region: region, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
 			"wafv2":      wafv2.NewHandler(wafv2.Config{Store: h.records, Log: firewallLines(h.records), Forget: h.edge.Forget, Account: iam.AccountID, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
-			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: h.records, Edge: h.edge, LogBucket: h.buckets.HeadBucket, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
+			"cloudfront": cloudfront.NewHandler(cloudfront.Config{Store: h.records, Edge: edges{h.edge, h.changed}, LogBucket: h.buckets.HeadBucket, Account: iam.AccountID, DomainSuffix: edgeDomain, Authenticate: authenticate, Authorize: authorize, Logger: h.log}),
 		},
 	}
 }
@@ -351,15 +371,23 @@ func (h *house) door() *front.Door {
 func (h *house) run(ctx context.Context, group *errgroup.Group) {
 	door := h.door()
 	for _, run := range []func(context.Context) error{
-		h.records.Run, h.authority.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.jobs.Run, h.early.Run, h.bus.Run, h.journal.Run, h.host.Run, h.functions.Run,
+		h.records.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.early.Run, h.journal.Run, h.host.Run, h.functions.Tidy,
 		func(ctx context.Context) error { return checkMedia(ctx, h.runner, h.flags.Unsandboxed, h.log) },
 	} {
 		group.Go(func() error { return run(ctx) })
 	}
 	if h.desk != nil {
-		group.Go(func() error { return h.tasks.Answer(ctx, h.desk.Answer) })
 		group.Go(func() error { return h.tasks.Hear(ctx, h.desk.Hear) })
-		group.Go(func() error { return h.sweepDepot(ctx) })
+	}
+	if h.member != nil {
+		h.runShared(ctx, group)
+	} else {
+		for _, run := range h.alone() {
+			group.Go(func() error { return run(ctx) })
+		}
+		if h.desk != nil {
+			group.Go(func() error { return h.tasks.Answer(ctx, h.desk.Answer) })
+		}
 	}
 	entrances := []*entrance{newEntrance(h.listener, door, nil, h.log)}
 	if h.secure != nil {

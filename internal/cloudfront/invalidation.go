@@ -40,7 +40,7 @@ func (s *server) createInvalidation(ctx context.Context, call *apiserver.Call, i
 		return nil, fault.New(fault.Invalid, "InvalidArgument", "Your request contains a caller reference that was used for a previous invalidation batch for the same distribution, but the content of the invalidation batch differs.")
 	}
 	if s.cfg.Edge != nil {
-		s.cfg.Edge.Invalidate(i.Distribution, paths)
+		s.cfg.Edge.Invalidate(i.Distribution, paths) // and other servers' when they read of it
 	}
 	return &cf.CreateInvalidationResult{Invalidation: invalidation(i), Location: location(call, "distribution/"+i.Distribution+"/invalidation/"+i.ID)}, nil
 }
@@ -81,6 +81,23 @@ func checkPaths(batch *cf.InvalidationBatch) ([]string, error) {
 		return nil, fault.New(fault.Invalid, tooMany(mostPaths+1), "An invalidation has at most %d paths with a wildcard.", mostWildcards)
 	}
 	return out, nil
+}
+
+// Decoded returns the paths of an invalidation as the edge compares them.
+func (i Invalidation) Decoded() []string {
+	var out []string
+	for _, p := range i.Paths { // checked when it was made
+		path, _, _ := strings.Cut(p, "?")
+		body, wildcard := strings.CutSuffix(path, "*")
+		if decoded, err := url.PathUnescape(body); err == nil {
+			body = decoded
+		}
+		if wildcard {
+			body += "*"
+		}
+		out = append(out, body)
+	}
+	return out
 }
 
 func tooMany(paths int) string {

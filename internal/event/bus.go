@@ -173,6 +173,15 @@ func (b *Bus) Wake(feed string) {
 	}
 }
 
+// Look makes Run look at the feeds and for deliveries: another process may have added
+// some.
+func (b *Bus) Look(ctx context.Context) {
+	for name := range b.wakes {
+		b.Wake(name)
+	}
+	b.resumeRoutes(ctx)
+}
+
 // now returns the instant in the precision of the records.
 func (b *Bus) now() time.Time { return b.cfg.Now().UTC().Truncate(time.Millisecond) }
 
@@ -184,8 +193,8 @@ const (
 )
 
 // Run reads the feeds and delivers until ctx ends, and returns nil when all
-// attempts have ended; those that were cut short are made again by the next Run.
-// Call it once.
+// attempts have ended; those that were cut short are made again by the next Run,
+// here or in another process: one at a time is in Run.
 func (b *Bus) Run(ctx context.Context) error {
 	settlers, stop := context.WithCancel(context.WithoutCancel(ctx))
 	settled := make(chan struct{})
@@ -203,6 +212,9 @@ func (b *Bus) Run(ctx context.Context) error {
 	b.running = nil
 	b.routesMu.Unlock()
 	b.group.Wait()
+	b.routesMu.Lock()
+	clear(b.routes)
+	b.routesMu.Unlock()
 	stop()
 	<-settled
 	return err
@@ -268,6 +280,9 @@ func (f *feedReader) read(ctx context.Context) (more bool, err error) {
 	}
 	if len(deliveries) > 0 {
 		if err := f.store.Advance(ctx, f.name, last, deliveries); err != nil {
+			if fault.Is(err, fault.Conflict) {
+				f.stored = -1 // to be asked for again
+			}
 			return false, err
 		}
 		f.stored = last
@@ -283,7 +298,7 @@ func (f *feedReader) remember(ctx context.Context) {
 	if f.stored < 0 || f.at == f.stored {
 		return
 	}
-	if err := f.store.Advance(ctx, f.name, f.at, nil); err != nil {
+	if err := f.store.Advance(ctx, f.name, f.at, nil); err != nil { // one that is further stays
 		f.log.ErrorContext(ctx, "store how far events are read", "feed", f.name, "err", err)
 		return
 	}

@@ -114,8 +114,9 @@ const (
 type Store interface {
 	// FeedPosition returns how far a feed was read; 0 is nothing.
 	FeedPosition(ctx context.Context, feed string) (int64, error)
-	// Advance stores deliveries and how far the feed was read, both or none. The
-	// deliveries of no feed ("") are stored alone.
+	// Advance stores deliveries and how far the feed was read, both or none: a
+	// fault.Conflict when it was read so far already. The deliveries of no feed ("") are
+	// stored alone.
 	Advance(ctx context.Context, feed string, position int64, deliveries []Delivery) error
 	// Prune drops up to limit facts that a feed has told and that nothing hands
 	// over again, oldest first, and returns how many.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -41,6 +42,9 @@ type DeskConfig struct {
 	Base    string // of the server's own links: http://HOST:PORT; "" is where a worker joined, with this scheme and port
 	Scheme  string
 	Port    int
+	// Several says that other servers answer too: links name this one, at Base. A
+	// worker that cannot follow one asks for another, which a server gives that is there.
+	Several bool
 	Logger  *slog.Logger
 }
 
@@ -156,7 +160,23 @@ func (d *Desk) answer(ctx context.Context, verb string, asked []byte) (body any,
 		j, err := d.cfg.Job(ctx, in.Job)
 		return in.Carries(&j), err
 	}
-	return d.bytes(ctx, verb, q)
+	body, err = d.bytes(ctx, verb, q)
+	switch out := body.(type) {
+	case Found:
+		out.Link = d.link(out.Link)
+		return out, err
+	case Link:
+		return d.link(out), err
+	}
+	return body, err
+}
+
+// link is a link as workers are given it.
+func (d *Desk) link(l Link) Link {
+	if d.cfg.Several && strings.HasPrefix(string(l), "/") {
+		return Link(d.cfg.Base) + l
+	}
+	return l
 }
 
 func (d *Desk) end(ctx context.Context, verb string, in ended) error {

@@ -33,6 +33,17 @@ const (
 	verbGet      = "get"      // placed → Link
 )
 
+// LedgerVerbs are those that one server at a time answers, which hands out the tasks:
+// what they change is more than records.
+func LedgerVerbs() []string { return []string{verbClaim, verbComplete, verbFail, verbGiveBack} }
+
+// OtherVerbs are those that any server answers.
+func OtherVerbs() []string {
+	return []string{
+		verbHello, verbOutput, verbCheck, verbOver, verbCarries, verbSource, verbWritable, verbPublish, verbObject, verbWithdraw, verbPut, verbGet,
+	}
+}
+
 // tellProgress is told to all servers: progressed.
 const tellProgress = "progress"
 

@@ -70,6 +70,9 @@ func placeName(bucket, key string) string {
 }
 
 func (c *Client) url(l Link) string {
+	if _, door, ok := strings.Cut(string(l), DoorPath); ok && c.cfg.Base != "" { // whichever server it names
+		return c.cfg.Base + DoorPath + door
+	}
 	if strings.HasPrefix(string(l), "/") {
 		return c.base + string(l)
 	}

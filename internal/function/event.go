@@ -92,6 +92,9 @@ func (f *Functions) enqueue(ctx context.Context, r Request) (string, error) {
 	return r.RequestID, nil
 }
 
+// Look makes Run look for events: another process may have queued some.
+func (f *Functions) Look() { f.look() }
+
 // look wakes the dispatcher.
 func (f *Functions) look() {
 	select {

@@ -3,13 +3,10 @@ package function
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"runtime"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"vodwright.dev/vodwright/internal/function/code"
 	"vodwright.dev/vodwright/internal/function/execution"
@@ -128,25 +125,24 @@ func New(cfg Config) *Functions {
 // used any more: the longest timeout and the longest idleness.
 const sweepEvery = 30 * time.Minute
 
-// Run handles events and removes packages that no version uses, until ctx ends.
-func (f *Functions) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return f.dispatch(ctx) })
-	group.Go(func() error {
-		tick := time.NewTicker(sweepEvery)
-		defer tick.Stop()
-		for {
-			if err := f.sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				f.log.WarnContext(ctx, "packages of functions are not tidied", "err", err)
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-tick.C:
-			}
+// Run handles events until ctx ends. Of several processes over the same records one
+// at a time is in Run.
+func (f *Functions) Run(ctx context.Context) error { return f.dispatch(ctx) }
+
+// Tidy removes packages that no version uses from this machine, until ctx ends.
+func (f *Functions) Tidy(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := f.sweep(ctx); err != nil && ctx.Err() == nil {
+			f.log.WarnContext(ctx, "packages of functions are not tidied", "err", err)
 		}
-	})
-	return group.Wait()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 func (f *Functions) sweep(ctx context.Context) error {

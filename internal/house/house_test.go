@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"internal/mediaconvert": 5, "internal/eventbridge": 5, "internal/lambda": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/fleet": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
-	"internal/event": 4, "internal/early": 4, "internal/object": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4, "internal/receipt": 4,
+	"internal/event": 4, "internal/early": 4, "internal/object": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/cluster": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4, "internal/receipt": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
 	"internal/ffmpeg": 2, "internal/awsapi/apiserver": 2,

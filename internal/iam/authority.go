@@ -39,7 +39,12 @@ func (a *Authority) Authenticate(r *http.Request, service string) (sigv4.Identit
 		return sigv4.Identity{}, err
 	}
 	defer release()
-	id, err := sigv4.Verify(r, now, func(id string) (sigv4.Credential, bool) { return a.credential(id) })
+	if service == "iam" || service == "sts" { // who asks these sees every change that was made before
+		if err := a.CatchUp(r.Context()); err != nil {
+			return sigv4.Identity{}, err
+		}
+	}
+	id, err := sigv4.Verify(r, now, func(id string) (sigv4.Credential, bool) { return a.credentialNow(r.Context(), id) })
 	if err != nil {
 		return id, err
 	}
@@ -87,9 +92,18 @@ func (a *Authority) LastUse(accessKeyID string) (Use, bool) {
 // Credential returns what a signature by an access key is checked against; false
 // when there is no such key or it is not active. An expired one is returned: the
 // caller tells its holder.
-func (a *Authority) Credential(_ context.Context, accessKeyID string) (sigv4.Credential, bool, error) {
-	c, ok := a.credential(accessKeyID)
+func (a *Authority) Credential(ctx context.Context, accessKeyID string) (sigv4.Credential, bool, error) {
+	c, ok := a.credentialNow(ctx, accessKeyID)
 	return c, ok, nil
+}
+
+// credentialNow is credential, and looks whether another server made the key.
+func (a *Authority) credentialNow(ctx context.Context, id string) (sigv4.Credential, bool) {
+	c, ok := a.credential(id)
+	if !ok && a.lookAgain(ctx) {
+		c, ok = a.credential(id)
+	}
+	return c, ok
 }
 
 func (a *Authority) credential(id string) (sigv4.Credential, bool) {
@@ -208,8 +222,8 @@ func (a *Authority) UserID(who sigv4.Identity) string {
 
 // Authorize says whether who may do one thing; its fault is worded as AWS words
 // it. The request tells the condition keys; it may be nil.
-func (a *Authority) Authorize(_ context.Context, who sigv4.Identity, r *http.Request, access apiserver.Access) error {
-	return a.decide(Question{Who: who, Request: r, Action: access.Action, Resource: access.Resource, Keys: access.Keys}, nil, false)
+func (a *Authority) Authorize(ctx context.Context, who sigv4.Identity, r *http.Request, access apiserver.Access) error {
+	return a.decide(ctx, Question{Who: who, Request: r, Action: access.Action, Resource: access.Resource, Keys: access.Keys}, nil, false)
 }
 
 // Question is one thing that somebody, a service or the public wants to do.
@@ -229,26 +243,35 @@ type Question struct {
 }
 
 // Decide says whether what is asked is allowed, by the resource's policy and who's own.
-func (a *Authority) Decide(_ context.Context, q Question) error {
-	return a.decide(q, q.ResourcePolicy, false)
+func (a *Authority) Decide(ctx context.Context, q Question) error {
+	return a.decide(ctx, q, q.ResourcePolicy, false)
 }
 
 // PassRole says whether who may hand a role to a service, and whether the role
 // lets the service assume it. The fault's code is NoSuchEntity when there is no
 // such role, else AccessDenied; ErrUntrusted is in its chain when the trust lacks.
 func (a *Authority) PassRole(ctx context.Context, who sigv4.Identity, roleARN, service string) error {
-	if err := a.decide(Question{Who: who, Action: "iam:PassRole", Resource: roleARN, Keys: map[string][]string{"iam:passedtoservice": {service}}}, nil, false); err != nil {
+	if err := a.decide(ctx, Question{Who: who, Action: "iam:PassRole", Resource: roleARN, Keys: map[string][]string{"iam:passedtoservice": {service}}}, nil, false); err != nil {
 		return err
 	}
-	e := a.roleAt(roleARN)
+	e := a.roleAt(ctx, roleARN)
 	if e == nil {
 		return noSuch(KindRole, roleARN)
 	}
 	return a.trusts(e, service)
 }
 
-// decide asks the evaluator, with the policies of who asks.
-func (a *Authority) decide(q Question, resource *policy.Document, trust bool) error {
+// decide is decideNow; before it refuses it looks whether another server changed that.
+func (a *Authority) decide(ctx context.Context, q Question, resource *policy.Document, trust bool) error {
+	err := a.decideNow(q, resource, trust)
+	if err != nil && (q.Service != "" || q.Who.AccessKeyID != "") && a.lookAgain(ctx) {
+		err = a.decideNow(q, resource, trust)
+	}
+	return err
+}
+
+// decideNow asks the evaluator, with the policies of who asks.
+func (a *Authority) decideNow(q Question, resource *policy.Document, trust bool) error {
 	h := holder{service: q.Service}
 	if q.Service == "" && q.Who.AccessKeyID != "" {
 		var err error

@@ -16,31 +16,31 @@ func (a *Authority) CreatePolicy(ctx context.Context, p Policy, doc string) (*Po
 	now := a.now().UTC().Truncate(time.Second)
 	p.ID, p.Created, p.Updated = newID("ANPA"), now, now
 	p.Versions, p.Default, p.Next = []Version{{ID: "v1", Document: doc, Created: now}}, "v1", 2
-	a.change.Lock()
-	defer a.change.Unlock()
-	if slices.ContainsFunc(a.Policies(), func(q *Policy) bool { return !q.AWS && strings.EqualFold(q.Name, p.Name) }) {
-		return nil, exists("A policy called "+p.Name, p.Name)
-	}
-	return a.savePolicy(ctx, &p)
+	return changing(ctx, a, func() (*Policy, error) {
+		if slices.ContainsFunc(a.Policies(), func(q *Policy) bool { return !q.AWS && strings.EqualFold(q.Name, p.Name) }) {
+			return nil, exists("A policy called "+p.Name, p.Name)
+		}
+		return a.savePolicy(ctx, &p)
+	})
 }
 
 // ChangePolicy loads a managed policy of the account, calls fn and keeps what fn made of it.
 func (a *Authority) ChangePolicy(ctx context.Context, arn string, fn func(*Policy) error) (*Policy, error) {
-	a.change.Lock()
-	defer a.change.Unlock()
-	m := a.findPolicy(arn)
-	if m == nil {
-		return nil, noSuch(KindPolicy, arn)
-	}
-	if m.AWS {
-		return nil, denied("Policies that come with the service cannot be changed: %s", arn)
-	}
-	p := m.clone()
-	if err := fn(p); err != nil {
-		return nil, err
-	}
-	p.Updated = a.now().UTC().Truncate(time.Second)
-	return a.savePolicy(ctx, p)
+	return changing(ctx, a, func() (*Policy, error) {
+		m := a.findPolicy(arn)
+		if m == nil {
+			return nil, noSuch(KindPolicy, arn)
+		}
+		if m.AWS {
+			return nil, denied("Policies that come with the service cannot be changed: %s", arn)
+		}
+		p := m.clone()
+		if err := fn(p); err != nil {
+			return nil, err
+		}
+		p.Updated = a.now().UTC().Truncate(time.Second)
+		return a.savePolicy(ctx, p)
+	})
 }
 
 func (a *Authority) savePolicy(ctx context.Context, p *Policy) (*Policy, error) {
@@ -66,39 +66,34 @@ func (a *Authority) savePolicy(ctx context.Context, p *Policy) (*Policy, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.store.ChangeIAM(ctx, []Record{r}, nil); err != nil {
+	if err := a.commit(ctx, []Record{r}, nil, func() { a.policies[p.ARN()] = m }); err != nil {
 		return nil, fmt.Errorf("keep policy %q: %w", p.Name, err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.policies[p.ARN()] = m
 	return p, nil
 }
 
 // DeletePolicy removes a managed policy that is not attached and has one version.
 func (a *Authority) DeletePolicy(ctx context.Context, arn string) error {
-	a.change.Lock()
-	defer a.change.Unlock()
-	m := a.findPolicy(arn)
-	switch {
-	case m == nil:
-		return noSuch(KindPolicy, arn)
-	case m.AWS:
-		return denied("Policies that come with the service cannot be deleted: %s", arn)
-	case len(m.Versions) > 1:
-		return inUse("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
-	}
-	attached, bounds := a.Uses(arn)
-	if len(attached)+len(bounds) > 0 {
-		return inUse("Cannot delete a policy attached to entities.")
-	}
-	if err := a.store.ChangeIAM(ctx, nil, []Record{{Kind: KindPolicy, Key: arn}}); err != nil {
-		return fmt.Errorf("delete policy %q: %w", arn, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.policies, arn)
-	return nil
+	_, err := changing(ctx, a, func() (*Policy, error) {
+		m := a.findPolicy(arn)
+		switch {
+		case m == nil:
+			return nil, noSuch(KindPolicy, arn)
+		case m.AWS:
+			return nil, denied("Policies that come with the service cannot be deleted: %s", arn)
+		case len(m.Versions) > 1:
+			return nil, inUse("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+		}
+		attached, bounds := a.Uses(arn)
+		if len(attached)+len(bounds) > 0 {
+			return nil, inUse("Cannot delete a policy attached to entities.")
+		}
+		if err := a.commit(ctx, nil, []Record{{Kind: KindPolicy, Key: arn}}, func() { delete(a.policies, arn) }); err != nil {
+			return nil, fmt.Errorf("delete policy %q: %w", arn, err)
+		}
+		return m.Policy, nil
+	})
+	return err
 }
 
 func (a *Authority) findPolicy(arn string) *managed {

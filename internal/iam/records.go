@@ -33,11 +33,26 @@ type Record struct {
 
 // Store keeps records; *store.Store is it.
 type Store interface {
-	// IAMRecords returns everything that is kept.
-	IAMRecords(ctx context.Context) ([]Record, error)
+	// IAMRecords returns everything that is kept, and the position of the latest change.
+	IAMRecords(ctx context.Context) ([]Record, int64, error)
 	// ChangeIAM puts and removes records (of which Kind and Key count), all or none.
-	ChangeIAM(ctx context.Context, put, remove []Record) error
+	// Where servers share the records it is ErrBehind, and nothing changes, when
+	// principals or policies changed after a position; one below 0 is of no matter.
+	ChangeIAM(ctx context.Context, after int64, put, remove []Record) error
+	// IAMChanges returns what changed after a position.
+	IAMChanges(ctx context.Context, after int64) (Changes, error)
 }
+
+// Changes are what servers that share records tell each other.
+type Changes struct {
+	Put, Removed []Record // as they are now; of Removed Kind and Key count
+	Position     int64    // of the latest change
+	All          bool     // too much changed: Put is everything that is kept
+}
+
+// ErrBehind is why a change is not kept: another server changed something since its
+// maker looked.
+var ErrBehind = fault.New(fault.Conflict, "ConcurrentModification", "the account was changed by several requests at once").WithHint("try again")
 
 // Principal is a user or a role.
 type Principal struct {

@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Store  Store
 	Root   Key
+	Shared bool             // other servers change the Store too, see CatchUp
 	Clock  func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil discards
 }
@@ -26,9 +27,10 @@ type Config struct {
 // for concurrent use.
 //
 // Everything is in memory, parsed, so that a decision touches nothing else; the
-// Store is read once, by Open, and written before a change counts. Principals and
+// Store is read by Open, and written before a change counts. Principals and
 // policies are never changed in place: a change makes new ones and puts them in
-// the place of the old, and the next decision sees them.
+// the place of the old, and the next decision sees them. Where the Store is shared,
+// what others changed is read from it, see CatchUp.
 type Authority struct {
 	store Store
 	root  Key
@@ -37,6 +39,12 @@ type Authority struct {
 	aws   map[string]*managed // by ARN; never changes
 
 	change sync.Mutex // one change of principals and policies at a time
+	base   int64      // position on which the change at work builds; guarded by change
+
+	shared  bool
+	reading sync.Mutex // held while changes are read
+	began   time.Time  // when they were read last
+	seen    int64      // position up to which they are in memory; written under reading and mu
 
 	mu         sync.RWMutex // of what follows
 	principals map[Kind]map[string]*entity
@@ -66,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 		large: make(chan struct{}, largeBodies),
 		store: cfg.Store, root: cfg.Root, now: cfg.Clock, log: cfg.Logger, aws: awsManaged(),
 		principals: map[Kind]map[string]*entity{KindUser: {}, KindRole: {}}, policies: map[string]*managed{},
-		keys: map[string]*entity{}, sessions: map[string]*Session{},
+		keys: map[string]*entity{}, sessions: map[string]*Session{}, shared: cfg.Shared,
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -74,10 +82,11 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	records, err := cfg.Store.IAMRecords(ctx)
+	records, position, err := cfg.Store.IAMRecords(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read principals: %w", err)
 	}
+	a.seen = position
 	for _, r := range records {
 		if err := a.load(r); err != nil {
 			return nil, fmt.Errorf("read record of %s %q: %w", r.Kind, r.Key, err)
@@ -175,31 +184,31 @@ func (a *Authority) Create(ctx context.Context, p Principal) (*Principal, error)
 		prefix, what = "AROA", "Role"
 	}
 	p.ID, p.Created = newID(prefix), a.now().UTC().Truncate(time.Second)
-	a.change.Lock()
-	defer a.change.Unlock()
-	if a.find(p.Kind, p.Name) != nil {
-		return nil, exists(what, p.Name)
-	}
-	return a.save(ctx, &p, nil)
+	return changing(ctx, a, func() (*Principal, error) {
+		if a.find(p.Kind, p.Name) != nil {
+			return nil, exists(what, p.Name)
+		}
+		return a.save(ctx, &p, nil)
+	})
 }
 
 // Change loads a user or a role, calls fn and keeps what fn made of it. When fn
 // fails nothing changes.
 func (a *Authority) Change(ctx context.Context, kind Kind, name string, fn func(*Principal) error) (*Principal, error) {
-	a.change.Lock()
-	defer a.change.Unlock()
-	e := a.find(kind, name)
-	if e == nil {
-		return nil, noSuch(kind, name)
-	}
-	p := e.clone()
-	if err := fn(p); err != nil {
-		return nil, err
-	}
-	if keyOf(p.Name) != keyOf(e.Name) && a.find(kind, p.Name) != nil {
-		return nil, exists("User", p.Name)
-	}
-	return a.save(ctx, p, e)
+	return changing(ctx, a, func() (*Principal, error) {
+		e := a.find(kind, name)
+		if e == nil {
+			return nil, noSuch(kind, name)
+		}
+		p := e.clone()
+		if err := fn(p); err != nil {
+			return nil, err
+		}
+		if keyOf(p.Name) != keyOf(e.Name) && a.find(kind, p.Name) != nil {
+			return nil, exists("User", p.Name)
+		}
+		return a.save(ctx, p, e)
+	})
 }
 
 // save checks a principal, keeps it and puts it in the place of old.
@@ -224,15 +233,15 @@ func (a *Authority) save(ctx context.Context, p *Principal, old *entity) (*Princ
 	if old != nil && keyOf(old.Name) != keyOf(p.Name) {
 		remove = append(remove, Record{Kind: p.Kind, Key: keyOf(old.Name)})
 	}
-	if err := a.store.ChangeIAM(ctx, []Record{r}, remove); err != nil {
+	err = a.commit(ctx, []Record{r}, remove, func() {
+		if old != nil {
+			a.unplace(old)
+		}
+		a.place(e)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("keep %s %q: %w", p.Kind, p.Name, err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if old != nil {
-		a.unplace(old)
-	}
-	a.place(e)
 	return p, nil
 }
 
@@ -295,26 +304,25 @@ func splitPrincipalARN(arn string) (kind Kind, name string, ok bool) {
 
 // Delete removes a user or a role that nothing hangs on any more.
 func (a *Authority) Delete(ctx context.Context, kind Kind, name string) error {
-	a.change.Lock()
-	defer a.change.Unlock()
-	e := a.find(kind, name)
-	switch {
-	case e == nil:
-		return noSuch(kind, name)
-	case len(e.Attached) > 0:
-		return inUse("Cannot delete entity, must detach all policies first.")
-	case len(e.Inline) > 0:
-		return inUse("Cannot delete entity, must delete policies first.")
-	case len(e.Keys) > 0:
-		return inUse("Cannot delete entity, must delete access keys first.")
-	}
-	if err := a.store.ChangeIAM(ctx, nil, []Record{{Kind: kind, Key: keyOf(name)}}); err != nil {
-		return fmt.Errorf("delete %s %q: %w", kind, name, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.unplace(e)
-	return nil
+	_, err := changing(ctx, a, func() (*entity, error) {
+		e := a.find(kind, name)
+		switch {
+		case e == nil:
+			return nil, noSuch(kind, name)
+		case len(e.Attached) > 0:
+			return nil, inUse("Cannot delete entity, must detach all policies first.")
+		case len(e.Inline) > 0:
+			return nil, inUse("Cannot delete entity, must delete policies first.")
+		case len(e.Keys) > 0:
+			return nil, inUse("Cannot delete entity, must delete access keys first.")
+		}
+		err := a.commit(ctx, nil, []Record{{Kind: kind, Key: keyOf(name)}}, func() { a.unplace(e) })
+		if err != nil {
+			return nil, fmt.Errorf("delete %s %q: %w", kind, name, err)
+		}
+		return e, nil
+	})
+	return err
 }
 
 func (a *Authority) find(kind Kind, name string) *entity {

@@ -72,6 +72,19 @@ func ReadRoot(dataDir string) (Key, error) {
 	return key, nil
 }
 
+// ReplaceRoot makes a key the root key of a data folder.
+func ReplaceRoot(dataDir string, key Key) error {
+	data, err := json.MarshalIndent(key, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode root key: %w", err)
+	}
+	tmp := rootPath(dataDir) + ".new"
+	if err := os.WriteFile(tmp, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write root key: %w", err)
+	}
+	return os.Rename(tmp, rootPath(dataDir))
+}
+
 func rootPath(dataDir string) string { return filepath.Join(dataDir, "root-key.json") }
 
 // writeOnce makes path with the given content unless it exists already.

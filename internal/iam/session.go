@@ -92,7 +92,7 @@ type Assume struct {
 // AssumeRole makes a session of a role for who, if the role's trust policy and
 // who's own policies let them.
 func (a *Authority) AssumeRole(ctx context.Context, who sigv4.Identity, r *http.Request, in Assume) (Session, error) {
-	e := a.roleAt(in.RoleARN)
+	e := a.roleAt(ctx, in.RoleARN)
 	q := Question{Who: who, Request: r, Action: "sts:AssumeRole", Resource: in.RoleARN, Keys: map[string][]string{"sts:rolesessionname": {in.SessionName}}}
 	if in.ExternalID != "" {
 		q.Keys["sts:externalid"] = []string{in.ExternalID}
@@ -101,12 +101,12 @@ func (a *Authority) AssumeRole(ctx context.Context, who sigv4.Identity, r *http.
 	if e == nil { // AWS does not tell whether the role exists
 		return Session{}, denied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", who.ARN, in.RoleARN)
 	}
-	if err := a.decide(q, e.trust, true); err != nil {
+	if err := a.decide(ctx, q, e.trust, true); err != nil {
 		return Session{}, err
 	}
 	if len(in.Tags) > 0 {
 		q.Action = "sts:TagSession"
-		if err := a.decide(q, e.trust, true); err != nil {
+		if err := a.decide(ctx, q, e.trust, true); err != nil {
 			return Session{}, err
 		}
 	}
@@ -140,7 +140,7 @@ func (a *Authority) AssumeRole(ctx context.Context, who sigv4.Identity, r *http.
 // hour. The fault's code is NoSuchEntity when there is no such role, AccessDenied
 // (ErrUntrusted in its chain) when it does not trust the service.
 func (a *Authority) AssumeForService(ctx context.Context, roleARN, service, sessionName string, d time.Duration) (Session, error) {
-	e := a.roleAt(roleARN)
+	e := a.roleAt(ctx, roleARN)
 	if e == nil {
 		return Session{}, noSuch(KindRole, roleARN)
 	}
@@ -172,12 +172,16 @@ func (a *Authority) trusts(e *entity, service string) error {
 }
 
 // roleAt finds a role by its whole ARN.
-func (a *Authority) roleAt(arn string) *entity {
+func (a *Authority) roleAt(ctx context.Context, arn string) *entity {
 	kind, name, ok := splitPrincipalARN(arn)
 	if !ok || kind != KindRole {
 		return nil
 	}
-	if e := a.find(KindRole, name); e != nil && e.ARN() == arn {
+	e := a.find(KindRole, name)
+	if e == nil && a.lookAgain(ctx) {
+		e = a.find(KindRole, name)
+	}
+	if e != nil && e.ARN() == arn {
 		return e
 	}
 	return nil
@@ -226,7 +230,7 @@ func (a *Authority) keep(ctx context.Context, s *Session) error {
 		return err
 	}
 	r.Expires = s.Expires.Add(lingering)
-	if err := a.store.ChangeIAM(ctx, []Record{r}, nil); err != nil {
+	if err := a.store.ChangeIAM(ctx, anyPosition, []Record{r}, nil); err != nil {
 		return fmt.Errorf("keep session of %q: %w", s.ARN, err)
 	}
 	kept := *s
@@ -280,7 +284,7 @@ func (a *Authority) sweep(ctx context.Context) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	if err := a.store.ChangeIAM(ctx, nil, gone); err != nil {
+	if err := a.store.ChangeIAM(ctx, anyPosition, nil, gone); err != nil {
 		return err
 	}
 	a.mu.Lock()

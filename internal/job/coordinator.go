@@ -34,6 +34,7 @@ type Config struct {
 	StallTimeout time.Duration     // without progress, after which a task is stopped and tried again; default 10 min
 	TokenWindow  time.Duration     // for how long a ClientToken stands for its job; default 1 min, as the service has it
 	Defaults     map[string]string // of FirstTask.UserMetadata, for jobs that do not have them
+	Shared       bool              // other processes have coordinators over the same Store; one at a time is in Run
 	Now          func() time.Time  // default time.Now
 	Random       io.Reader         // of job IDs; default crypto/rand
 }
@@ -52,6 +53,9 @@ const (
 	// reconcileEvery is how often the TaskQueue is compared with the records
 	// while jobs progress.
 	reconcileEvery = time.Minute
+	// watchEvery is how often a job that another process may change is read for who
+	// watches it.
+	watchEvery = 250 * time.Millisecond
 	// statusUpdateEvery is the interval of a job that names none.
 	statusUpdateEvery = time.Minute
 	maxTokenLength    = 64
@@ -61,7 +65,9 @@ const (
 // Coordinator is the one who moves jobs: it admits them, hands their tasks to the
 // Runner through the TaskQueue, goes from stage to stage, retries, cancels and
 // ends them. It is safe for concurrent use. Create, Get, List and Cancel work
-// whether Run runs or not; nothing progresses without it.
+// whether Run runs or not; nothing progresses without it. Of several over one Store,
+// one runs: it alone is the Ledger of those who carry tasks, and knows what the others
+// did when it is told by Wake.
 type Coordinator struct {
 	cfg   Config
 	store Store
@@ -136,8 +142,10 @@ func orDefault[T int | time.Duration](v *T, def T) {
 // Run carries jobs until ctx ends; then it gives back what it carries, without
 // spending an attempt, and returns nil when every Runner has returned. An error
 // means that it could not start. It goes on at once where an earlier process
-// stopped or was killed. Call it once.
+// stopped or was killed. It may be called again when it has returned.
 func (c *Coordinator) Run(ctx context.Context) error {
+	c.live.clear() // of what another process did since
+	defer c.live.clear()
 	if err := c.ensureDefaultQueue(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -295,6 +303,14 @@ func (c *Coordinator) QueuesChanged() {
 	wake(c.hopWake)
 }
 
+// Wake makes the coordinator look at all there is to do: another process may have
+// added to it.
+func (c *Coordinator) Wake() {
+	wake(c.relayWake)
+	wake(c.sweepWake)
+	c.QueuesChanged()
+}
+
 // change changes a job in the records and then on the board.
 func (c *Coordinator) change(ctx context.Context, id string, fn func(Tx, *Job) error) error {
 	c.commits.Lock()
@@ -348,7 +364,8 @@ func (c *Coordinator) over(ctx context.Context, id string) {
 }
 
 // Watch returns a channel that gets the job now, whenever its state, phase or
-// percentage changes in this process, and when it is over; then, or when ctx
+// percentage changes in this process (or, a moment later, in another that shares the
+// Store), and when it is over; then, or when ctx
 // ends, it is closed. A slow receiver misses steps, never the last one.
 func (c *Coordinator) Watch(ctx context.Context, id string) (<-chan Job, error) {
 	w := c.live.watch(id) // before the read, so that no change falls between
@@ -363,6 +380,12 @@ func (c *Coordinator) Watch(ctx context.Context, id string) (<-chan Job, error) 
 		defer c.live.unwatch(id, w)
 		last := c.live.overlay(j)
 		pending := true
+		var look <-chan time.Time // at what other processes did
+		if c.cfg.Shared {
+			tick := time.NewTicker(watchEvery)
+			defer tick.Stop()
+			look = tick.C
+		}
 		for {
 			send := out
 			if !pending {
@@ -378,12 +401,22 @@ func (c *Coordinator) Watch(ctx context.Context, id string) (<-chan Job, error) 
 				if !last.Status.Final() {
 					last, pending = next, true
 				}
+			case <-look:
+				next, err := c.Get(ctx, id)
+				if err == nil && !last.Status.Final() && differs(last, next) {
+					last, pending = next, true
+				}
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	return out, nil
+}
+
+// differs reports whether a watcher is told of a job once more.
+func differs(a, b Job) bool {
+	return a.Status != b.Status || a.Phase != b.Phase || a.Stage != b.Stage || a.PercentComplete != b.PercentComplete
 }
 
 // requestHash says whether two jobs ask for the same.

@@ -82,6 +82,14 @@ func (b *progressBoard) finish(j Job) {
 	b.tell(j)
 }
 
+// clear forgets all jobs; who watches them goes on to.
+func (b *progressBoard) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.jobs)
+	b.carried, b.open = 0, 0
+}
+
 // moved tells of a job that changed its place in line.
 func (b *progressBoard) moved(j Job) {
 	b.mu.Lock()

@@ -36,8 +36,9 @@ type Config struct {
 	// PassRole says whether the caller may pass a role to Lambda (fault.Denied)
 	// and whether the role can be assumed by it (fault.Invalid, fault.NotFound). nil allows everything.
 	PassRole func(ctx context.Context, who sigv4.Identity, roleARN string) error
-	Account  string // of ARNs; default 000000000000
-	Region   string // of ARNs; default us-east-1
+	Secret   [32]byte // that addresses of packages are signed with; zero is one of this API's own
+	Account  string   // of ARNs; default 000000000000
+	Region   string   // of ARNs; default us-east-1
 	Logger   *slog.Logger
 	Now      func() time.Time // default time.Now
 }
@@ -48,7 +49,6 @@ type API struct {
 	cfg     Config
 	fns     *function.Functions
 	server  *apiserver.Server
-	secret  [32]byte // of the addresses of packages; they end with the server
 	handler map[string]apiserver.Handler
 }
 
@@ -64,7 +64,9 @@ func New(cfg Config) *API {
 		cfg.Now = time.Now
 	}
 	a := &API{cfg: cfg, fns: cfg.Functions}
-	_, _ = rand.Read(a.secret[:])
+	if a.cfg.Secret == [32]byte{} {
+		_, _ = rand.Read(a.cfg.Secret[:])
+	}
 	a.handler = map[string]apiserver.Handler{
 		"CreateFunction":              apiserver.Handle(a.createFunction),
 		"GetFunction":                 apiserver.Handle(a.getFunction),

@@ -25,7 +25,7 @@ func (a *API) packageURL(name, version string) string {
 }
 
 func (a *API) sign(name, version, expires string) string {
-	h := hmac.New(sha256.New, a.secret[:])
+	h := hmac.New(sha256.New, a.cfg.Secret[:])
 	_, _ = h.Write([]byte(name + "\x00" + version + "\x00" + expires))
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,8 @@ const (
 	// callTimeout is how long one server has for an answer before another is asked.
 	callTimeout = 30 * time.Second
 	callPause   = 250 * time.Millisecond
+	// drainTime is how long calls that came before the end may take to be read.
+	drainTime = 2 * time.Second
 )
 
 // Call asks any server and returns its answer. While none is there it waits, until
@@ -47,20 +50,48 @@ func (q *Queue) Call(ctx context.Context, verb string, question []byte) ([]byte,
 // Tell tells all servers something that may get lost.
 func (q *Queue) Tell(verb string, what []byte) error { return q.conn.Publish(tellSubject+verb, what) }
 
-// Answer answers calls, side by side, until ctx ends. What answer returns is sent back.
-func (q *Queue) Answer(ctx context.Context, answer func(ctx context.Context, verb string, question []byte) []byte) error {
-	calls, err := q.conn.QueueSubscribe(callSubject+"*", servers, func(m *nats.Msg) {
-		go func() {
-			if err := m.Respond(answer(ctx, strings.TrimPrefix(m.Subject, callSubject), m.Data)); err != nil && ctx.Err() == nil {
-				q.log.WarnContext(ctx, "answer a worker", "subject", m.Subject, "err", err)
-			}
-		}()
-	})
-	if err != nil {
-		return fmt.Errorf("subscribe to calls: %w", err)
+// Answer answers calls of some verbs, none: of all, side by side, until ctx ends. What
+// answer returns is sent back. Of several processes that answer a verb one gets each call.
+func (q *Queue) Answer(ctx context.Context, answer func(ctx context.Context, verb string, question []byte) []byte, verbs ...string) error {
+	if len(verbs) == 0 {
+		verbs = []string{"*"}
+	}
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	under := context.WithoutCancel(ctx) // what was asked is done
+	var all []*nats.Subscription
+	drained := make(chan string, len(verbs))
+	for _, verb := range verbs {
+		sub, err := q.conn.QueueSubscribe(callSubject+verb, servers, func(m *nats.Msg) {
+			calls.Go(func() {
+				if err := m.Respond(answer(under, strings.TrimPrefix(m.Subject, callSubject), m.Data)); err != nil && ctx.Err() == nil {
+					q.log.WarnContext(ctx, "answer a worker", "subject", m.Subject, "err", err)
+				}
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("subscribe to calls: %w", err)
+		}
+		sub.SetClosedHandler(func(subject string) { drained <- subject })
+		all = append(all, sub)
 	}
 	<-ctx.Done()
-	return calls.Drain()
+	var errs []error
+	for _, sub := range all {
+		errs = append(errs, sub.Drain())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	patience := time.After(drainTime)
+	for range all {
+		select {
+		case <-drained:
+		case <-patience:
+			return nil
+		}
+	}
+	return nil
 }
 
 // Hear hears what is told, until ctx ends.

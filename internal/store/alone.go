@@ -15,16 +15,20 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// serverLock names the lock of the one server that uses a PostgreSQL database. A
-// SQLite file is in a data folder, which has a lock of its own.
-const serverLock = 0x766f64736572
+// serverLock names the lock of the servers that use a PostgreSQL database: one alone,
+// or any number that share it. A SQLite file is in a data folder, which has a lock of
+// its own. migrateLock is held by the one who looks at the schema.
+const (
+	serverLock  = 0x766f64736572
+	migrateLock = 0x766f646d6967
+)
 
 // watchEvery is how often a server looks whether it still has its lock.
 const watchEvery = 2 * time.Second
 
-// ErrTaken is why a server must end: another one uses its records.
+// ErrTaken is why a server must end: another one uses its records, and not both share.
 var ErrTaken = fault.New(fault.Conflict, "", "another server uses these records").
-	WithHint("stop it, or give this one a database of its own: two servers do not share one yet")
+	WithHint("stop it, or give this one a database of its own; servers share a database when each has --postgres, --nats and --s3: see docs/SCALING.md")
 
 // own takes the server's lock on a connection of its own.
 func (s *Store) own(ctx context.Context) error {
@@ -33,8 +37,12 @@ func (s *Store) own(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lock := "SELECT pg_try_advisory_lock($1)"
+	if s.shared {
+		lock = "SELECT pg_try_advisory_lock_shared($1)"
+	}
 	var got bool
-	err = c.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", int64(serverLock)).Scan(&got)
+	err = c.QueryRowContext(ctx, lock, int64(serverLock)).Scan(&got)
 	if err == nil && !got {
 		err = ErrTaken
 	}
@@ -43,6 +51,24 @@ func (s *Store) own(ctx context.Context) error {
 	}
 	s.owner = c
 	return nil
+}
+
+// oneMigrates calls migrate while no other server does.
+func (s *Store) oneMigrates(ctx context.Context, migrate func() error) error {
+	if !s.shared {
+		return migrate()
+	}
+	c, err := s.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrateLock)); err != nil {
+		return err
+	}
+	err = migrate()
+	_, unlock := c.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrateLock))
+	return errors.Join(err, unlock)
 }
 
 // disown gives the lock up, with its connection.
@@ -120,25 +146,31 @@ const identity = "installation"
 
 // Identity names these records among all: a word that was made with them.
 func (s *Store) Identity(ctx context.Context) (string, error) {
+	mine, err := json.Marshal(rand.Text())
+	if err != nil {
+		return "", err
+	}
+	kept, err := s.Agree(ctx, identity, mine)
+	if err != nil {
+		return "", err
+	}
 	var id string
+	return id, json.Unmarshal(kept, &id)
+}
+
+// Agree returns the setting of a name: mine, when there was none before.
+func (s *Store) Agree(ctx context.Context, name string, mine json.RawMessage) (json.RawMessage, error) {
+	var kept string
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		doc, err := json.Marshal(rand.Text())
-		if err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO settings (name, doc) VALUES ($1,$2) ON CONFLICT (name) DO NOTHING`, name, string(mine)); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO settings (name, doc) VALUES ($1,$2) ON CONFLICT (name) DO NOTHING`, identity, string(doc)); err != nil {
-			return err
-		}
-		var kept string
-		if err := tx.QueryRowContext(ctx, `SELECT doc FROM settings WHERE name = $1`, identity).Scan(&kept); err != nil {
-			return err
-		}
-		return json.Unmarshal([]byte(kept), &id)
+		return tx.QueryRowContext(ctx, `SELECT doc FROM settings WHERE name = $1`, name).Scan(&kept)
 	})
 	if err != nil {
-		return "", fmt.Errorf("read the installation's name: %w", err)
+		return nil, fmt.Errorf("agree on setting %q: %w", name, err)
 	}
-	return id, nil
+	return json.RawMessage(kept), nil
 }
 
 // oldestPostgres is the oldest major version that the statements were run on.

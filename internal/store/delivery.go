@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/event"
+	"vodwright.dev/vodwright/internal/fault"
 )
 
 var _ event.Store = (*Store)(nil)
@@ -27,9 +28,13 @@ func (s *Store) FeedPosition(ctx context.Context, feed string) (int64, error) {
 func (s *Store) Advance(ctx context.Context, feed string, position int64, deliveries []event.Delivery) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if feed != "" {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO event_cursors (feed, position) VALUES ($1,$2)
-				ON CONFLICT (feed) DO UPDATE SET position = excluded.position`, feed, position); err != nil {
+			res, err := tx.ExecContext(ctx, `INSERT INTO event_cursors (feed, position) VALUES ($1,$2)
+				ON CONFLICT (feed) DO UPDATE SET position = excluded.position WHERE event_cursors.position < excluded.position`, feed, position)
+			if err != nil {
 				return err
+			}
+			if n, err := res.RowsAffected(); err != nil || n == 0 && len(deliveries) > 0 {
+				return errors.Join(err, fault.New(fault.Conflict, "", "another process has read the feed further"))
 			}
 		}
 		if len(deliveries) == 0 {

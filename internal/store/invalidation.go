@@ -41,13 +41,39 @@ func (s *Store) CreateInvalidation(ctx context.Context, i cloudfront.Invalidatio
 		if !errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("look for invalidation %q: %w", i.CallerReference, err)
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO invalidations (distribution, id, caller_reference, created_ms, doc) VALUES ($1,$2,$3,$4,$5)`,
+		if _, err := tx.ExecContext(ctx, `INSERT INTO invalidations (distribution, id, caller_reference, created_ms, doc, position)
+			VALUES ($1,$2,$3,$4,$5,(SELECT COALESCE(MAX(position), 0) + 1 FROM invalidations))`,
 			i.Distribution, i.ID, i.CallerReference, millis(i.Created), string(doc)); err != nil {
 			return fmt.Errorf("create invalidation %q: %w", i.ID, err)
 		}
 		return nil
 	})
 	return i, err
+}
+
+// InvalidationsAfter returns invalidations of all distributions in the order of their
+// commits, after a position, and the position of the last. Below 0 it returns none, and
+// the position of the latest.
+func (s *Store) InvalidationsAfter(ctx context.Context, position int64) ([]cloudfront.Invalidation, int64, error) {
+	if position < 0 {
+		err := s.read.QueryRowContext(ctx, `SELECT COALESCE(MAX(position), 0) FROM invalidations`).Scan(&position)
+		if err != nil {
+			return nil, -1, fmt.Errorf("read the latest invalidation: %w", err)
+		}
+		return nil, position, nil
+	}
+	after := position
+	list, err := collect(ctx, s.read, func(r *sql.Rows) (i cloudfront.Invalidation, err error) {
+		var doc string
+		if err = r.Scan(&position, &doc); err == nil {
+			err = json.Unmarshal([]byte(doc), &i)
+		}
+		return i, err
+	}, `SELECT position, doc FROM invalidations WHERE position > $1 ORDER BY position LIMIT 1000`, after)
+	if err != nil {
+		return nil, after, fmt.Errorf("read invalidations after %d: %w", after, err)
+	}
+	return list, position, nil
 }
 
 // Invalidation implements cloudfront.Store.

@@ -19,14 +19,14 @@ import (
 	"vodwright.dev/vodwright/internal/store"
 )
 
-// cluster is a PostgreSQL that the tests of this package share.
-type cluster struct {
+// databases is a PostgreSQL that the tests of this package share.
+type databases struct {
 	dir       string
 	databases int
 	mu        sync.Mutex
 }
 
-var shared cluster
+var shared databases
 
 // TestMain stops the PostgreSQL if a test started it.
 func TestMain(m *testing.M) {

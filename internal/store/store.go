@@ -39,6 +39,7 @@ var migrations embed.FS
 type Config struct {
 	Path   string       // the SQLite file, its owner's alone; made when it does not exist
 	URL    string       // of a PostgreSQL database instead: postgres://user@host/name
+	Shared bool         // other servers use the PostgreSQL too, all of them with Shared
 	Logger *slog.Logger // nil discards
 }
 
@@ -50,7 +51,8 @@ type Config struct {
 type Store struct {
 	write  *sql.DB   // each transaction is the only one that writes, from its beginning
 	read   *sql.DB   // connections that only read
-	owner  *sql.Conn // holds the lock of the one server that uses a PostgreSQL
+	owner  *sql.Conn // holds the server's lock on a PostgreSQL: alone, or with others
+	shared bool
 	engine engine
 	log    *slog.Logger
 }
@@ -67,7 +69,7 @@ type engine struct {
 // schema up to date. A schema newer than the program is a fault.Conflict and
 // the database is left as it was. The caller closes the Store.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{log: cfg.Logger}
+	s := &Store{log: cfg.Logger, shared: cfg.Shared && cfg.URL != ""}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = s.engine.begin(ctx)
 	}
 	if err == nil {
-		err = s.migrate(ctx, s.engine.schema(migrations))
+		err = s.oneMigrates(ctx, func() error { return s.migrate(ctx, s.engine.schema(migrations)) })
 	}
 	if cfg.URL != "" {
 		err = postgresFault(err, name)

@@ -19,6 +19,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -73,6 +74,48 @@ func Open(dir string) (*CA, error) {
 		return nil, fmt.Errorf("make leaf key: %w", err)
 	}
 	return ca, nil
+}
+
+// exported is an authority with its key.
+type exported struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+}
+
+// Export returns the authority with its key, for Import.
+func (ca *CA) Export() ([]byte, error) {
+	cert, err := os.ReadFile(filepath.Join(ca.dir, certFile))
+	if err != nil {
+		return nil, fmt.Errorf("export authority: %w", err)
+	}
+	key, err := os.ReadFile(filepath.Join(ca.dir, keyFile))
+	if err != nil {
+		return nil, fmt.Errorf("export authority: %w", err)
+	}
+	return json.Marshal(exported{string(cert), string(key)})
+}
+
+// Import makes what Export returned, here or elsewhere, the authority of dir, and opens
+// it: another one that dir has is gone.
+func Import(dir string, doc []byte) (*CA, error) {
+	var of exported
+	if err := json.Unmarshal(doc, &of); err != nil {
+		return nil, fmt.Errorf("import authority: %w", err)
+	}
+	for name, text := range map[string]string{keyFile: of.Key, certFile: of.Cert} {
+		mode := os.FileMode(0o644)
+		if name == keyFile {
+			mode = 0o600
+		}
+		path := filepath.Join(dir, name)
+		if have, err := os.ReadFile(path); err == nil && string(have) == text {
+			continue
+		}
+		if err := errors.Join(os.WriteFile(path+".new", []byte(text), mode), os.Rename(path+".new", path)); err != nil {
+			return nil, fmt.Errorf("import authority: %w", err)
+		}
+	}
+	return Open(dir)
 }
 
 // CertPEMPath returns the absolute path of the authority's certificate, for

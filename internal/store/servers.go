@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"vodwright.dev/vodwright/internal/cluster"
+)
+
+var _ cluster.Store = (*Store)(nil)
+
+// now is the instant by the database's clock, in milliseconds: servers whose clocks
+// differ agree on it. SQLite has one server.
+const now = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
+
+// Present implements cluster.Store.
+func (s *Store) Present(ctx context.Context, me cluster.Server, within time.Duration) ([]cluster.Server, error) {
+	if _, err := s.write.ExecContext(ctx, `INSERT INTO servers (id, name, version, seen_ms) VALUES ($1,$2,$3,`+now+`)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version, seen_ms = excluded.seen_ms`, me.ID, me.Name, me.Version); err != nil {
+		return nil, fmt.Errorf("tell that a server is there: %w", err)
+	}
+	others, err := collect(ctx, s.read, func(r *sql.Rows) (o cluster.Server, err error) { return o, r.Scan(&o.ID, &o.Name, &o.Version) },
+		`SELECT id, name, version FROM servers WHERE id <> $1 AND seen_ms > `+now+` - $2 ORDER BY id`, me.ID, within.Milliseconds())
+	if err != nil {
+		return nil, fmt.Errorf("look which servers there are: %w", err)
+	}
+	return others, nil
+}
+
+// Absent implements cluster.Store.
+func (s *Store) Absent(ctx context.Context, id string, forgotten time.Duration) error {
+	_, err := s.write.ExecContext(ctx, `DELETE FROM servers WHERE id = $1 OR seen_ms < `+now+` - $2`, id, forgotten.Milliseconds())
+	if err == nil {
+		_, err = s.write.ExecContext(ctx, `DELETE FROM leases WHERE holder = $1`, id)
+	}
+	if err != nil {
+		return fmt.Errorf("tell that a server ends: %w", err)
+	}
+	return nil
+}
+
+// Hold implements cluster.Store.
+func (s *Store) Hold(ctx context.Context, lease, holder string, d time.Duration) (bool, error) {
+	res, err := s.write.ExecContext(ctx, `INSERT INTO leases (name, holder, until_ms) VALUES ($1,$2,`+now+` + $3)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms
+		WHERE leases.holder = excluded.holder OR leases.until_ms <= `+now, lease, holder, d.Milliseconds())
+	if err != nil {
+		return false, fmt.Errorf("hold %q: %w", lease, err)
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
