@@ -72,6 +72,17 @@ func pictures(ctx context.Context, file string, s *stream, filters string) ([]pi
 	return out, nil
 }
 
+// mapped makes HDR what a player shows of it, in light: near enough for frames to be
+// told apart, which a curve of gray levels is not, for what it does depends on colour.
+func mapped(transfer string) string {
+	switch transfer {
+	case "smpte2084", "arib-std-b67":
+		return "zscale=min=bt2020nc:pin=bt2020:tin=" + transfer + ":t=linear:p=bt709:m=gbr:npl=203,format=gbrpf32le,setparams=colorspace=bt709," +
+			"tonemap=tonemap=mobius:param=0.3:desat=1:peak=5,zscale=min=gbr:pin=bt709:tin=linear:t=bt709:p=bt709:m=bt709:r=tv,format=yuv420p"
+	}
+	return ""
+}
+
 // reference decodes a source plainly and turns it upright as a player does.
 func reference(ctx context.Context, file string, s *stream) ([]picture, error) {
 	filters := ""
@@ -84,6 +95,12 @@ func reference(ctx context.Context, file string, s *stream) ([]picture, error) {
 			filters += ","
 		}
 		filters += turned
+	}
+	if light := mapped(s.Transfer); light != "" {
+		if filters != "" {
+			filters += ","
+		}
+		filters += light
 	}
 	// A change of size in mid-stream must not end it.
 	return pictures(ctx, file, s, filters)
