@@ -211,10 +211,13 @@ func (s *server) arn(resource string) string {
 	return arnPrefix(s.cfg.Region, s.cfg.Account) + resource
 }
 
-// nameOf takes a resource of the given kind by its name or its ARN, and returns the name.
+// nameOf takes a resource of the given kind by its name or its ARN, and returns the
+// name. Documents are exported from other accounts with ARNs of theirs: what is meant
+// is what has that name here, see strangers.
 func nameOf(kind, nameOrARN string) string {
-	if strings.HasPrefix(nameOrARN, "arn:") {
-		if _, name, ok := strings.Cut(nameOrARN, ":"+kind+"/"); ok {
+	// arn:PARTITION:mediaconvert:REGION:ACCOUNT:KIND/NAME
+	if parts := strings.SplitN(nameOrARN, ":", 6); len(parts) == 6 && parts[0] == "arn" && parts[2] == "mediaconvert" {
+		if name, ok := strings.CutPrefix(parts[5], kind+"/"); ok {
 			return name
 		}
 	}

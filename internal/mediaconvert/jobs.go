@@ -138,7 +138,7 @@ func (s *server) jobOf(in *mc.CreateJobRequest, found Findings, unknown []string
 		UserMetadata: in.UserMetadata,
 		Tags:         in.Tags,
 		ClientToken:  value(in.ClientRequestToken),
-		Warnings:     slices.Concat(unknownWarnings(unknown), found.Warnings, requestWarnings(in)),
+		Warnings:     slices.Concat(unknownWarnings(unknown), found.Warnings, requestWarnings(in), s.strangers(in)),
 	}
 	if in.JobTemplate != nil {
 		j.Template = nameOf("jobTemplates", *in.JobTemplate)
@@ -172,6 +172,29 @@ func requestWarnings(in *mc.CreateJobRequest) []job.Warning {
 		warn(*v != engineVersion, "jobEngineVersion %s is not available any more: the job runs with the one engine there is", *v)
 	}
 	warn(in.SimulateReservedQueue == mc.SimulateReservedQueueEnabled, "simulateReservedQueue has no effect: there are no reserved queues")
+	return out
+}
+
+// strangers names the ARNs of a request that are of another account or region: what
+// has their names here was taken.
+func (s *server) strangers(in *mc.CreateJobRequest) []job.Warning {
+	var out []job.Warning
+	look := func(path, kind string, arn *string) {
+		name := nameOf(kind, value(arn))
+		if name != value(arn) && *arn != s.arn(kind+"/"+name) {
+			out = append(out, job.Warning{Code: plan.WarnSetting, Message: fmt.Sprintf("%s %s is of another account or region: %s is used", path, *arn, s.arn(kind+"/"+name))})
+		}
+	}
+	look("queue", "queues", in.Queue)
+	look("jobTemplate", "jobTemplates", in.JobTemplate)
+	for i, h := range in.HopDestinations {
+		look(fmt.Sprintf("hopDestinations/%d/queue", i), "queues", h.Queue)
+	}
+	for i, g := range in.Settings.OutputGroups {
+		for j, o := range g.Outputs {
+			look(fmt.Sprintf("outputGroups/%d/outputs/%d/preset", i, j), "presets", o.Preset)
+		}
+	}
 	return out
 }
 

@@ -62,11 +62,16 @@ func (s *server) listPresets(ctx context.Context, _ *apiserver.Call, in *mc.List
 	if in.MaxResults != nil {
 		limit = int(*in.MaxResults)
 	}
-	f := job.TemplateFilter{
-		Category: value(in.Category), ByCreation: in.ListBy == mc.PresetListByCreation_Date,
-		Descending: in.Order == mc.OrderDescending, Limit: limit + 1, After: value(in.NextToken),
+	here := place{List: "presets", ByCreation: in.ListBy == mc.PresetListByCreation_Date, Descending: in.Order == mc.OrderDescending, Category: value(in.Category)}
+	if in.ListBy == mc.PresetListBySystem {
+		here.List = "system presets"
 	}
-	list, err := s.listSystemPresets(f), error(nil)
+	last, err := here.after(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	f := here.filter(last, limit+1)
+	list := listSystemPresets(f)
 	if in.ListBy != mc.PresetListBySystem {
 		list, err = s.cfg.Records.Presets(ctx, f)
 	}
@@ -75,7 +80,9 @@ func (s *server) listPresets(ctx context.Context, _ *apiserver.Call, in *mc.List
 	}
 	if len(list) > limit {
 		list = list[:limit]
-		out.NextToken = &list[limit-1].Name
+		if out.NextToken, err = here.token(list[limit-1].Name, list[limit-1].Created); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range list {
 		w, err := s.wirePreset(p)
@@ -88,7 +95,7 @@ func (s *server) listPresets(ctx context.Context, _ *apiserver.Call, in *mc.List
 }
 
 // listSystemPresets is a page of the service's presets.
-func (s *server) listSystemPresets(f job.TemplateFilter) []job.Preset {
+func listSystemPresets(f job.TemplateFilter) []job.Preset {
 	list := slices.DeleteFunc(systemPresets(), func(p job.Preset) bool { return f.Category != "" && p.Category != f.Category })
 	if f.Descending {
 		slices.Reverse(list)

@@ -119,28 +119,35 @@ func (s *server) listQueues(ctx context.Context, _ *apiserver.Call, in *mc.ListQ
 	if err := s.ensureDefault(ctx); err != nil {
 		return nil, err
 	}
+	here := place{List: "queues", ByCreation: in.ListBy == mc.QueueListByCreation_Date, Descending: in.Order == mc.OrderDescending}
+	last, err := here.after(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
 	list, err := s.cfg.Records.Queues(ctx)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(list, func(a, b job.Queue) int {
+	compare := func(a, b job.Queue) int {
 		order := strings.Compare(a.Name, b.Name)
-		if in.ListBy == mc.QueueListByCreation_Date {
-			order = cmp.Or(a.Created.Compare(b.Created), order)
+		if here.ByCreation {
+			order = cmp.Or(cmp.Compare(a.Created.UnixMilli(), b.Created.UnixMilli()), order)
 		}
-		if in.Order == mc.OrderDescending {
+		if here.Descending {
 			return -order
 		}
 		return order
-	})
-	if after := value(in.NextToken); after != "" {
-		i := slices.IndexFunc(list, func(q job.Queue) bool { return q.Name == after })
-		list = list[i+1:] // a queue that is gone meanwhile starts the list anew
+	}
+	slices.SortStableFunc(list, compare)
+	if last.Name != "" {
+		list = slices.DeleteFunc(list, func(q job.Queue) bool { return compare(q, job.Queue{Name: last.Name, Created: last.created()}) <= 0 })
 	}
 	out := &mc.ListQueuesResponse{Queues: []*mc.Queue{}}
 	if limit := int(cmp.Or(value(in.MaxResults), defaultPage)); len(list) > limit {
 		list = list[:limit]
-		out.NextToken = &list[limit-1].Name
+		if out.NextToken, err = here.token(list[limit-1].Name, list[limit-1].Created); err != nil {
+			return nil, err
+		}
 	}
 	for _, q := range list {
 		w, err := s.wireQueue(ctx, q)

@@ -34,6 +34,9 @@ func checkInputs(s *mc.JobSettings, f *Findings) {
 	case len(s.Inputs) == 0:
 		f.fault("/inputs", "Should have at least 1 items")
 	}
+	if c := s.TimecodeConfig; c != nil && c.Source == mc.TimecodeSourceSpecifiedstart && c.Start == nil {
+		f.fault("/timecodeConfig", "start is a required property")
+	}
 	if n := s.FollowSource; n != nil && int(*n) > len(s.Inputs) {
 		f.fault("/followSource", "%d is no input (the job has %d)", *n, len(s.Inputs))
 	}
@@ -452,6 +455,9 @@ func checkH264(at string, h *mc.H264Settings, f *Findings) {
 		f.fault(at+"/gopSize", "Should be greater than 0 and at most 10000")
 	}
 	if h.CodecProfile == mc.H264CodecProfileBaseline {
+		if h.InterlaceMode != "" && h.InterlaceMode != mc.H264InterlaceModeProgressive {
+			f.fault(at+"/interlaceMode", "%s does not belong to BASELINE (use MAIN or HIGH)", h.InterlaceMode)
+		}
 		if h.EntropyEncoding == mc.H264EntropyEncodingCabac {
 			f.fault(at+"/entropyEncoding", "CABAC does not belong to BASELINE")
 		}

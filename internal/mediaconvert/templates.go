@@ -84,16 +84,20 @@ func (s *server) listJobTemplates(ctx context.Context, _ *apiserver.Call, in *mc
 	if in.MaxResults != nil {
 		limit = int(*in.MaxResults)
 	}
-	list, err := s.cfg.Records.Templates(ctx, job.TemplateFilter{
-		Category: value(in.Category), ByCreation: in.ListBy == mc.JobTemplateListByCreation_Date,
-		Descending: in.Order == mc.OrderDescending, Limit: limit + 1, After: value(in.NextToken),
-	})
+	here := place{List: "jobTemplates", ByCreation: in.ListBy == mc.JobTemplateListByCreation_Date, Descending: in.Order == mc.OrderDescending, Category: value(in.Category)}
+	last, err := here.after(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.Records.Templates(ctx, here.filter(last, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(list) > limit {
 		list = list[:limit]
-		out.NextToken = &list[limit-1].Name
+		if out.NextToken, err = here.token(list[limit-1].Name, list[limit-1].Created); err != nil {
+			return nil, err
+		}
 	}
 	for _, t := range list {
 		w, err := s.wireTemplate(t)

@@ -1,6 +1,7 @@
 package mp4
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -34,8 +35,8 @@ type MovieAudio struct {
 	Audio *Audio
 
 	// Language is an ISO 639-2 code or a longer tag of RFC 5646. It comes from source
-	// files: anything but three letters is written as "und", and what else is a tag in
-	// an extended language box as well.
+	// files: a tag is written as its language's code, and in an extended language box as
+	// it is; what is no tag as "und".
 	Language string
 	Name     string // of the track, for people; "" is SoundHandler
 }
@@ -149,10 +150,7 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 		out = append(out, t)
 	}
 	for i, given := range m.Audio {
-		a, language := given.Audio, strings.ToLower(given.Language)
-		if len(language) != 3 || strings.Trim(language, "abcdefghijklmnopqrstuvwxyz") != "" {
-			language = "und"
-		}
+		a := given.Audio
 		out = append(out, &movieTrack{
 			alternate:  i > 0,
 			tag:        languageTag(given.Language),
@@ -165,7 +163,7 @@ func (m Movie) tracks() ([]*movieTrack, error) {
 			last:       a.Priming + a.Samples - (a.Priming+a.Samples-1)/FrameSamples*FrameSamples,
 			editList:   true,
 			audio:      a,
-			language:   language,
+			language:   cmp.Or(media.LanguageCode(given.Language), "und"),
 			sample: func(i int64) movieSample {
 				from, s := a.Frame(int(i))
 				return movieSample{from, s.Offset, s.Size, true, 0}

@@ -273,7 +273,7 @@ func TestSeveralAudioTracks(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, _ := run(t, "ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=duration_ts:stream_disposition=default:stream_tags=language,handler_name", "-of", "csv=p=0", file)
-		if want := "96000,1,eng,English\n96000,0,und,SoundHandler\n96000,0,und,SoundHandler\n"; got != want {
+		if want := "96000,1,eng,English\n96000,0,por,SoundHandler\n96000,0,und,SoundHandler\n"; got != want {
 			t.Errorf("%s: the tracks are %q, not %q", name, got, want)
 		}
 		if data, _ := os.ReadFile(file); !bytes.Contains(data, []byte("elng\x00\x00\x00\x00pt-BR\x00")) {

@@ -211,7 +211,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 // TestAudioLanguage asserts what the PMT declares: a code that is one, and
 // nothing for whatever else a source file says.
 func TestAudioLanguage(t *testing.T) {
-	for language, want := range map[string]string{"deu": "\x0a\x04deu\x00", "ENG": "\x0a\x04eng\x00", "": "", "de": "", "German": "", "\xff\xff\xff": ""} {
+	for language, want := range map[string]string{"deu": "\x0a\x04deu\x00", "ENG": "\x0a\x04eng\x00", "de-CH": "\x0a\x04deu\x00", "": "", "xx": "", "German": "", "\xff\xff\xff": ""} {
 		cfg := both
 		cfg.Audio = []mpegts.AudioStream{{PID: 482, Config: []byte{0x11, 0x90}, Language: language}}
 		m, err := mpegts.NewMuxer(cfg)

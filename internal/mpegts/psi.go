@@ -1,6 +1,10 @@
 package mpegts
 
-import "strings"
+import (
+	"cmp"
+
+	"vodwright.dev/vodwright/internal/media"
+)
 
 // Stream types of the PMT (ISO/IEC 13818-1, table 2-34).
 const (
@@ -42,10 +46,7 @@ func pmtPacket(c Config) []byte {
 	}
 	for _, a := range c.Audio {
 		section = append(section, streamTypeADTS, 0xe0|byte(a.PID>>8), byte(a.PID))
-		l := strings.ToLower(a.Language)
-		if len(l) != 3 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz") != "" {
-			l = "und"
-		}
+		l := cmp.Or(media.LanguageCode(a.Language), "und")
 		if l == "und" && a.Type == 0 {
 			section = append(section, 0xf0, 0)
 			continue

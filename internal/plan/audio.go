@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -212,7 +213,7 @@ func (p *planner) aac(a *audio, s AacSettings, from int, remix matrix, path stri
 func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples int64, a *audio) part {
 	silent := part{samples: samples}
 	if len(picks) == 0 {
-		p.warnings.add(WarnNoAudio, "the source has no audio for this output; it is silent")
+		p.warnSilent(tk.src)
 		return silent
 	}
 	streams, sum := p.mix(picks, remix, a.channels)
@@ -250,6 +251,19 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples 
 		p.warnings.add(WarnAudioDropped, "the audio begins %.3f s before the video; that much was dropped", -late)
 	}
 	return out
+}
+
+// warnSilent says why an output has none of the sound of an input.
+func (p *planner) warnSilent(src *source) {
+	which := "the source"
+	if len(p.sources) > 1 {
+		which = fmt.Sprintf("input %d", src.input+1)
+	}
+	if len(src.facts.Audio) == 0 {
+		p.warnings.add(WarnNoAudio, "%s has no audio; the output is silent", which)
+		return
+	}
+	p.warnings.add(WarnNoAudio, "%s has audio, but none that the output asks for; the output is silent", which)
 }
 
 // feed decides what one stream gives to a take, and tells how many seconds after the

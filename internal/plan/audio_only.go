@@ -173,11 +173,8 @@ func quotable(s string) bool {
 
 // languageName is what a rendition without a name of its own is called.
 func languageName(code string) string {
-	base, _, _ := strings.Cut(strings.ToLower(code), "-")
-	if t, ok := terminological[base]; ok {
-		base = t
-	}
-	if name, ok := languageNames[base]; ok {
+	base := media.LanguageCode(code)
+	if name, ok := languageNames[cmp.Or(terminological[base], base)]; ok {
 		return name
 	}
 	return cmp.Or(code, "Audio")
@@ -192,5 +189,4 @@ var languageNames = map[string]string{
 	"heb": "Hebrew", "ukr": "Ukrainian", "hrv": "Croatian", "srp": "Serbian", "slv": "Slovenian", "est": "Estonian", "lav": "Latvian",
 	"lit": "Lithuanian", "tha": "Thai", "ind": "Indonesian", "msa": "Malay", "fas": "Persian", "ben": "Bengali", "tam": "Tamil",
 	"tel": "Telugu", "cat": "Catalan", "eus": "Basque", "glg": "Galician", "gle": "Irish", "cym": "Welsh", "isl": "Icelandic",
-	"en": "English", "es": "Spanish", "fr": "French", "de": "German", "zh": "Chinese", "ja": "Japanese", "pt": "Portuguese", "it": "Italian",
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -289,13 +290,11 @@ var terminological = map[string]string{
 	"rum": "ron", "slo": "slk", "tib": "bod", "wel": "cym",
 }
 
+// sameLanguage compares languages, whichever code or tag each is told by.
 func sameLanguage(a, b string) bool {
 	canonical := func(s string) string {
-		s = strings.ToLower(s)
-		if t, ok := terminological[s]; ok {
-			return t
-		}
-		return s
+		s = cmp.Or(media.LanguageCode(s), strings.ToLower(s))
+		return cmp.Or(terminological[s], s)
 	}
 	return a != "" && canonical(a) == canonical(b)
 }

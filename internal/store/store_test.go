@@ -190,7 +190,7 @@ func TestTemplates(t *testing.T) {
 			if len(page) < f.Limit {
 				return strings.Join(names, " ")
 			}
-			f.After = names[len(names)-1]
+			f.After, f.AfterCreated = names[len(names)-1], page[len(page)-1].Created
 		}
 	}
 	for _, c := range []struct {

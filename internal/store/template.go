@@ -71,8 +71,7 @@ func (s *Store) Template(ctx context.Context, name string) (job.Template, error)
 	return s.oneOf(ctx, templateShelf(), name)
 }
 
-// Templates returns a page of templates. When the template named by After is gone,
-// a list by creation ends there.
+// Templates returns a page of templates.
 func (s *Store) Templates(ctx context.Context, f job.TemplateFilter) ([]job.Template, error) {
 	return s.pageOf(ctx, templateShelf(), f)
 }
@@ -162,7 +161,7 @@ func (s *Store) pageOf(ctx context.Context, h shelf, f job.TemplateFilter) ([]jo
 	switch {
 	case f.After == "":
 	case f.ByCreation:
-		cond = append(cond, "(created_ms, name) "+compare+" (SELECT created_ms, name FROM "+h.table+" WHERE name = "+args.add(f.After)+")")
+		cond = append(cond, "(created_ms, name) "+compare+" ("+args.add(millis(f.AfterCreated))+", "+args.add(f.After)+")")
 	default:
 		cond = append(cond, "name "+compare+" "+args.add(f.After))
 	}
