@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/plan"
 )
@@ -15,7 +14,7 @@ import (
 func (w *Worker) copyRung(ctx context.Context, p *probed, key rungKey, from plan.Copied) error {
 	ladder := p.Plan.Ladders[key.ladder]
 	chunk, file := ladder.Chunks[key.chunk], ladder.Rungs[key.rung].File
-	task := job.Task{Job: key.job, Name: fmt.Sprintf("rung/%d/%d/%d", key.ladder, key.chunk, key.rung)}
+	task := rungTask(key.job, key.ladder, key.chunk, key.rung)
 	sources, err := w.sources(ctx, task, p, []int{from.File})
 	if err != nil {
 		return err
@@ -56,6 +55,9 @@ func (w *Worker) copyRung(ctx context.Context, p *probed, key rungKey, from plan
 	alone := ladder
 	alone.Rungs, alone.Captures = ladder.Rungs[key.rung:key.rung+1], nil
 	if err := checkChunk(try, alone, chunk); err != nil {
+		return err
+	}
+	if err := seal(try, task); err != nil {
 		return err
 	}
 	return diskFault(os.Rename(try, w.rungFolder(key.job, key.ladder, key.chunk, key.rung)))

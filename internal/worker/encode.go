@@ -109,6 +109,12 @@ func (w *Worker) chunk(ctx context.Context, task job.Task, p *probed, report fun
 	}
 	fromStart := plan.WithoutSeek(chunk.Args)
 	err = run(chunk.Args, len(fromStart) < len(chunk.Args))
+	if errors.Is(err, errDamaged) { // a rung that was made alone or copied
+		if copied, err = w.copies(ctx, p, task.Job, t.Ladder, t.Chunk); err != nil {
+			return job.Result{}, err
+		}
+		err = run(chunk.Args, len(fromStart) < len(chunk.Args))
+	}
 	if errors.Is(err, errLost) { // the container led to the wrong place, or the source is damaged
 		err = run(fromStart, false)
 	}
@@ -144,7 +150,7 @@ func undecoded(dir string, chunk plan.Chunk) (int64, error) {
 // retain keeps what a process wrote into dir as the files of a task, and returns
 // the task's Output.
 func (w *Worker) retain(ctx context.Context, dir string, task job.Task) (json.RawMessage, error) {
-	if err := seal(dir); err != nil {
+	if err := seal(dir, task); err != nil {
 		return nil, err
 	}
 	return w.results.Keep(ctx, task.Job, task.Name, dir)

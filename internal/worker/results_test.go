@@ -75,7 +75,7 @@ func TestWorkersShareNothing(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "r0.mp4"), []byte("nothing of use"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := seal(dir)
+			err := seal(dir, job.Task{Job: "j", Name: "chunk/0/0"})
 			for _, name := range []string{"r0.mp4", sumsFile} {
 				var e error
 				m.Files[name], e = sumFile(filepath.Join(dir, name))

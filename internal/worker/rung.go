@@ -30,6 +30,11 @@ func (w *Worker) rungFolder(id string, ladder, chunk, rung int) string {
 	return filepath.Join(w.folder(id), fmt.Sprintf("rung-%d-%d-%d", ladder, chunk, rung))
 }
 
+// rungTask is what makes a rung alone. It is not a task of the job's own.
+func rungTask(id string, ladder, chunk, rung int) job.Task {
+	return job.Task{Job: id, Name: fmt.Sprintf("rung/%d/%d/%d", ladder, chunk, rung)}
+}
+
 // rungMaking is a rung that is being made alone.
 type rungMaking struct {
 	dir  string        // in which its file grows, "" while it cannot be read; guarded by Worker.mu
@@ -115,7 +120,7 @@ func (w *Worker) makeRung(ctx context.Context, p *probed, key rungKey, m *rungMa
 		m.dir = dir
 	}
 	defer at("")
-	task := job.Task{Job: key.job, Name: fmt.Sprintf("rung/%d/%d/%d", key.ladder, key.chunk, key.rung)}
+	task := rungTask(key.job, key.ladder, key.chunk, key.rung)
 	run := func(args []string, again bool) error {
 		begun := at
 		if !chunk.Sure {
@@ -136,6 +141,9 @@ func (w *Worker) makeRung(ctx context.Context, p *probed, key rungKey, m *rungMa
 			}
 			if err := syncPath(filepath.Join(dir, file)); err != nil {
 				return diskFault(err)
+			}
+			if err := seal(dir, task); err != nil {
+				return err
 			}
 			return diskFault(os.Rename(dir, final))
 		})
@@ -198,12 +206,16 @@ func (w *Worker) withoutMade(args []string, id string, l, c int, ladder plan.Lad
 }
 
 // takeMade puts the rungs that were made alone in the place of those that a chunk's
-// process made in dir.
+// process made in dir. One that is not what was made any more is removed: errDamaged.
 func (w *Worker) takeMade(dir, id string, l, c int, ladder plan.Ladder) error {
 	for r, rung := range ladder.Rungs {
-		from, to := filepath.Join(w.rungFolder(id, l, c, r), rung.File), filepath.Join(dir, rung.File)
-		if _, err := os.Stat(from); err != nil {
+		made := w.rungFolder(id, l, c, r)
+		from, to := filepath.Join(made, rung.File), filepath.Join(dir, rung.File)
+		if _, err := os.Stat(made); err != nil {
 			continue
+		}
+		if !sealed(made, rungTask(id, l, c, r)) {
+			return errors.Join(errDamaged, os.RemoveAll(made))
 		}
 		if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
 			return err

@@ -61,16 +61,27 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 ) (job.Result, error) {
 	// Made, published, read: a second try repeats it and stands still at the end.
 	steps := &stepper{report: report, total: 3 * int64(countFiles(&p.Plan))}
+	var wrong *mismatch
 	for try := 1; ; try++ {
-		if err := w.mend(ctx, task, p, nil, steps); err != nil {
-			return job.Result{}, err
-		}
-		details, written, err := pack(ctx, task, p, func(job.Progress) { steps.step() })
+		seen, err := w.mend(ctx, task, p, wrong, steps)
 		if err != nil {
 			return job.Result{}, err
 		}
+		details, written, err := pack(ctx, task, p, func(job.Progress) { steps.step() })
 		v := &verifier{w: w, plan: &p.Plan, dir: w.folder(task.Job), written: written, steps: steps}
-		receipt, err := v.all(ctx)
+		var receipt *Receipt
+		packed := err == nil
+		if packed {
+			receipt, err = v.all(ctx)
+		}
+		if ctx.Err() == nil && (err == nil || !packed) { // what else is wrong comes of it
+			if touched := w.untouched(ctx, task.Job, seen); touched != nil {
+				err = touched
+			}
+		}
+		if !packed && !isMismatch(err) {
+			return job.Result{}, err
+		}
 		if err == nil {
 			receipt.Tries = try
 			quality, err := w.qualities(ctx, task.Job, p)
@@ -89,7 +100,6 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 			}
 			return result, err
 		}
-		var wrong *mismatch
 		if !errors.As(err, &wrong) {
 			if ctx.Err() != nil {
 				return job.Result{}, context.Cause(ctx)
@@ -103,9 +113,6 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 				WithHint("nothing of them is left; look at the disk and at who else writes there, then run the job again")
 		}
 		if err := w.withdraw(ctx, task.Job); err != nil {
-			return job.Result{}, err
-		}
-		if err := w.mend(ctx, task, p, wrong, steps); err != nil {
 			return job.Result{}, err
 		}
 	}

@@ -242,9 +242,11 @@ func TestDamagedEncodeIsMadeAgain(t *testing.T) {
 		damage func(dir string) error
 		tries  int
 	}{
-		"on the disk":    {func(dir string) error { return scramble(filepath.Join(dir, "r0.mp4")) }, 1},
-		"gone":           {os.RemoveAll, 1},
-		"by the encoder": {func(dir string) error { return errors.Join(scramble(filepath.Join(dir, "r0.mp4")), seal(dir)) }, 2},
+		"on the disk": {func(dir string) error { return scramble(filepath.Join(dir, "r0.mp4")) }, 1},
+		"gone":        {os.RemoveAll, 1},
+		"by the encoder": {func(dir string) error {
+			return errors.Join(scramble(filepath.Join(dir, "r0.mp4")), seal(dir, job.Task{Job: "j", Name: chunkName(0, 1)}))
+		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := r.worker(t, &folder{root: t.TempDir(), owner: map[string]string{}})
