@@ -21,6 +21,7 @@ import (
 	"vodwright.dev/vodwright/internal/logs"
 	"vodwright.dev/vodwright/internal/mediaconvert"
 	"vodwright.dev/vodwright/internal/object"
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/probe"
 	"vodwright.dev/vodwright/internal/store"
 )
@@ -63,6 +64,20 @@ func (r *eventRecords) ReleaseObjectEvents(ctx context.Context, position int64) 
 	err := r.Store.ReleaseObjectEvents(ctx, position)
 	r.wake(event.FeedObjects, err)
 	return err
+}
+
+// ChangeObject implements object.Index.
+func (r *eventRecords) ChangeObject(ctx context.Context, bucket, key, version string, change func(*catalog.Subject) (*catalog.Change, error)) error {
+	err := r.Store.ChangeObject(ctx, bucket, key, version, change)
+	r.wake(event.FeedObjects, err)
+	return err
+}
+
+// CompleteUploadRecord implements object.Index.
+func (r *eventRecords) CompleteUploadRecord(ctx context.Context, bucket, key, id string, change func(*catalog.Subject, catalog.Upload, []catalog.Part) (*catalog.Change, error)) (*catalog.Version, error) {
+	made, err := r.Store.CompleteUploadRecord(ctx, bucket, key, id, change)
+	r.wake(event.FeedObjects, err)
+	return made, err
 }
 
 // ChangeJob implements job.Store.

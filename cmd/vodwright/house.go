@@ -166,13 +166,25 @@ func (h *house) openIdentity(ctx context.Context) (err error) {
 
 func (h *house) openBuckets(ctx context.Context) (err error) {
 	h.notified = &notifiedFunctions{}
-	h.buckets, err = object.Open(ctx, object.Config{
-		Dir: filepath.Join(h.data, "buckets"), Region: region, AccountID: iam.AccountID,
+	at, err := h.flags.place()
+	if err != nil {
+		return err
+	}
+	if at == nil {
+		if err := refuseEmptyBuckets(ctx, h.records); err != nil {
+			return err
+		}
+	}
+	cfg := object.Config{
+		Dir: filepath.Join(h.data, "buckets"), Place: at, Index: h.facts, Region: region, AccountID: iam.AccountID,
 		Root:        object.Credential{AccessKeyID: h.root.ID, SecretAccessKey: h.root.Secret},
 		Credentials: bucketKeys{h.authority}, Authority: bucketRights{h.authority}, Functions: h.notified,
 		Events: h.facts, Logger: h.log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},
-	})
-	if err != nil {
+	}
+	if at != nil {
+		cfg.Dir = filepath.Join(h.data, "sending")
+	}
+	if err := h.await(ctx, externalName, func() (err error) { h.buckets, err = object.Open(ctx, cfg); return err }); err != nil {
 		return err
 	}
 	h.opened(h.buckets)

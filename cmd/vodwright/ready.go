@@ -18,7 +18,7 @@ const readyPath = "/_/ready"
 // readiness is what readyPath answers: with 200 when nothing is waited for, else 503.
 type readiness struct {
 	Ready bool   `json:"ready"`
-	Waits string `json:"waitsFor,omitempty"` // PostgreSQL or NATS
+	Waits string `json:"waitsFor,omitempty"` // PostgreSQL, NATS or the external S3
 	Error string `json:"error,omitempty"`
 }
 
@@ -44,6 +44,8 @@ func (h *house) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	} else if !h.tasks.Connected() {
 		out = readiness{Waits: "NATS", Error: "the connection is lost"}
+	} else if err := h.buckets.Ping(ctx); err != nil {
+		out = readiness{Waits: externalName, Error: err.Error()}
 	}
 	out.write(w)
 }

@@ -33,10 +33,11 @@ type serveCmd struct {
 	JoinListen string `name:"join-listen" env:"VODWRIGHT_JOIN_LISTEN" help:"Address at which workers on other machines join: see vodwright worker. Without it none can." placeholder:"HOST:PORT"`
 	JoinToken  string `name:"join-token" env:"VODWRIGHT_JOIN_TOKEN" help:"What workers must have to join; else one is made, and kept in the data folder." placeholder:"TOKEN"`
 	labelFlags
-	Postgres        string        `env:"VODWRIGHT_POSTGRES" help:"PostgreSQL that keeps the records, instead of a file in the data folder: postgres://USER:PASSWORD@HOST/NAME." placeholder:"URL"`
-	Nats            []string      `env:"VODWRIGHT_NATS" help:"NATS cluster that hands out the work, instead of one within: nats://USER:PASSWORD@HOST:PORT, its nodes separated by commas. Workers join it too." placeholder:"URL"`
+	Postgres string   `env:"VODWRIGHT_POSTGRES" help:"PostgreSQL that keeps the records, instead of a file in the data folder: postgres://USER:PASSWORD@HOST/NAME." placeholder:"URL"`
+	Nats     []string `env:"VODWRIGHT_NATS" help:"NATS cluster that hands out the work, instead of one within: nats://USER:PASSWORD@HOST:PORT, its nodes separated by commas. Workers join it too." placeholder:"URL"`
+	externalFlags
 	Advertise       string        `env:"VODWRIGHT_ADVERTISE" help:"Where workers reach this server's HTTP, when they join a NATS cluster: http://HOST:PORT; else the machine's name." placeholder:"URL"`
-	Wait            time.Duration `env:"VODWRIGHT_WAIT" help:"How long to wait for PostgreSQL and NATS at the start; until then /_/ready says which." default:"30s"`
+	Wait            time.Duration `env:"VODWRIGHT_WAIT" help:"How long to wait for PostgreSQL, NATS and the external S3 at the start; until then /_/ready says which." default:"30s"`
 	PrivateInput    bool          `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
 	PrivateWebhooks bool          `help:"Let webhooks call private and loopback addresses; loopback is allowed anyway while the server listens there only."`
 	Receipts        bool          `help:"Write the receipt of every job beside its outputs, and not of those alone that ask for it."`

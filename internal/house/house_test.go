@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"internal/mediaconvert": 5, "internal/eventbridge": 5, "internal/lambda": 5, "internal/cloudfront": 5, "internal/worker": 5, "internal/fleet": 5, "internal/edge": 5,
 	"internal/store": 5, "internal/queue": 5, "internal/front": 5, "internal/console": 5, "internal/tlsca": 5,
 
-	"internal/event": 4, "internal/early": 4, "internal/object": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/cluster": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4, "internal/receipt": 4,
+	"internal/event": 4, "internal/early": 4, "internal/object": 4, "internal/object/catalog": 4, "internal/object/config": 4, "internal/object/disk": 4, "internal/object/remote": 4, "internal/object/gateway": 4, "internal/job": 4, "internal/plan": 4, "internal/iam": 4, "internal/cluster": 4, "internal/function": 4, "internal/logs": 4, "internal/waf": 4, "internal/receipt": 4,
 
 	"internal/probe": 3, "internal/fetch": 3,
 	"internal/ffmpeg": 2, "internal/awsapi/apiserver": 2,
@@ -38,15 +38,17 @@ var floor = map[string]int{
 
 // sameFloor lists the imports between rooms of one floor, each with its reason.
 var sameFloor = map[string][]string{
-	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"},                                                // implements the stores that they declare
-	"internal/object":              {"internal/event", "internal/object/config", "internal/object/disk", "internal/object/gateway"}, // its parts: bytes, and S3 over them
-	"internal/object/gateway":      {"internal/event", "internal/object/config", "internal/object/disk"},
-	"internal/object/config":       {"internal/event"},                // what a bucket tells whom
-	"internal/object/disk":         {"internal/event"},                // an object's creation is an event
-	"internal/fleet":               {"internal/worker"},               // carries for it what it cannot reach
-	"internal/clip":                {"internal/media"},                // rationals
-	"internal/receipt":             {"internal/job", "internal/plan"}, // the record of a job, and what was planned
-	"internal/early":               {"internal/job"},                  // whose states it follows
+	"internal/store":               {"internal/cloudfront", "internal/mediaconvert"},                                                                                                     // implements the stores that they declare
+	"internal/object":              {"internal/event", "internal/object/catalog", "internal/object/config", "internal/object/disk", "internal/object/remote", "internal/object/gateway"}, // its parts: bytes, and S3 over them
+	"internal/object/gateway":      {"internal/event", "internal/object/catalog", "internal/object/config"},
+	"internal/object/catalog":      {"internal/event"}, // a version's coming is one
+	"internal/object/remote":       {"internal/event", "internal/object/catalog"},
+	"internal/object/config":       {"internal/event"},                            // what a bucket tells whom
+	"internal/object/disk":         {"internal/event", "internal/object/catalog"}, // an object's creation is an event
+	"internal/fleet":               {"internal/worker"},                           // carries for it what it cannot reach
+	"internal/clip":                {"internal/media"},                            // rationals
+	"internal/receipt":             {"internal/job", "internal/plan"},             // the record of a job, and what was planned
+	"internal/early":               {"internal/job"},                              // whose states it follows
 	"internal/hls":                 {"internal/media"},
 	"internal/dash":                {"internal/media"},
 	"internal/mp4":                 {"internal/media"},

@@ -34,6 +34,6 @@ func (s *Store) MayService(ctx context.Context, service, sourceARN, action, buck
 
 // Notifications returns who is to be told of what happens in a bucket, in the
 // order of its configuration. Errors: NoSuchBucket.
-func (s *Store) Notifications(_ context.Context, bucket string) ([]event.Notification, error) {
-	return s.gateway.Notifications(bucket)
+func (s *Store) Notifications(ctx context.Context, bucket string) ([]event.Notification, error) {
+	return s.gateway.Notifications(ctx, bucket)
 }

@@ -50,9 +50,9 @@ func wantCode(t *testing.T, what string, err error, code string) {
 	}
 }
 
-func TestIdentityPoliciesDecide(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestIdentityPoliciesDecide(t *testing.T) { onBoth(t, testIdentityPoliciesDecide) }
+
+func testIdentityPoliciesDecide(t *testing.T, h *house) {
 	ctx, b := t.Context(), p("limits")
 	if err := h.CreateBucket(ctx, *b); err != nil {
 		t.Fatal(err)
@@ -192,9 +192,9 @@ func signedAt(t *testing.T, h *house, at time.Time, method, path string, body []
 }
 
 // Each is answered with S3's status and code, and changes nothing.
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestRefusals(t *testing.T) { onBoth(t, testRefusals) }
+
+func testRefusals(t *testing.T, h *house) {
 	ctx := t.Context()
 	if err := h.CreateBucket(ctx, "refusals"); err != nil {
 		t.Fatal(err)
@@ -274,9 +274,9 @@ func TestRefusals(t *testing.T) {
 }
 
 // A form is decided by who signed it, on the key that it names.
-func TestForms(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestForms(t *testing.T) { onBoth(t, testForms) }
+
+func testForms(t *testing.T, h *house) {
 	ctx := t.Context()
 	if err := h.CreateBucket(ctx, "forms"); err != nil {
 		t.Fatal(err)
@@ -352,9 +352,9 @@ func TestForms(t *testing.T) {
 }
 
 // The edge's way in: the bucket's policy names the service and the distribution.
-func TestOriginAccess(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestOriginAccess(t *testing.T) { onBoth(t, testOriginAccess) }
+
+func testOriginAccess(t *testing.T, h *house) {
 	ctx := t.Context()
 	if err := h.CreateBucket(ctx, "origin"); err != nil {
 		t.Fatal(err)
@@ -408,9 +408,9 @@ func TestOriginAccess(t *testing.T) {
 }
 
 // What was configured is there after a restart, and readable inside the house.
-func TestSettingsSurvive(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestSettingsSurvive(t *testing.T) { onBoth(t, testSettingsSurvive) }
+
+func testSettingsSurvive(t *testing.T, h *house) {
 	ctx := t.Context()
 	if err := h.CreateBucket(ctx, "notified"); err != nil {
 		t.Fatal(err)
@@ -437,7 +437,7 @@ func TestSettingsSurvive(t *testing.T) {
 	if err := copyTree(h.dir+"/objects", dir+"/objects"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := object.Open(ctx, config(dir, h.events))
+	again, err := object.Open(ctx, config(dir, h.events, h.at))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -448,9 +448,9 @@ func TestSettingsSurvive(t *testing.T) {
 }
 
 // Lifecycle rules act, and say so in events.
-func TestLifecycleSweep(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestLifecycleSweep(t *testing.T) { onBoth(t, testLifecycleSweep) }
+
+func testLifecycleSweep(t *testing.T, h *house) {
 	ctx := t.Context()
 	c := sdk(h.url, "")
 	put := func(b, key, tags string) {

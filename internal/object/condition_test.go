@@ -20,9 +20,9 @@ import (
 
 // Each condition of a bucket's policy sees the request it is about: the stranger
 // may what the policy allows on a condition, and nothing else.
-func TestConditionsSeeTheRequest(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestConditionsSeeTheRequest(t *testing.T) { onBoth(t, testConditionsSeeTheRequest) }
+
+func testConditionsSeeTheRequest(t *testing.T, h *house) {
 	ctx := t.Context()
 	const b = "conditions"
 	if err := h.CreateBucket(ctx, b); err != nil {

@@ -25,9 +25,9 @@ func clientEnv(t *testing.T, h *house) []string {
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "CORS_FILE="+cors)
 }
 
-func TestBoto3(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
+func TestBoto3(t *testing.T) { onBoth(t, testBoto3) }
+
+func testBoto3(t *testing.T, h *house) {
 	cmd := exec.Command("python3", "testdata/contract.py")
 	cmd.Env = clientEnv(t, h)
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -19,14 +20,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"vodwright.dev/vodwright/internal/object"
+	"vodwright.dev/vodwright/internal/object/catalog"
+	"vodwright.dev/vodwright/internal/object/remote"
 	"vodwright.dev/vodwright/internal/store"
 )
 
 // child starts the server as a process of its own.
-func child(t *testing.T, dir string) (c *exec.Cmd, url string) {
+func child(t *testing.T, dir string, at *object.Place) (c *exec.Cmd, url string) {
 	t.Helper()
 	c = exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), serveEnv+"="+dir)
+	if at != nil {
+		doc, err := json.Marshal(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Env = append(c.Env, serveAtEnv+"="+string(doc))
+	}
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -55,8 +66,22 @@ type finished struct {
 // reads back; every version has one event.
 func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 	t.Parallel()
+	t.Run("disk", func(t *testing.T) {
+		t.Parallel()
+		killAndComplete(t, nil)
+	})
+	t.Run("external", func(t *testing.T) {
+		t.Parallel()
+		external := newExternal(t)
+		dir := killAndComplete(t, external.place(t))
+		onlyWhatIsNamed(t, external, dir)
+	})
+}
+
+// killAndComplete returns the folder of the server that it killed.
+func killAndComplete(t *testing.T, at *object.Place) string {
 	dir := t.TempDir()
-	server, url := child(t, dir)
+	server, url := child(t, dir, at)
 	ctx, bucket := t.Context(), p("killed")
 	c := sdk(url, "")
 	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}); err != nil {
@@ -132,7 +157,7 @@ func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 		time.AfterFunc(time.Duration(100+rand.IntN(400))*time.Millisecond, func() { server.Process.Kill() })
 		writers.Wait()
 		server.Wait()
-		server, url = child(t, dir)
+		server, url = child(t, dir, at)
 		c = sdk(url, "")
 		for _, f := range all {
 			if err := complete(c, f); err != nil {
@@ -182,7 +207,7 @@ func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 	server.Wait()
 
 	// What the log lacks yet is in the journal: the next start hands it over.
-	server, _ = child(t, dir)
+	server, _ = child(t, dir, at)
 	server.Process.Kill()
 	server.Wait()
 	db, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "records.db")})
@@ -204,4 +229,68 @@ func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 		t.Errorf("versions without event: %v", versions)
 	}
 	t.Logf("%d puts and %d uploads over 6 kills", len(contents), len(all))
+	return dir
+}
+
+// onlyWhatIsNamed fails when the external S3 holds blobs that no version names, once
+// unfinished uploads were aborted and two days have passed.
+func onlyWhatIsNamed(t *testing.T, external *house, dir string) {
+	ctx := t.Context()
+	db, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, "records.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	cfg := config(dir, db, external.place(t))
+	e, err := remote.Open(ctx, remote.Config{Place: *cfg.Place, Index: db, Dir: cfg.Dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	uploads, err := e.Uploads(ctx, "killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range uploads { // of clients that were not told of it any more
+		if err := e.AbortUpload(ctx, u.Bucket, u.Key, u.ID, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := e.Sweep(ctx, time.Now().Add(48*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	var in catalog.ListInput
+	for in.Max, in.AfterVersion = 100, ""; ; {
+		page, err := e.ListVersions(ctx, "killed", in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range page.Items {
+			for _, s := range l.Version.Segments {
+				named["some/prefix/blobs/"+s.Blob] = true
+			}
+		}
+		if !page.More {
+			break
+		}
+		in.After, in.AfterVersion = page.After, page.AfterVersion
+	}
+	for after := ""; ; {
+		page, err := external.List(ctx, "external", object.ListInput{Prefix: "some/prefix/blobs/", After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page.Objects {
+			if !named[o.Key] {
+				t.Errorf("%s is named by nothing", o.Key)
+			}
+			delete(named, o.Key)
+		}
+		if after = page.After; after == "" {
+			break
+		}
+	}
+	if len(named) > 0 {
+		t.Errorf("%d blobs are gone that versions name", len(named))
+	}
 }

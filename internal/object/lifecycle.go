@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/config"
-	"vodwright.dev/vodwright/internal/object/disk"
 )
 
 // sweepEvery is how often lifecycle rules act. S3 counts in days, to the next
@@ -35,8 +35,12 @@ func (s *Store) sweeps(ctx context.Context) {
 // an event, as any removal. A bucket that fails does not hold up the others.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	var errs []error
-	for _, b := range s.engine.Buckets() {
-		rules, err := s.gateway.Lifecycle(b.Name)
+	buckets, err := s.engine.Buckets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range buckets {
+		rules, err := s.gateway.Lifecycle(ctx, b.Name)
 		if err == nil && rules != nil {
 			err = errors.Join(s.sweepVersions(ctx, b.Name, rules, now), s.sweepUploads(ctx, b.Name, rules, now))
 		}
@@ -51,16 +55,16 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) sweepVersions(ctx context.Context, bucket string, rules *config.Lifecycle, now time.Time) error {
-	in := disk.ListInput{Max: 1000}
-	var versions []disk.Listed // of one key, newest first
+	in := catalog.ListInput{Max: 1000}
+	var versions []catalog.Listed // of one key, newest first
 	for ctx.Err() == nil {
-		page, err := s.engine.ListVersions(bucket, in)
+		page, err := s.engine.ListVersions(ctx, bucket, in)
 		if err != nil {
 			return err
 		}
 		for _, l := range page.Items {
 			if len(versions) > 0 && versions[0].Key != l.Key {
-				if err := s.sweepKey(bucket, versions, rules, now); err != nil {
+				if err := s.sweepKey(ctx, bucket, versions, rules, now); err != nil {
 					return err
 				}
 				versions = versions[:0]
@@ -68,7 +72,7 @@ func (s *Store) sweepVersions(ctx context.Context, bucket string, rules *config.
 			versions = append(versions, l)
 		}
 		if !page.More {
-			return s.sweepKey(bucket, versions, rules, now)
+			return s.sweepKey(ctx, bucket, versions, rules, now)
 		}
 		in.After, in.AfterVersion = page.After, page.AfterVersion
 	}
@@ -76,7 +80,7 @@ func (s *Store) sweepVersions(ctx context.Context, bucket string, rules *config.
 }
 
 // sweepKey removes what is due of a key, of which all versions are given.
-func (s *Store) sweepKey(bucket string, versions []disk.Listed, rules *config.Lifecycle, now time.Time) error {
+func (s *Store) sweepKey(ctx context.Context, bucket string, versions []catalog.Listed, rules *config.Lifecycle, now time.Time) error {
 	var errs []error
 	for i, l := range versions {
 		v := l.Version
@@ -92,7 +96,7 @@ func (s *Store) sweepKey(bucket string, versions []disk.Listed, rules *config.Li
 		}
 		// Only what was judged goes: not a version that became current again, nor
 		// one that was overwritten.
-		_, err := s.engine.Expire(bucket, l.Key, id, func(found *disk.Version, isLatest bool) error {
+		_, err := s.engine.Expire(ctx, bucket, l.Key, id, func(found *catalog.Version, isLatest bool) error {
 			if found.Sequence != v.Sequence || isLatest != latest {
 				return errNotIt
 			}
@@ -106,7 +110,7 @@ func (s *Store) sweepKey(bucket string, versions []disk.Listed, rules *config.Li
 }
 
 func (s *Store) sweepUploads(ctx context.Context, bucket string, rules *config.Lifecycle, now time.Time) error {
-	uploads, err := s.engine.Uploads(bucket)
+	uploads, err := s.engine.Uploads(ctx, bucket)
 	if err != nil {
 		return err
 	}
@@ -118,7 +122,7 @@ func (s *Store) sweepUploads(ctx context.Context, bucket string, rules *config.L
 		if !rules.UploadExpired(config.Object{Key: u.Key, Created: u.InitiatedAt()}, now) {
 			continue
 		}
-		if err := s.engine.AbortUpload(bucket, u.Key, u.ID, nil); err != nil && fault.KindOf(err) != fault.NotFound {
+		if err := s.engine.AbortUpload(ctx, bucket, u.Key, u.ID, nil); err != nil && fault.KindOf(err) != fault.NotFound {
 			errs = append(errs, err)
 		}
 	}

@@ -2,6 +2,7 @@ package object_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,6 +23,9 @@ import (
 // serveEnv makes the test binary a server that can be killed; its value is the folder.
 const serveEnv = "VODWRIGHT_TEST_SERVE_DIR"
 
+// serveAtEnv is a Place in JSON, when its bytes are in an external S3.
+const serveAtEnv = "VODWRIGHT_TEST_SERVE_AT"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
 		if err := serveUntilKilled(dir); err != nil {
@@ -36,9 +40,9 @@ func root() object.Credential {
 	return object.Credential{AccessKeyID: "AKIAROOTROOTROOTROOT", SecretAccessKey: "root/secret+with=signs"}
 }
 
-func config(dir string, db *store.Store) object.Config {
+func config(dir string, db *store.Store, at *object.Place) object.Config {
 	return object.Config{
-		Dir: filepath.Join(dir, "objects"), Root: root(), Credentials: others{}, Authority: authority{}, Functions: functions{}, Events: db,
+		Dir: filepath.Join(dir, "objects"), Place: at, Index: db, Root: root(), Credentials: others{}, Authority: authority{}, Functions: functions{}, Events: db,
 		VirtualHostDomains: []string{"localhost", "s3.test"},
 		Logger:             slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
@@ -116,7 +120,14 @@ func serveUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	s, err := object.Open(context.Background(), config(dir, db))
+	var at *object.Place
+	if doc := os.Getenv(serveAtEnv); doc != "" {
+		at = new(object.Place)
+		if err := json.Unmarshal([]byte(doc), at); err != nil {
+			return err
+		}
+	}
+	s, err := object.Open(context.Background(), config(dir, db, at))
 	if err != nil {
 		return err
 	}
@@ -135,16 +146,56 @@ type house struct {
 	events *store.Store
 	url    string
 	dir    string
+	at     *object.Place // nil when its bytes are in dir
 }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	dir := t.TempDir()
+	return openHouse(t, t.TempDir(), nil)
+}
+
+// onBoth runs a test on a store whose bytes are in its folder, and on one whose bytes are
+// in an external S3.
+func onBoth(t *testing.T, test func(*testing.T, *house)) {
+	t.Parallel()
+	t.Run("disk", func(t *testing.T) {
+		t.Parallel()
+		test(t, newHouse(t))
+	})
+	t.Run("external", func(t *testing.T) {
+		t.Parallel()
+		test(t, openHouse(t, t.TempDir(), newExternal(t).place(t)))
+	})
+}
+
+// newExternal is another house, with a bucket that is somebody's external S3.
+func newExternal(t testing.TB) *house {
+	t.Helper()
+	h := newHouse(t)
+	if err := h.CreateBucket(t.Context(), "external"); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// place is where h is an external S3.
+func (h *house) place(t testing.TB) *object.Place {
+	t.Helper()
+	at, err := object.ParsePlace(h.url + "/external/some/prefix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.AccessKeyID, at.SecretAccessKey = root().AccessKeyID, root().SecretAccessKey
+	return &at
+}
+
+func openHouse(t testing.TB, dir string, at *object.Place) *house {
+	t.Helper()
 	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "records.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := object.Open(t.Context(), config(dir, db))
+	s, err := object.Open(t.Context(), config(dir, db, at))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,5 +216,5 @@ func newHouse(t testing.TB) *house {
 			t.Error(err)
 		}
 	})
-	return &house{Store: s, events: db, url: server.URL, dir: dir}
+	return &house{Store: s, events: db, url: server.URL, dir: dir, at: at}
 }

@@ -3,11 +3,12 @@
 // In: S3 requests of any client (Handler), each decided by the Authority, and
 // calls of other rooms (Go API, without signatures: a caller inside the house is
 // trusted, and asks Authorise when it acts for somebody). Out: objects, and one
-// event for each version that came to be or went. It touches its folder and
-// nothing else, and knows nothing of video.
+// event for each version that came to be or went. It touches its folder or
+// the external S3 and nothing else, and knows nothing of video.
 //
-// The package is the seam: disk keeps the bytes and the promises about them,
-// gateway speaks S3 over it.
+// The package is the seam: an engine keeps the bytes and the promises about them, disk
+// in a folder, remote in an external S3 with what is known of them in the records;
+// gateway speaks S3 over either.
 package object
 
 import (
@@ -19,14 +20,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/gateway"
 )
 
@@ -38,7 +38,11 @@ type Credentials = gateway.Credentials
 
 // Config is what a Store is made of.
 type Config struct {
-	Dir       string // absolute; made when missing; on the file system of the jobs' work folders, or snapshots are copies
+	Dir string // absolute; made when missing; on the file system of the jobs' work folders, or snapshots are copies
+	// Place, when set, keeps the bytes in an external S3, and Index what is known of them
+	// and their events; Dir then holds what is on its way.
+	Place     *Place
+	Index     Index
 	Region    string // of the buckets and of the signatures; "" is us-east-1
 	AccountID string // owner of all buckets; "" is 000000000000
 	// Root is the access key that may do everything. It is not looked up in
@@ -60,7 +64,7 @@ type Config struct {
 
 // Store is the open buckets. It is safe for concurrent use.
 type Store struct {
-	engine  *disk.Engine
+	engine  engine
 	gateway *gateway.Gateway
 	log     *slog.Logger
 }
@@ -68,7 +72,7 @@ type Store struct {
 // Open opens the store and finishes what a killed process left half done. The
 // caller runs Run and, after it, Close.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	engine, err := disk.Open(ctx, disk.Config{Dir: cfg.Dir, Events: cfg.Events, Logger: cfg.Logger})
+	engine, err := openEngine(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +103,9 @@ func (s *Store) Run(ctx context.Context) error {
 // returned and requests ended.
 func (s *Store) Close() error { return s.engine.Close() }
 
+// Ping returns an error while the bytes of objects cannot be reached.
+func (s *Store) Ping(ctx context.Context) error { return s.engine.Ping(ctx) }
+
 // Handler returns the S3 protocol: every request that is not another service's.
 // Bodies stream both ways; over plain HTTP downloads go by sendfile.
 func (s *Store) Handler() http.Handler { return s.gateway }
@@ -116,60 +123,54 @@ type Info struct {
 	Metadata                                                                                 map[string]string // names without x-amz-meta-
 }
 
-func (s *Store) info(bucket, key string, v disk.Version) Info {
+func (s *Store) info(ctx context.Context, bucket, key string, v catalog.Version) Info {
 	p := v.Properties
 	i := Info{
 		Bucket: bucket, Key: key, Size: v.Size, ETag: `"` + v.ETag + `"`, LastModified: v.LastModified(),
 		ContentType: p.ContentType, ContentEncoding: p.ContentEncoding, ContentDisposition: p.ContentDisposition,
 		ContentLanguage: p.ContentLanguage, CacheControl: p.CacheControl, Expires: p.Expires, Metadata: maps.Clone(p.Metadata),
 	}
-	if b, err := s.engine.Bucket(bucket); err == nil && b.Versioning != "" || v.ID != disk.NullVersion {
+	if b, err := s.engine.Bucket(ctx, bucket); err == nil && b.Versioning != "" || v.ID != catalog.NullVersion {
 		i.VersionID = v.ID
 	}
 	return i
 }
 
 // CreateBucket makes a bucket; one that exists is a Conflict, BucketAlreadyOwnedByYou.
-func (s *Store) CreateBucket(_ context.Context, name string) error {
-	return s.gateway.CreateBucket(name)
+func (s *Store) CreateBucket(ctx context.Context, name string) error {
+	return s.gateway.CreateBucket(ctx, name)
 }
 
 // HeadBucket returns nil when the bucket exists, else NoSuchBucket.
-func (s *Store) HeadBucket(_ context.Context, name string) error {
-	_, err := s.engine.Bucket(name)
+func (s *Store) HeadBucket(ctx context.Context, name string) error {
+	_, err := s.engine.Bucket(ctx, name)
 	return err
 }
 
 // Stat describes a version of a key; version "" is the newest. Errors:
 // NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed for a delete marker.
-func (s *Store) Stat(_ context.Context, bucket, key, version string) (Info, error) {
-	v, err := s.engine.Stat(bucket, key, version)
+func (s *Store) Stat(ctx context.Context, bucket, key, version string) (Info, error) {
+	v, err := s.engine.Stat(ctx, bucket, key, version)
 	if err != nil {
 		return Info{}, err
 	}
-	return s.info(bucket, key, v), nil
+	return s.info(ctx, bucket, key, v), nil
 }
 
 // Reader reads one version's bytes. They stay what they are when the key is
 // overwritten or deleted. File returns the *os.File behind it, for sendfile, or
-// nil when a fresh multipart upload still lies in parts. ReadAt is safe for
+// nil when they are not on this machine, or a fresh multipart upload lies in parts. ReadAt is safe for
 // concurrent use, Read and Seek are not.
-type Reader = disk.Reader
-
-var _ interface {
-	io.ReadSeekCloser
-	io.ReaderAt
-	File() *os.File
-} = (*Reader)(nil)
+type Reader = gateway.Reader
 
 // Open opens a version of a key; version "" is the newest. The caller closes the
 // Reader. Errors as Stat's.
-func (s *Store) Open(_ context.Context, bucket, key, version string) (*Reader, Info, error) {
-	r, err := s.engine.Open(bucket, key, version)
+func (s *Store) Open(ctx context.Context, bucket, key, version string) (Reader, Info, error) {
+	r, v, err := s.engine.Open(ctx, bucket, key, version)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	return r, s.info(bucket, key, r.Version), nil
+	return r, s.info(ctx, bucket, key, v), nil
 }
 
 // PutInput is an object in the making: Body, or the file at Path.
@@ -193,45 +194,45 @@ type PutInput struct {
 }
 
 // Put stores an object. When it returns, the object is on disk and its event certain.
-func (s *Store) Put(_ context.Context, bucket, key string, in PutInput) (Info, error) {
-	if err := disk.CheckKey(key); err != nil {
+func (s *Store) Put(ctx context.Context, bucket, key string, in PutInput) (Info, error) {
+	if err := catalog.CheckKey(key); err != nil {
 		return Info{}, err
 	}
-	if _, err := s.engine.Bucket(bucket); err != nil {
+	if _, err := s.engine.Bucket(ctx, bucket); err != nil {
 		return Info{}, err
 	}
-	staged, err := s.stage(in)
+	staged, err := s.stage(ctx, in)
 	if err != nil {
 		return Info{}, fmt.Errorf("put %q in bucket %q: %w", key, bucket, err)
 	}
 	defer staged.Discard()
-	p := disk.Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedPut, Request: event.Request{Lineage: in.Lineage}, Properties: disk.Properties{
+	p := catalog.Publish{Bucket: bucket, Key: key, Event: event.ObjectCreatedPut, Request: event.Request{Lineage: in.Lineage}, Properties: catalog.Properties{
 		ContentType: in.ContentType, ContentEncoding: in.ContentEncoding, ContentDisposition: in.ContentDisposition,
 		ContentLanguage: in.ContentLanguage, CacheControl: in.CacheControl, Expires: in.Expires, Metadata: maps.Clone(in.Metadata),
 	}}
 	if in.KeepEqual {
-		p.Unless = func(next, current *disk.Version) bool {
+		p.Unless = func(next, current *catalog.Version) bool {
 			a, b := next.Properties, current.Properties
 			return next.Size == current.Size && next.ETag == current.ETag && maps.Equal(a.Metadata, b.Metadata) &&
 				a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding && a.ContentDisposition == b.ContentDisposition &&
 				a.ContentLanguage == b.ContentLanguage && a.CacheControl == b.CacheControl && a.Expires == b.Expires
 		}
 	}
-	v, err := staged.Publish(p)
+	v, err := staged.Publish(ctx, p)
 	if err != nil {
 		return Info{}, fmt.Errorf("put %q in bucket %q: %w", key, bucket, err)
 	}
-	return s.info(bucket, key, v), nil
+	return s.info(ctx, bucket, key, v), nil
 }
 
-func (s *Store) stage(in PutInput) (*disk.Staged, error) {
+func (s *Store) stage(ctx context.Context, in PutInput) (gateway.Staged, error) {
 	if in.Path != "" {
 		if in.Body != nil || !filepath.IsAbs(in.Path) {
 			return nil, fault.New(fault.Invalid, "InvalidArgument", "take file %q: want an absolute path and no Body", in.Path)
 		}
-		return s.engine.StageFile(in.Path)
+		return s.engine.StageFile(ctx, in.Path)
 	}
-	staged, err := s.engine.Stage()
+	staged, err := s.engine.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -250,8 +251,8 @@ func (s *Store) stage(in PutInput) (*disk.Staged, error) {
 // Delete removes a version for good; with version "" it hides the key behind a
 // delete marker, or removes it in a bucket without versioning. What does not
 // exist is deleted already.
-func (s *Store) Delete(_ context.Context, bucket, key, version string) error {
-	_, err := s.engine.Delete(bucket, key, version, nil)
+func (s *Store) Delete(ctx context.Context, bucket, key, version string) error {
+	_, err := s.engine.Delete(ctx, event.Request{}, bucket, key, version, nil)
 	return err
 }
 
@@ -260,16 +261,16 @@ var errNotIt = errors.New("not it")
 
 // DeleteIf removes the newest version of a key for good if is says so of it,
 // with the key locked; the version before it, if any, is the newest then.
-func (s *Store) DeleteIf(_ context.Context, bucket, key string, is func(Info) bool) (deleted bool, err error) {
-	v, err := s.engine.Stat(bucket, key, "")
+func (s *Store) DeleteIf(ctx context.Context, bucket, key string, is func(Info) bool) (deleted bool, err error) {
+	v, err := s.engine.Stat(ctx, bucket, key, "")
 	if fault.KindOf(err) == fault.NotFound && err != nil {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	_, err = s.engine.Delete(bucket, key, v.ID, func(now *disk.Version) error {
-		if now.Sequence != v.Sequence || !is(s.info(bucket, key, *now)) {
+	_, err = s.engine.Delete(ctx, event.Request{}, bucket, key, v.ID, func(now *catalog.Version) error {
+		if now.Sequence != v.Sequence || !is(s.info(ctx, bucket, key, *now)) {
 			return errNotIt
 		}
 		deleted = true
@@ -297,17 +298,17 @@ type ListPage struct {
 }
 
 // List returns the newest versions of a bucket's keys.
-func (s *Store) List(_ context.Context, bucket string, in ListInput) (ListPage, error) {
+func (s *Store) List(ctx context.Context, bucket string, in ListInput) (ListPage, error) {
 	if in.Max == 0 {
 		in.Max = 1000
 	}
-	page, err := s.engine.List(bucket, disk.ListInput{Prefix: in.Prefix, Delimiter: in.Delimiter, After: in.After, Max: in.Max})
+	page, err := s.engine.List(ctx, bucket, catalog.ListInput{Prefix: in.Prefix, Delimiter: in.Delimiter, After: in.After, Max: in.Max})
 	if err != nil {
 		return ListPage{}, fmt.Errorf("list bucket %q: %w", bucket, err)
 	}
 	out := ListPage{CommonPrefixes: page.CommonPrefixes}
 	for _, l := range page.Items {
-		out.Objects = append(out.Objects, s.info(bucket, l.Key, l.Version))
+		out.Objects = append(out.Objects, s.info(ctx, bucket, l.Key, l.Version))
 	}
 	if page.More {
 		out.After = page.After
@@ -325,8 +326,8 @@ type CORSRule struct {
 }
 
 // CORS returns the bucket's rules in order, none when it has no configuration.
-func (s *Store) CORS(_ context.Context, bucket string) ([]CORSRule, error) {
-	b, err := s.engine.Bucket(bucket)
+func (s *Store) CORS(ctx context.Context, bucket string) ([]CORSRule, error) {
+	b, err := s.engine.Bucket(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -350,5 +351,5 @@ func (s *Store) Snapshot(ctx context.Context, bucket, key, version, dst string) 
 	if err != nil {
 		return Info{}, err
 	}
-	return s.info(bucket, key, v), nil
+	return s.info(ctx, bucket, key, v), nil
 }

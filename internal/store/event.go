@@ -21,30 +21,8 @@ const feedReleased = "objects released"
 // after the feed's where every event was pruned.
 func (s *Store) AppendObjectEvents(ctx context.Context, events []event.ObjectEvent) (position int64, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT MAX(position) FROM (SELECT COALESCE(MAX(position), 0) AS position FROM object_created
-			UNION ALL SELECT position FROM event_cursors WHERE feed = $1) known`, event.FeedObjects).Scan(&position); err != nil {
-			return err
-		}
-		for _, e := range events {
-			request, err := json.Marshal(e.Request)
-			if err != nil {
-				return err
-			}
-			res, err := tx.ExecContext(ctx, `
-				INSERT INTO object_created (sequencer, position, bucket, object_key, version_id, size, etag, name, created_ms, request)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-				ON CONFLICT (sequencer) DO NOTHING`,
-				e.Sequencer, position+1, e.Bucket, e.Key, e.VersionID, e.Size, e.ETag, string(e.Name), e.Time.UnixMilli(), string(request))
-			if err != nil {
-				return err
-			}
-			n, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			position += n
-		}
-		return nil
+		position, err = appendObjectEvents(ctx, tx, events)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("append %d object events: %w", len(events), err)
@@ -52,14 +30,45 @@ func (s *Store) AppendObjectEvents(ctx context.Context, events []event.ObjectEve
 	return position, nil
 }
 
+func appendObjectEvents(ctx context.Context, tx *sql.Tx, events []event.ObjectEvent) (position int64, err error) {
+	if err := tx.QueryRowContext(ctx, `SELECT MAX(position) FROM (SELECT COALESCE(MAX(position), 0) AS position FROM object_created
+		UNION ALL SELECT position FROM event_cursors WHERE feed = $1) known`, event.FeedObjects).Scan(&position); err != nil {
+		return 0, err
+	}
+	for _, e := range events {
+		request, err := json.Marshal(e.Request)
+		if err != nil {
+			return 0, err
+		}
+		res, err := tx.ExecContext(ctx, `
+			INSERT INTO object_created (sequencer, position, bucket, object_key, version_id, size, etag, name, created_ms, request)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (sequencer) DO NOTHING`,
+			e.Sequencer, position+1, e.Bucket, e.Key, e.VersionID, e.Size, e.ETag, string(e.Name), e.Time.UnixMilli(), string(request))
+		if err != nil {
+			return 0, err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		position += n
+	}
+	return position, nil
+}
+
 // ReleaseObjectEvents implements event.ObjectLog.
 func (s *Store) ReleaseObjectEvents(ctx context.Context, position int64) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO event_cursors (feed, position) VALUES ($1,$2)
-		ON CONFLICT (feed) DO UPDATE SET position = excluded.position WHERE excluded.position > event_cursors.position`, feedReleased, position)
-	if err != nil {
+	if err := releaseObjectEvents(ctx, s.write, position); err != nil {
 		return fmt.Errorf("release object events up to %d: %w", position, err)
 	}
 	return nil
+}
+
+func releaseObjectEvents(ctx context.Context, q querier, position int64) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO event_cursors (feed, position) VALUES ($1,$2)
+		ON CONFLICT (feed) DO UPDATE SET position = excluded.position WHERE excluded.position > event_cursors.position`, feedReleased, position)
+	return err
 }
 
 // prunings drop facts, oldest first: up to $1 of those that the feed has told.

@@ -11,36 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
-
-// Versioning is a bucket's versioning state, in S3's words; empty for a bucket
-// that never had it.
-type Versioning string
-
-// The states. There is no way back to the empty one.
-const (
-	VersioningEnabled   Versioning = "Enabled"
-	VersioningSuspended Versioning = "Suspended"
-)
-
-// Bucket is a bucket's record. A Bucket is never changed once handed out.
-type Bucket struct {
-	Name       string
-	ID         string     // of this life of the name: a bucket made again has another
-	Created    int64      // Unix milliseconds
-	Versioning Versioning `json:",omitempty"`
-	// Documents are configuration documents by name (cors, policy, acl, …),
-	// opaque here.
-	Documents map[string][]byte `json:",omitempty"`
-}
-
-// CreationDate returns when the bucket was made, UTC.
-func (b *Bucket) CreationDate() time.Time { return time.UnixMilli(b.Created).UTC() }
-
-func noSuchBucket(name string) *fault.Error {
-	return fault.New(fault.NotFound, "NoSuchBucket", "bucket %q does not exist", shortened(name))
-}
 
 func (e *Engine) loadBuckets() error {
 	root := filepath.Join(e.dir, "buckets")
@@ -69,16 +41,16 @@ func (e *Engine) loadBuckets() error {
 
 // CreateBucket makes a bucket. A name in use is a Conflict, BucketAlreadyOwnedByYou.
 func (e *Engine) CreateBucket(name string, v Versioning, documents map[string][]byte) (*Bucket, error) {
-	if err := CheckBucketName(name); err != nil {
+	if err := catalog.CheckBucketName(name); err != nil {
 		return nil, err
 	}
 	name = strings.Clone(name) // it is kept, and callers may use its memory again
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.buckets[name] != nil {
-		return nil, fault.New(fault.Conflict, "BucketAlreadyOwnedByYou", "bucket %q exists already and is yours", name)
+		return nil, catalog.BucketExists(name)
 	}
-	b := &Bucket{Name: name, ID: e.seq.next("").String(), Created: time.Now().UnixMilli(), Versioning: v, Documents: documents}
+	b := &Bucket{Name: name, ID: e.seq.Next(""), Created: time.Now().UnixMilli(), Versioning: v, Documents: documents}
 	dir := e.bucketPath(name)
 	err := os.RemoveAll(dir)
 	if err == nil {
@@ -105,7 +77,7 @@ func (e *Engine) Bucket(name string) (*Bucket, error) {
 	if b := e.buckets[name]; b != nil {
 		return b, nil
 	}
-	return nil, noSuchBucket(name)
+	return nil, catalog.NoSuchBucket(name)
 }
 
 // Buckets returns all buckets by name.
@@ -121,7 +93,7 @@ func (e *Engine) ChangeBucket(name string, change func(*Bucket) error) error {
 	defer e.mu.Unlock()
 	old := e.buckets[name]
 	if old == nil {
-		return noSuchBucket(name)
+		return catalog.NoSuchBucket(name)
 	}
 	b := *old
 	b.Documents = maps.Clone(old.Documents)
@@ -131,7 +103,7 @@ func (e *Engine) ChangeBucket(name string, change func(*Bucket) error) error {
 	if err := change(&b); err != nil {
 		return err
 	}
-	temp := e.stagingPath("bucket-" + e.seq.next("").String())
+	temp := e.stagingPath("bucket-" + e.seq.Next(""))
 	if err := writeJSON(temp, filepath.Join(e.bucketPath(name), "bucket.json"), &b); err != nil {
 		return fmt.Errorf("change bucket %q: %w", name, diskError(err))
 	}
@@ -146,7 +118,7 @@ func (e *Engine) DeleteBucket(name string) error {
 	defer e.mu.Unlock()
 	b := e.buckets[name]
 	if b == nil {
-		return noSuchBucket(name)
+		return catalog.NoSuchBucket(name)
 	}
 	empty := true
 	err := e.walk(name, "", "", func(string, string) (walkStep, error) {
@@ -157,10 +129,9 @@ func (e *Engine) DeleteBucket(name string) error {
 		return err
 	}
 	if !empty {
-		return fault.New(fault.Conflict, "BucketNotEmpty", "bucket %q is not empty", name).
-			WithHint("delete its objects first; in a versioned bucket every version and delete marker")
+		return catalog.BucketNotEmpty(name)
 	}
-	dir, gone := e.bucketPath(name), e.stagingPath("bucket-"+e.seq.next("").String())
+	dir, gone := e.bucketPath(name), e.stagingPath("bucket-"+e.seq.Next(""))
 	// bucket.json is what makes the folder a bucket: gone with one rename.
 	if err := os.Rename(dir, gone); err != nil {
 		return fmt.Errorf("delete bucket %q: %w", name, err)

@@ -2,7 +2,7 @@ package disk
 
 import (
 	"context"
-	"crypto/rand"
+
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +13,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"golang.org/x/sys/unix"
 
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 // Config says where the folder is and who hears of changes.
@@ -35,7 +35,7 @@ type Engine struct {
 	events event.ObjectLog
 	lock   *os.File
 	j      *journal
-	seq    sequence
+	seq    *catalog.Sequence
 
 	// mu is held shared by every change of a key and alone by a change of the
 	// set of buckets, so that no key comes to life in a bucket that goes.
@@ -74,13 +74,12 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, fault.New(fault.Invalid, "", "open object store: folder %q is not absolute", cfg.Dir)
 	}
 	e := &Engine{
-		dir: cfg.Dir, log: cfg.Logger, events: cfg.Events, wake: make(chan struct{}, 1),
+		dir: cfg.Dir, log: cfg.Logger, events: cfg.Events, wake: make(chan struct{}, 1), seq: catalog.NewSequence(),
 		holds: map[string]hold{}, joins: make(chan toJoin, 64),
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	e.seq.entropy = ulid.Monotonic(rand.Reader, 0)
 	if err := e.open(ctx); err != nil {
 		if e.lock != nil {
 			e.lock.Close()
@@ -325,7 +324,7 @@ func (e *Engine) stageEntry(r *record) (temp string, err error) {
 	if err != nil {
 		return "", err
 	}
-	temp = e.stagingPath("entry-" + e.seq.next("").String())
+	temp = e.stagingPath("entry-" + e.seq.Next(""))
 	if err := os.WriteFile(temp, b, 0o644); err != nil {
 		os.Remove(temp)
 		return "", diskError(err)
@@ -395,17 +394,8 @@ func (e *Engine) entryPath(bucket, key string) string {
 // blobPath returns where a blob, or a part in an upload's blob, is. The last
 // characters of a ULID are random: they spread the blobs over 1024 folders.
 func (e *Engine) blobPath(blob string) string {
-	id, _ := splitBlob(blob)
+	id, _ := catalog.SplitBlob(blob)
 	return filepath.Join(e.dir, "blobs", id[max(0, len(id)-2):], blob)
-}
-
-func splitBlob(blob string) (id, part string) {
-	for i := range len(blob) {
-		if blob[i] == '/' {
-			return blob[:i], blob[i+1:]
-		}
-	}
-	return blob, ""
 }
 
 // readEntry returns the key's entry, nil when the key does not exist.
@@ -446,29 +436,4 @@ func diskError(err error) error {
 		return fault.New(fault.Invalid, "KeyTooLongError", "the key is too long for the file system: %w", err)
 	}
 	return err
-}
-
-// sequence makes ULIDs that grow, within the process and after a given one.
-type sequence struct {
-	mu      sync.Mutex
-	entropy *ulid.MonotonicEntropy
-	last    uint64 // milliseconds
-}
-
-// next returns a ULID greater than all before it and than after, when given.
-func (s *sequence) next(after string) ulid.ULID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ms := max(ulid.Now(), s.last)
-	if id, err := ulid.ParseStrict(after); err == nil && id.Time() >= ms {
-		ms = id.Time() + 1
-	}
-	for {
-		id, err := ulid.New(ms, s.entropy)
-		if err == nil {
-			s.last = ms
-			return id
-		}
-		ms++ // the millisecond's random part overflowed
-	}
 }

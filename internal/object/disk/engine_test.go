@@ -16,6 +16,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 // events is an event log in memory.
@@ -156,7 +157,7 @@ func checkFolder(t testing.TB, dir string) {
 		for _, v := range en.Versions {
 			var size int64
 			for _, s := range v.Segments {
-				id, _ := splitBlob(s.Blob)
+				id, _ := catalog.SplitBlob(s.Blob)
 				named[id] = true
 				fi, err := os.Stat(filepath.Join(dir, "blobs", id[len(id)-2:], s.Blob))
 				if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 func TestCheckKey(t *testing.T) {
@@ -19,14 +20,14 @@ func TestCheckKey(t *testing.T) {
 		"a/..": "InvalidArgument", "nul\x00": "InvalidArgument", "bad\xff": "InvalidURI", long: "KeyTooLongError", "a/" + long + "/b": "KeyTooLongError",
 		strings.Repeat("@", 84): "KeyTooLongError", strings.Repeat("ab/", 342): "KeyTooLongError",
 	} {
-		err := CheckKey(key)
+		err := catalog.CheckKey(key)
 		if got := ""; err != nil {
 			got = fault.Of(err).Code
 			if got != code {
-				t.Errorf("CheckKey(%q) = %v, want code %q", key, err, code)
+				t.Errorf("catalog.CheckKey(%q) = %v, want code %q", key, err, code)
 			}
 		} else if code != "" {
-			t.Errorf("CheckKey(%q) = nil, want %s", key, code)
+			t.Errorf("catalog.CheckKey(%q) = nil, want %s", key, code)
 		}
 	}
 }
@@ -59,13 +60,13 @@ func TestEntryPathHoldsTheKey(t *testing.T) {
 
 func TestCheckBucketName(t *testing.T) {
 	for _, good := range []string{"abc", "my-bucket", "a.b.c", "0-9", "1.2.3", strings.Repeat("a", 63)} {
-		if err := CheckBucketName(good); err != nil {
-			t.Errorf("CheckBucketName(%q) = %v", good, err)
+		if err := catalog.CheckBucketName(good); err != nil {
+			t.Errorf("catalog.CheckBucketName(%q) = %v", good, err)
 		}
 	}
 	for _, bad := range []string{"", "ab", "_", "_/", "A-bucket", "-abc", "abc-", ".abc", "a..b", "192.168.1.1", "a/b", "a b", "..", strings.Repeat("a", 64)} {
-		if err := CheckBucketName(bad); err == nil || fault.Of(err).Code != "InvalidBucketName" {
-			t.Errorf("CheckBucketName(%q) = %v, want InvalidBucketName", bad, err)
+		if err := catalog.CheckBucketName(bad); err == nil || fault.Of(err).Code != "InvalidBucketName" {
+			t.Errorf("catalog.CheckBucketName(%q) = %v, want InvalidBucketName", bad, err)
 		}
 	}
 }
@@ -75,7 +76,7 @@ func FuzzKeyPath(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		if CheckKey(key) != nil {
+		if catalog.CheckKey(key) != nil {
 			return
 		}
 		p := entryPath(key)

@@ -97,36 +97,6 @@ func readNames(dir string) ([]walkName, error) {
 	return names, nil
 }
 
-// ListInput selects what List and ListVersions return.
-type ListInput struct {
-	Prefix string
-	// Delimiter rolls keys up that hold it after the prefix; "" does not.
-	Delimiter string
-	// After is the last key or common prefix of the page before; "" for the first page.
-	After string
-	// AfterVersion, with After, is the last version of that key on the page before.
-	AfterVersion string
-	// Max is the number of versions and common prefixes on a page; 0 gives an empty page.
-	Max int
-}
-
-// Listed is one line of a list.
-type Listed struct {
-	Key     string
-	Version Version
-	Latest  bool
-}
-
-// Page is one page of a list, in byte order of keys, newest version first.
-type Page struct {
-	Items          []Listed
-	CommonPrefixes []string
-	// More says that there is a next page: After and AfterVersion are its input.
-	More         bool
-	After        string
-	AfterVersion string
-}
-
 // List returns the newest version of each key that has one which is not a
 // delete marker.
 func (e *Engine) List(bucket string, in ListInput) (Page, error) {
@@ -171,7 +141,7 @@ func (e *Engine) list(bucket string, in ListInput, items func(*entry) []Listed) 
 		if err != nil {
 			return page, err
 		}
-		if en != nil && strings.HasPrefix(en.Key, in.Prefix) && rollUp(en.Key, in) == "" {
+		if en != nil && strings.HasPrefix(en.Key, in.Prefix) && in.RollUp(en.Key) == "" {
 			for _, l := range olderThan(items(en), in.AfterVersion) {
 				if full() {
 					return page, nil
@@ -182,7 +152,7 @@ func (e *Engine) list(bucket string, in ListInput, items func(*entry) []Listed) 
 		}
 	}
 	skip := ""
-	if in.After != "" && rollUp(in.After, in) == in.After {
+	if in.After != "" && in.RollUp(in.After) == in.After {
 		skip = in.After // a common prefix: what it stands for was listed
 	}
 	w := &walker{prefix: in.Prefix, after: walkAfter, skip: skip}
@@ -202,7 +172,7 @@ func (e *Engine) list(bucket string, in ListInput, items func(*entry) []Listed) 
 		if len(lines) == 0 {
 			return walkStep{}, nil
 		}
-		if group := rollUp(key, in); group != "" {
+		if group := in.RollUp(key); group != "" {
 			if full() {
 				return walkStep{stop: true}, nil
 			}
@@ -221,18 +191,6 @@ func (e *Engine) list(bucket string, in ListInput, items func(*entry) []Listed) 
 	}
 	_, err := w.folder(e.keysPath(bucket), "")
 	return page, err
-}
-
-// rollUp returns the common prefix that stands for key, "" for none.
-func rollUp(key string, in ListInput) string {
-	if in.Delimiter == "" || !strings.HasPrefix(key, in.Prefix) {
-		return ""
-	}
-	i := strings.Index(key[len(in.Prefix):], in.Delimiter)
-	if i < 0 {
-		return ""
-	}
-	return key[:len(in.Prefix)+i+len(in.Delimiter)]
 }
 
 // olderThan returns the lines after the version id; when that version is gone

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 // reference lists as S3 says, from a sorted slice.
@@ -14,7 +16,7 @@ func reference(lines []Listed, in ListInput) (items, groups []string) {
 		if !strings.HasPrefix(l.Key, in.Prefix) {
 			continue
 		}
-		if g := rollUp(l.Key, in); g != "" {
+		if g := in.RollUp(l.Key); g != "" {
 			if len(groups) == 0 || groups[len(groups)-1] != g {
 				groups = append(groups, g)
 			}
@@ -37,7 +39,7 @@ func TestListsGiveEveryLineOnceInOrder(t *testing.T) {
 		for range 1 + rng.IntN(4) {
 			key += alphabet[rng.IntN(len(alphabet))]
 		}
-		if CheckKey(key) != nil || made[key] {
+		if catalog.CheckKey(key) != nil || made[key] {
 			continue
 		}
 		made[key] = true

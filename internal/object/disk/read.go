@@ -14,21 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
-
-// readable returns the error that reading v gives: a version that is missing or
-// a delete marker.
-func readable(bucket, key, version string, v *Version) error {
-	switch {
-	case v == nil && version != "":
-		return noSuchVersion(bucket, key, version)
-	case v == nil || v.Marker && version == "":
-		return noSuchKey(bucket, key)
-	case v.Marker:
-		return fault.New(fault.Invalid, "MethodNotAllowed", "version %q of %q is a delete marker", version, shortened(key))
-	}
-	return nil
-}
 
 // Stat returns a version of a key; version "" is the newest. Beside an error,
 // the delete marker that caused it is returned.
@@ -36,7 +23,7 @@ func (e *Engine) Stat(bucket, key, version string) (Version, error) {
 	if _, err := e.Bucket(bucket); err != nil {
 		return Version{}, err
 	}
-	if err := CheckKey(key); err != nil {
+	if err := catalog.CheckKey(key); err != nil {
 		return Version{}, err
 	}
 	en, err := e.readEntry(bucket, key)
@@ -44,7 +31,7 @@ func (e *Engine) Stat(bucket, key, version string) (Version, error) {
 		return Version{}, err
 	}
 	v := en.find(version)
-	if err := readable(bucket, key, version, v); err != nil {
+	if err := catalog.Readable(bucket, key, version, v); err != nil {
 		if v != nil {
 			return *v, err
 		}
@@ -105,7 +92,7 @@ func (e *Engine) openVersion(v Version) (*Reader, error) {
 		r.file, err = os.Open(e.blobPath(v.Segments[0].Blob))
 		return r, err
 	}
-	id := v.blobs()[0]
+	id := v.Blobs()[0]
 	e.hold(id)
 	dir, err := os.Open(e.blobPath(id))
 	if err != nil {
@@ -156,6 +143,9 @@ func (e *Engine) dropBlob(id string) error {
 // are spread over several.
 func (r *Reader) File() *os.File { return r.file }
 
+// Begin has nothing to do: the bytes are here.
+func (r *Reader) Begin(int64, int64) error { return nil }
+
 // Close closes the files.
 func (r *Reader) Close() error {
 	var errs []error
@@ -165,7 +155,7 @@ func (r *Reader) Close() error {
 		}
 	}
 	if r.dir != nil {
-		r.e.release(r.Version.blobs()[0])
+		r.e.release(r.Version.Blobs()[0])
 	}
 	r.file, r.dir, r.open = nil, nil, nil
 	return errors.Join(errs...)
@@ -246,7 +236,7 @@ func (r *Reader) segmentAt(off int64) int {
 }
 
 func (r *Reader) openSegment(i int) (*os.File, error) {
-	_, part := splitBlob(r.Version.Segments[i].Blob)
+	_, part := catalog.SplitBlob(r.Version.Segments[i].Blob)
 	fd, err := unix.Openat(int(r.dir.Fd()), part, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "openat", Path: r.Version.Segments[i].Blob, Err: err}
@@ -379,7 +369,7 @@ func (e *Engine) join(ctx context.Context, bucket, key string, r *Reader) (*Read
 			return nil, nil // overwritten or deleted: the caller still gets its bytes
 		}
 		next.Properties = now.Properties
-		return &record{Entry: en.replacing(next), Land: s.id, Drop: v.blobs()}, nil
+		return &record{Entry: en.replacing(next), Land: s.id, Drop: v.Blobs()}, nil
 	})
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

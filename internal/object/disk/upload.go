@@ -14,34 +14,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"vodwright.dev/vodwright/internal/event"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
-
-// Upload is an unfinished multipart upload.
-type Upload struct {
-	ID          string
-	Bucket, Key string
-	BucketID    string
-	Initiated   int64 // Unix milliseconds
-	// Properties are what the object will carry; Checksum names the algorithm
-	// and type that the client asked for, empty for none.
-	Properties Properties
-}
-
-// InitiatedAt returns when the upload was begun, UTC.
-func (u *Upload) InitiatedAt() time.Time { return time.UnixMilli(u.Initiated).UTC() }
-
-// Part is one part of an upload.
-type Part struct {
-	Number   int
-	Size     int64
-	ETag     string // MD5 in hex
-	Modified int64  // Unix milliseconds
-	Checksum Checksum
-	File     string // its name in the upload's folder
-}
-
-// LastModified returns when the part was stored, UTC.
-func (p *Part) LastModified() time.Time { return time.UnixMilli(p.Modified).UTC() }
 
 const partSuffix = ".json"
 
@@ -51,16 +25,16 @@ func (e *Engine) uploadPath(bucket, id string) string {
 
 // CreateUpload begins a multipart upload of a key.
 func (e *Engine) CreateUpload(bucket, key string, props Properties) (Upload, error) {
-	if err := CheckKey(key); err != nil {
+	if err := catalog.CheckKey(key); err != nil {
 		return Upload{}, err
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	b := e.buckets[bucket]
 	if b == nil {
-		return Upload{}, noSuchBucket(bucket)
+		return Upload{}, catalog.NoSuchBucket(bucket)
 	}
-	u := Upload{ID: e.seq.next("").String(), Bucket: bucket, BucketID: b.ID, Key: key, Initiated: time.Now().UnixMilli(), Properties: props}
+	u := Upload{ID: e.seq.Next(""), Bucket: bucket, BucketID: b.ID, Key: key, Initiated: time.Now().UnixMilli(), Properties: props}
 	dir := e.uploadPath(bucket, u.ID)
 	err := os.MkdirAll(dir, 0o755)
 	if err == nil {
@@ -81,11 +55,11 @@ func (e *Engine) CreateUpload(bucket, key string, props Properties) (Upload, err
 func (e *Engine) upload(bucket, key, id string) (Upload, error) {
 	var u Upload
 	if _, err := ulid.ParseStrict(id); err != nil {
-		return u, noSuchUpload(id)
+		return u, catalog.NoSuchUpload(id)
 	}
 	err := readJSON(filepath.Join(e.uploadPath(bucket, id), "upload"+partSuffix), &u)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && u.Key != key {
-		return Upload{}, noSuchUpload(id)
+		return Upload{}, catalog.NoSuchUpload(id)
 	}
 	return u, err
 }
@@ -174,22 +148,13 @@ func (s *Staged) PutPart(bucket, key, id string, number int, sum Checksum) (Part
 	return p, nil
 }
 
-// Completion is what becomes of an upload.
-type Completion struct {
-	Parts    []Part // in the order of the object
-	ETag     string // without quotes
-	Checksum Checksum
-	Check    func(current *Version) error // as in Publish
-	Request  event.Request                // as in Publish
-}
-
 // CompleteUpload makes an upload's parts the newest version of its key, once.
 // choose sees the upload and its parts with the upload locked. An upload that was
 // completed before gives the version it made, while that still exists, and
 // repeated; else NoSuchUpload. No bytes are copied: the parts become the
 // version's segments.
 func (e *Engine) CompleteUpload(bucket, key, id string, choose func(Upload, []Part) (Completion, error)) (v Version, repeated bool, err error) {
-	if err := CheckKey(key); err != nil {
+	if err := catalog.CheckKey(key); err != nil {
 		return Version{}, false, err
 	}
 	if _, err := e.Bucket(bucket); err != nil {
@@ -255,7 +220,7 @@ func (e *Engine) landUpload(r *record) error {
 	keep := map[string]bool{}
 	for _, v := range r.Entry.Versions {
 		for _, s := range v.Segments {
-			if id, part := splitBlob(s.Blob); id == r.Upload {
+			if id, part := catalog.SplitBlob(s.Blob); id == r.Upload {
 				keep[part] = true
 			}
 		}

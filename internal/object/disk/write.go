@@ -15,6 +15,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 // Staged are bytes on their way to become an object or a part. It ends with
@@ -32,7 +33,7 @@ type Staged struct {
 
 // Stage begins a new blob.
 func (e *Engine) Stage() (*Staged, error) {
-	id := e.seq.next("").String()
+	id := e.seq.Next("")
 	f, err := os.OpenFile(e.stagingPath(id), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, diskError(err)
@@ -114,7 +115,7 @@ func (e *Engine) StageFile(path string) (*Staged, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, fault.New(fault.Invalid, "", "store file %q: it is not a regular file", path)
 	}
-	id := e.seq.next("").String()
+	id := e.seq.Next("")
 	staged := e.stagingPath(id)
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
@@ -157,7 +158,7 @@ func (e *Engine) StageFile(path string) (*Staged, error) {
 // the source's.
 func (e *Engine) StageCopy(r *Reader) (*Staged, error) {
 	v := r.Version
-	s := &Staged{e: e, id: e.seq.next("").String(), size: v.Size, etag: v.ETag}
+	s := &Staged{e: e, id: e.seq.Next(""), size: v.Size, etag: v.ETag}
 	var err error
 	if r.file != nil {
 		s.segments = []Segment{{Blob: s.id, Size: v.Size}}
@@ -215,24 +216,10 @@ func copyFile(path string, r io.Reader) error {
 	return err
 }
 
-// Publish is a version in the making.
-type Publish struct {
-	Bucket, Key string
-	Properties  Properties
-	Event       event.Name
-	Request     event.Request // that makes it
-	// Check, when set, sees the current version (nil for none or a delete
-	// marker) with the key locked; its error ends the write.
-	Check func(current *Version) error
-	// Unless, when set, sees the version to be and the current one; when it
-	// returns true the current one is kept and returned, with no event.
-	Unless func(next, current *Version) bool
-}
-
 // Publish makes the staged bytes the newest version of a key. When it returns,
 // the version is on disk, visible, and its event is certain.
 func (s *Staged) Publish(p Publish) (Version, error) {
-	if err := CheckKey(p.Key); err != nil {
+	if err := catalog.CheckKey(p.Key); err != nil {
 		return Version{}, err
 	}
 	etag, err := s.Seal()
@@ -287,7 +274,7 @@ func (e *Engine) stamp(v *Version, b *Bucket, en *entry) {
 	if latest := en.find(""); latest != nil {
 		after = latest.Sequence
 	}
-	v.Sequence = e.seq.next(after).String()
+	v.Sequence = e.seq.Next(after)
 	v.ID = NullVersion
 	if b.Versioning == VersioningEnabled {
 		v.ID = v.Sequence
@@ -301,7 +288,7 @@ func (e *Engine) change(bucket, key string, fn func(*Bucket, *entry) (*record, e
 	defer e.mu.RUnlock()
 	b := e.buckets[bucket]
 	if b == nil {
-		return noSuchBucket(bucket)
+		return catalog.NoSuchBucket(bucket)
 	}
 	defer e.keys.lock(bucket + "\x00" + key)()
 	en, err := e.readEntry(bucket, key)
@@ -316,27 +303,12 @@ func (e *Engine) change(bucket, key string, fn func(*Bucket, *entry) (*record, e
 	return e.commit(r)
 }
 
-// Deleted says what a deletion did.
-type Deleted struct {
-	// VersionID is the version that went, or the delete marker that came; empty
-	// when there was nothing to do.
-	VersionID string
-	Marker    bool // VersionID is a delete marker
-}
-
 // eventOf returns the event that p's change of b makes with v, nil when nobody hears.
 func (e *Engine) eventOf(b *Bucket, p Publish, v Version) *event.ObjectEvent {
 	if e.events == nil {
 		return nil
 	}
-	out := &event.ObjectEvent{
-		Bucket: p.Bucket, Key: p.Key, Size: v.Size, ETag: v.ETag, Name: p.Event,
-		Sequencer: v.Sequence, Time: v.LastModified(), Request: p.Request,
-	}
-	if b.Versioning != "" {
-		out.VersionID = v.ID
-	}
-	return out
+	return p.EventOf(b, v)
 }
 
 // Delete removes a version for good, or, with version "", hides the key behind
@@ -364,7 +336,7 @@ func (e *Engine) Expire(bucket, key, version string, check func(v *Version, late
 
 func (e *Engine) remove(by event.Request, bucket, key, version string, gone, hidden event.Name, check func(*Version, bool) error) (Deleted, error) {
 	var out Deleted
-	if err := CheckKey(key); err != nil {
+	if err := catalog.CheckKey(key); err != nil {
 		return out, err
 	}
 	err := e.change(bucket, key, func(b *Bucket, en *entry) (*record, error) {
@@ -402,12 +374,12 @@ func (e *Engine) remove(by event.Request, bucket, key, version string, gone, hid
 
 // SetTags replaces the tags of a version; "" is the newest.
 func (e *Engine) SetTags(bucket, key, version string, tags map[string]string) error {
-	if err := CheckKey(key); err != nil {
+	if err := catalog.CheckKey(key); err != nil {
 		return err
 	}
 	return e.change(bucket, key, func(_ *Bucket, en *entry) (*record, error) {
 		v := en.find(version)
-		if err := readable(bucket, key, version, v); err != nil {
+		if err := catalog.Readable(bucket, key, version, v); err != nil {
 			return nil, err
 		}
 		next := *v

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -18,8 +19,8 @@ import (
 
 	"vodwright.dev/vodwright/internal/awsapi/sigv4"
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/config"
-	"vodwright.dev/vodwright/internal/object/disk"
 	"vodwright.dev/vodwright/internal/policy"
 )
 
@@ -57,13 +58,13 @@ func (n need) resource() string {
 }
 
 // subject returns the bucket that a request is about, nil for one that is none yet.
-func (g *Gateway) subject(r *call, l level) (*disk.Bucket, error) {
+func (g *Gateway) subject(r *call, l level) (*catalog.Bucket, error) {
 	if l == onService || r.op.name == "CreateBucket" {
 		return nil, nil
 	}
-	b, err := g.cfg.Engine.Bucket(r.bucket)
+	b, err := g.back.bucket(r.RequestCtx(), r.bucket)
 	if err != nil {
-		return nil, s3err.GetBucketErr(s3err.ErrNoSuchBucket, r.bucket)
+		return nil, err
 	}
 	if owner := r.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != g.cfg.AccountID {
 		return nil, s3err.GetAPIError(s3err.ErrAccessDenied)
@@ -72,7 +73,7 @@ func (g *Gateway) subject(r *call, l level) (*disk.Bucket, error) {
 }
 
 // authorise returns nil when the caller may do all that the request does.
-func (g *Gateway) authorise(r *call, b *disk.Bucket) error {
+func (g *Gateway) authorise(r *call, b *catalog.Bucket) error {
 	needs, err := g.needs(r)
 	if err != nil {
 		return err
@@ -80,8 +81,8 @@ func (g *Gateway) authorise(r *call, b *disk.Bucket) error {
 	for _, n := range needs {
 		on := b
 		if n.bucket != r.bucket {
-			if on, err = g.cfg.Engine.Bucket(n.bucket); err != nil {
-				return s3err.GetBucketErr(s3err.ErrNoSuchBucket, n.bucket)
+			if on, err = g.back.bucket(r.RequestCtx(), n.bucket); err != nil {
+				return err
 			}
 		}
 		if err := g.allow(r, on, n); err != nil {
@@ -145,7 +146,11 @@ func (g *Gateway) needs(r *call) ([]need, error) {
 			read, tags = "s3:GetObjectVersion", "s3:GetObjectVersionTagging"
 		}
 		needs = append(needs, need{read, from, fromKey})
-		if v, err := g.cfg.Engine.Stat(from, fromKey, fromVersion); err == nil && len(v.Properties.Tags) > 0 &&
+		v, err := g.cfg.Engine.Stat(lasting(r.RequestCtx()), from, fromKey, fromVersion)
+		if err != nil && !expected(err) {
+			return nil, err
+		}
+		if err == nil && len(v.Properties.Tags) > 0 &&
 			r.op.name == "CopyObject" && r.Get("X-Amz-Tagging-Directive") != "REPLACE" {
 			needs = append(needs, need{tags, from, fromKey})
 			also("s3:PutObjectTagging")
@@ -160,21 +165,27 @@ func (g *Gateway) isRoot(who sigv4.Identity) bool {
 
 // allow decides one need. Only the root key is not asked about, where no bucket
 // policy could deny it something.
-func (g *Gateway) allow(r *call, b *disk.Bucket, n need) error {
+func (g *Gateway) allow(r *call, b *catalog.Bucket, n need) error {
 	if g.isRoot(r.who) && (b == nil || b.Documents[documentPolicy] == nil || strings.HasSuffix(n.action, "BucketPolicy")) {
 		return nil
 	}
+	ctx := lasting(r.RequestCtx())
+	var failed error
 	keys := func(name string) []string {
 		if tag, ok := strings.CutPrefix(name, "s3:existingobjecttag/"); ok {
-			return g.tagOf(n, r.Query("versionId"), tag)
+			return g.tagOf(ctx, n, r.Query("versionId"), tag, &failed)
 		}
 		return g.conditionKey(r, name)
 	}
-	return g.decide(r.RequestCtx(), b, Question{Who: r.who, Action: n.action, Resource: n.resource(), Keys: keys})
+	err := g.decide(ctx, b, Question{Who: r.who, Action: n.action, Resource: n.resource(), Keys: keys})
+	if failed != nil {
+		return failed // decided without a tag that there may be
+	}
+	return err
 }
 
 // decide asks the authority, with the bucket's policy and its block of the public.
-func (g *Gateway) decide(ctx context.Context, b *disk.Bucket, q Question) error {
+func (g *Gateway) decide(ctx context.Context, b *catalog.Bucket, q Question) error {
 	anonymous := q.Who.AccessKeyID == "" && q.Who.ARN == "" && q.Service == ""
 	if b != nil {
 		p, err := g.policyOf(b)
@@ -221,7 +232,7 @@ type Caller struct {
 // Authorise decides an action on a key, or on the bucket with key "", for a
 // caller inside the house.
 func (g *Gateway) Authorise(ctx context.Context, c Caller, action, bucket, key string) error {
-	b, err := g.cfg.Engine.Bucket(bucket)
+	b, err := g.cfg.Engine.Bucket(ctx, bucket)
 	if err != nil {
 		return err
 	}
@@ -232,9 +243,10 @@ func (g *Gateway) Authorise(ctx context.Context, c Caller, action, bucket, key s
 		c.Who.ARN, c.Who.Account = "arn:aws:iam::"+g.cfg.AccountID+":root", g.cfg.AccountID
 	}
 	n := need{action, bucket, key}
+	var failed error
 	keys := func(name string) []string {
 		if tag, ok := strings.CutPrefix(name, "s3:existingobjecttag/"); ok {
-			return g.tagOf(n, "", tag)
+			return g.tagOf(ctx, n, "", tag, &failed)
 		}
 		switch {
 		case name == "aws:securetransport":
@@ -251,6 +263,9 @@ func (g *Gateway) Authorise(ctx context.Context, c Caller, action, bucket, key s
 		return g.ownKey(name)
 	}
 	err = g.decide(ctx, b, Question{Who: c.Who, Service: c.Service, Action: action, Resource: n.resource(), Keys: keys})
+	if failed != nil {
+		return failed
+	}
 	var known s3err.S3Error
 	if errors.As(err, &known) { // in the house's words
 		return fault.New(fault.Denied, known.BaseError().Code, "%s", known.BaseError().Description)
@@ -260,37 +275,40 @@ func (g *Gateway) Authorise(ctx context.Context, c Caller, action, bucket, key s
 
 // parsed is a bucket's policy as it is decided with.
 type parsed struct {
-	of       *disk.Bucket // the record it was read from; a change makes another
+	text     []byte // which it was read from
 	document *policy.Document
 	public   bool
 }
 
 // policyOf returns a bucket's policy, nil when it has none.
-func (g *Gateway) policyOf(b *disk.Bucket) (*parsed, error) {
+func (g *Gateway) policyOf(b *catalog.Bucket) (*parsed, error) {
 	doc := b.Documents[documentPolicy]
 	if doc == nil {
 		return nil, nil
 	}
-	if p, ok := g.policies.Load(b.Name); ok && p.(*parsed).of == b {
+	if p, ok := g.policies.Load(b.Name); ok && bytes.Equal(p.(*parsed).text, doc) {
 		return p.(*parsed), nil
 	}
 	d, err := policy.Parse(string(doc), policy.Resource)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "InternalError", "the policy of bucket %q can not be read: %w", b.Name, err)
 	}
-	p := &parsed{of: b, document: d, public: config.IsPublic(doc)}
+	p := &parsed{text: doc, document: d, public: config.IsPublic(doc)}
 	g.policies.Store(b.Name, p)
 	return p, nil
 }
 
 // tagOf returns s3:ExistingObjectTag/<tag>, tag in lower case, of the object that
-// is asked for.
-func (g *Gateway) tagOf(n need, version, tag string) []string {
+// is asked for. failed is set when it cannot be known.
+func (g *Gateway) tagOf(ctx context.Context, n need, version, tag string, failed *error) []string {
 	if n.bucket == "" || n.key == "" {
 		return nil
 	}
-	v, err := g.cfg.Engine.Stat(n.bucket, n.key, version)
+	v, err := g.cfg.Engine.Stat(ctx, n.bucket, n.key, version)
 	if err != nil {
+		if !expected(err) {
+			*failed = err
+		}
 		return nil
 	}
 	var out []string
@@ -390,7 +408,7 @@ func (g *Gateway) conditionKey(r *call, name string) []string {
 
 // missing words the error of a key that is not there: who may not list the
 // bucket does not learn which keys it has.
-func (g *Gateway) missing(r *call, b *disk.Bucket, err error) error {
+func (g *Gateway) missing(r *call, b *catalog.Bucket, err error) error {
 	known := asS3(r.RequestCtx(), g.log, err)
 	var s s3err.S3Error
 	if !errors.As(known, &s) || s.BaseError().Code != "NoSuchKey" {
@@ -399,7 +417,7 @@ func (g *Gateway) missing(r *call, b *disk.Bucket, err error) error {
 	on := b
 	if source := r.Get("X-Amz-Copy-Source"); source != "" {
 		if from, _, _, perr := backend.ParseCopySource(strings.TrimPrefix(source, "/")); perr == nil {
-			if on, perr = g.cfg.Engine.Bucket(from); perr != nil {
+			if on, perr = g.cfg.Engine.Bucket(lasting(r.RequestCtx()), from); perr != nil {
 				return err
 			}
 		}
@@ -437,7 +455,7 @@ func aclNotSupported() error {
 
 // checkACL refuses ACLs that would give something to anybody. All objects belong
 // to one account, so that an ACL that gives them to their owner says nothing new.
-func (g *Gateway) checkACL(r *call, b *disk.Bucket) error {
+func (g *Gateway) checkACL(r *call, b *catalog.Bucket) error {
 	acl := r.Get("X-Amz-Acl")
 	switch r.op.name {
 	case "PostObject":

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -72,7 +73,7 @@ func (g *Gateway) allowOrigin(h http.Header, r *http.Request) {
 		return
 	}
 	name, _ := g.target(r)
-	b, err := g.cfg.Engine.Bucket(name)
+	b, err := g.cfg.Engine.Bucket(context.WithoutCancel(r.Context()), name)
 	if err != nil || b.Documents[DocumentCORS] == nil {
 		return
 	}

@@ -15,11 +15,11 @@ import (
 	"github.com/versity/versitygw/s3response"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/config"
-	"vodwright.dev/vodwright/internal/object/disk"
 )
 
-// Names of the configuration documents in disk.Bucket.Documents.
+// Names of the configuration documents in catalog.Bucket.Documents.
 const (
 	DocumentCORS      = "cors" // as the client sent it
 	documentOwnership = "ownership"
@@ -38,7 +38,7 @@ const (
 type backEnd struct {
 	backend.BackendUnsupported
 
-	engine          *disk.Engine
+	engine          Engine
 	account, region string
 	log             *slog.Logger
 }
@@ -46,15 +46,15 @@ type backEnd struct {
 var _ backend.Backend = (*backEnd)(nil)
 
 // String names the back end in versitygw's messages.
-func (*backEnd) String() string { return "disk" }
+func (*backEnd) String() string { return "vodwright" }
 
 func (b *backEnd) fail(ctx context.Context, err error) error { return asS3(ctx, b.log, err) }
 
 // CreateBucket makes a bucket that is closed to the public.
-func (g *Gateway) CreateBucket(name string) error {
+func (g *Gateway) CreateBucket(ctx context.Context, name string) error {
 	documents, err := newDocuments(types.ObjectOwnershipBucketOwnerEnforced)
 	if err == nil {
-		_, err = g.cfg.Engine.CreateBucket(name, "", documents)
+		_, err = g.cfg.Engine.CreateBucket(ctx, name, "", documents)
 	}
 	return err
 }
@@ -86,7 +86,7 @@ func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, _ 
 			return err
 		}
 	}
-	_, err = b.engine.CreateBucket(text(in.Bucket), "", documents)
+	_, err = b.engine.CreateBucket(lasting(ctx), text(in.Bucket), "", documents)
 	if fault.Is(err, fault.Conflict) && b.region == "us-east-1" && b.asItIs(ctx, text(in.Bucket), documents) {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (b *backEnd) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, _ 
 
 // asItIs reports whether a bucket has all that a request to make it asks for.
 func (b *backEnd) asItIs(ctx context.Context, name string, asked map[string][]byte) bool {
-	k, err := b.engine.Bucket(name)
+	k, err := b.engine.Bucket(lasting(ctx), name)
 	if err != nil { // it went
 		return false
 	}
@@ -110,9 +110,13 @@ func (b *backEnd) asItIs(ctx context.Context, name string, asked map[string][]by
 	return len(owner) == 0 || bytes.Equal(owner, k.Documents[documentOwnership])
 }
 
-func (b *backEnd) ListBuckets(_ context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
+func (b *backEnd) ListBuckets(ctx context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
 	out := s3response.ListAllMyBucketsResult{Owner: s3response.CanonicalUser{ID: b.account}, Prefix: in.Prefix}
-	for _, k := range b.engine.Buckets() {
+	all, err := b.engine.Buckets(lasting(ctx))
+	if err != nil {
+		return out, b.fail(ctx, err)
+	}
+	for _, k := range all {
 		if !strings.HasPrefix(k.Name, in.Prefix) || k.Name <= in.ContinuationToken {
 			continue
 		}
@@ -125,9 +129,13 @@ func (b *backEnd) ListBuckets(_ context.Context, in s3response.ListBucketsInput)
 	return out, nil
 }
 
-func (b *backEnd) ListBucketsAndOwners(context.Context) ([]s3response.Bucket, error) {
+func (b *backEnd) ListBucketsAndOwners(ctx context.Context) ([]s3response.Bucket, error) {
 	var out []s3response.Bucket
-	for _, k := range b.engine.Buckets() {
+	all, err := b.engine.Buckets(lasting(ctx))
+	if err != nil {
+		return nil, b.fail(ctx, err)
+	}
+	for _, k := range all {
 		out = append(out, s3response.Bucket{Name: k.Name, Owner: b.account})
 	}
 	return out, nil
@@ -139,12 +147,15 @@ func (b *backEnd) HeadBucket(ctx context.Context, in *s3.HeadBucketInput) (*s3.H
 }
 
 func (b *backEnd) DeleteBucket(ctx context.Context, name string) error {
-	return b.fail(ctx, b.engine.DeleteBucket(name))
+	return b.fail(ctx, b.engine.DeleteBucket(lasting(ctx), name))
 }
 
 // bucket returns the bucket, or the protocol's error.
-func (b *backEnd) bucket(ctx context.Context, name string) (*disk.Bucket, error) {
-	k, err := b.engine.Bucket(name)
+func (b *backEnd) bucket(ctx context.Context, name string) (*catalog.Bucket, error) {
+	k, err := b.engine.Bucket(lasting(ctx), name)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, b.fail(ctx, err)
+	}
 	if err != nil {
 		return nil, s3err.GetBucketErr(s3err.ErrNoSuchBucket, name)
 	}
@@ -165,7 +176,7 @@ func (b *backEnd) document(ctx context.Context, bucket, name string, missing s3e
 
 // setDocument stores one of a bucket's documents; nil removes it.
 func (b *backEnd) setDocument(ctx context.Context, bucket, name string, d []byte) error {
-	return b.fail(ctx, b.engine.ChangeBucket(bucket, func(k *disk.Bucket) error {
+	return b.fail(ctx, b.engine.ChangeBucket(lasting(ctx), bucket, func(k *catalog.Bucket) error {
 		if d == nil {
 			delete(k.Documents, name)
 		} else {
@@ -247,8 +258,8 @@ func (b *backEnd) GetBucketVersioning(ctx context.Context, bucket string) (s3res
 }
 
 func (b *backEnd) PutBucketVersioning(ctx context.Context, bucket string, status types.BucketVersioningStatus) error {
-	return b.fail(ctx, b.engine.ChangeBucket(bucket, func(k *disk.Bucket) error {
-		k.Versioning = disk.Versioning(status)
+	return b.fail(ctx, b.engine.ChangeBucket(lasting(ctx), bucket, func(k *catalog.Bucket) error {
+		k.Versioning = catalog.Versioning(status)
 		return nil
 	}))
 }

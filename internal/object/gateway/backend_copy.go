@@ -11,27 +11,32 @@ import (
 	"github.com/versity/versitygw/s3response"
 
 	"vodwright.dev/vodwright/internal/event"
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
+// origin is what x-amz-copy-source names.
+type origin struct{ bucket, key, version string }
+
 // copySource opens what x-amz-copy-source names.
-func (b *backEnd) copySource(ctx context.Context, source, owner *string, match, noneMatch *string, since, unmodified *time.Time) (r *disk.Reader, bucket, key, version string, err error) {
-	bucket, key, version, err = backend.ParseCopySource(text(source))
+func (b *backEnd) copySource(ctx context.Context, source, owner *string, match, noneMatch *string, since, unmodified *time.Time) (Reader, catalog.Version, origin, error) {
+	none := catalog.Version{}
+	bucket, key, version, err := backend.ParseCopySource(text(source))
+	from := origin{bucket, key, version}
 	if err != nil {
-		return nil, "", "", "", err
+		return nil, none, from, err
 	}
 	if text(owner) != "" && text(owner) != b.account {
-		return nil, "", "", "", s3err.GetAPIError(s3err.ErrAccessDenied)
+		return nil, none, from, s3err.GetAPIError(s3err.ErrAccessDenied)
 	}
-	r, err = b.engine.Open(bucket, key, version)
+	r, v, err := b.engine.Open(lasting(ctx), bucket, key, version)
 	if err != nil {
-		return nil, "", "", "", b.readFault(ctx, bucket, key, version, err)
+		return nil, none, from, b.readFault(ctx, bucket, key, version, err)
 	}
-	if checkRead(r.Version, match, noneMatch, since, unmodified) != nil {
+	if checkRead(v, match, noneMatch, since, unmodified) != nil {
 		r.Close()
-		return nil, "", "", "", s3err.GetAPIError(s3err.ErrPreconditionFailed)
+		return nil, none, from, s3err.GetAPIError(s3err.ErrPreconditionFailed)
 	}
-	return r, bucket, key, version, nil
+	return r, v, from, nil
 }
 
 func (b *backEnd) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
@@ -43,20 +48,20 @@ func (b *backEnd) CopyObject(ctx context.Context, in s3response.CopyObjectInput)
 	if in.ObjectLockMode != "" || in.ObjectLockLegalHoldStatus != "" {
 		return out, notImplemented("Object Lock")
 	}
-	r, fromBucket, fromKey, fromVersion, err := b.copySource(ctx, in.CopySource, in.ExpectedSourceBucketOwner,
+	r, source, from, err := b.copySource(ctx, in.CopySource, in.ExpectedSourceBucketOwner,
 		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince)
 	if err != nil {
 		return out, err
 	}
 	defer r.Close()
-	if r.Version.Size > maxObjectBytes {
+	if source.Size > maxObjectBytes {
 		return out, s3err.GetCopySourceObjectTooLargeErr(maxObjectBytes)
 	}
 	replace := in.MetadataDirective == types.MetadataDirectiveReplace
-	if fromBucket == bucket && fromKey == key && fromVersion == "" && !replace {
+	if from == (origin{bucket, key, ""}) && !replace {
 		return out, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
 	}
-	p := r.Version.Properties
+	p := source.Properties
 	p.WebsiteRedirect = text(in.WebsiteRedirectLocation)
 	if replace {
 		p.ContentType, p.ContentEncoding, p.ContentDisposition = text(in.ContentType), text(in.ContentEncoding), text(in.ContentDisposition)
@@ -71,7 +76,7 @@ func (b *backEnd) CopyObject(ctx context.Context, in s3response.CopyObjectInput)
 		p.Tags = cloned(tags)
 	}
 	if a := string(in.ChecksumAlgorithm); a != "" && (a != p.Checksum.Algorithm || p.Checksum.Type != fullObject) {
-		sum, err := sumBody(&objectBody{r: r, left: r.Version.Size}, nil, a)
+		sum, err := sumBody(&objectBody{r: r, left: source.Size}, nil, a)
 		if err == nil {
 			_, err = io.Copy(io.Discard, sum)
 		}
@@ -80,20 +85,20 @@ func (b *backEnd) CopyObject(ctx context.Context, in s3response.CopyObjectInput)
 		}
 		p.Checksum = sum.checksum()
 	}
-	staged, err := b.engine.StageCopy(r)
+	staged, err := b.engine.StageCopy(lasting(ctx), r, source)
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}
 	defer staged.Discard()
-	v, err := staged.Publish(disk.Publish{Bucket: bucket, Key: key, Properties: p, Event: event.ObjectCreatedCopy, Request: requestOf(ctx)})
+	v, err := staged.Publish(lasting(ctx), catalog.Publish{Bucket: bucket, Key: key, Properties: p, Event: event.ObjectCreatedCopy, Request: requestOf(ctx)})
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}
 	result := &s3response.CopyObjectResult{ETag: quoted(v.ETag), LastModified: ptr(v.LastModified())}
 	setChecksum(result, p.Checksum)
 	out.CopyObjectResult = result
-	out.CopySourceVersionId = given(fromVersion)
-	if id := b.versionID(bucket, v); id != disk.NullVersion {
+	out.CopySourceVersionId = given(from.version)
+	if id := b.versionID(ctx, bucket, v); id != catalog.NullVersion {
 		out.VersionId = given(id)
 	}
 	return out, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 // encoding is the encoding-type of a list, which versitygw leaves out: without
@@ -46,8 +46,8 @@ func (e encoding) prefixes(in []string) []types.CommonPrefix {
 	return out
 }
 
-func (b *backEnd) list(ctx context.Context, e encoding, bucket string, in disk.ListInput, owner bool) (disk.Page, []s3response.Object, error) {
-	page, err := b.engine.List(bucket, in)
+func (b *backEnd) list(ctx context.Context, e encoding, bucket string, in catalog.ListInput, owner bool) (catalog.Page, []s3response.Object, error) {
+	page, err := b.engine.List(lasting(ctx), bucket, in)
 	if err != nil {
 		return page, nil, b.fail(ctx, err)
 	}
@@ -70,7 +70,7 @@ func (b *backEnd) list(ctx context.Context, e encoding, bucket string, in disk.L
 
 func (b *backEnd) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	e := encodingOf(ctx)
-	page, objects, err := b.list(ctx, e, text(in.Bucket), disk.ListInput{
+	page, objects, err := b.list(ctx, e, text(in.Bucket), catalog.ListInput{
 		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.Marker), Max: int(*in.MaxKeys),
 	}, true)
 	if err != nil {
@@ -96,7 +96,7 @@ func (b *backEnd) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 		}
 		after = string(key)
 	}
-	page, objects, err := b.list(ctx, e, text(in.Bucket), disk.ListInput{
+	page, objects, err := b.list(ctx, e, text(in.Bucket), catalog.ListInput{
 		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: after, Max: int(*in.MaxKeys),
 	}, in.FetchOwner != nil && *in.FetchOwner)
 	if err != nil {
@@ -115,7 +115,7 @@ func (b *backEnd) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 
 func (b *backEnd) ListObjectVersions(ctx context.Context, in *s3.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
 	e := encodingOf(ctx)
-	page, err := b.engine.ListVersions(text(in.Bucket), disk.ListInput{
+	page, err := b.engine.ListVersions(lasting(ctx), text(in.Bucket), catalog.ListInput{
 		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.KeyMarker), AfterVersion: text(in.VersionIdMarker), Max: int(*in.MaxKeys),
 	})
 	if err != nil {
@@ -154,7 +154,7 @@ func (b *backEnd) ListMultipartUploads(ctx context.Context, in *s3.ListMultipart
 	out := s3response.ListMultipartUploadsResult{
 		Bucket: text(in.Bucket), Prefix: prefix, Delimiter: delimiter, KeyMarker: keyMarker, UploadIDMarker: idMarker, MaxUploads: limit,
 	}
-	uploads, err := b.engine.Uploads(text(in.Bucket))
+	uploads, err := b.engine.Uploads(lasting(ctx), text(in.Bucket))
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}

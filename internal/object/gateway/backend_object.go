@@ -16,7 +16,8 @@ import (
 	"github.com/versity/versitygw/s3response"
 
 	"vodwright.dev/vodwright/internal/event"
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -55,20 +56,20 @@ func cloned(m map[string]string) map[string]string {
 
 // versionID returns what S3 shows as v's id: nothing in a bucket that never had
 // versioning.
-func (b *backEnd) versionID(bucket string, v disk.Version) string {
-	if k, err := b.engine.Bucket(bucket); err == nil && k.Versioning == "" && v.ID == disk.NullVersion {
+func (b *backEnd) versionID(ctx context.Context, bucket string, v catalog.Version) string {
+	if k, err := b.engine.Bucket(lasting(ctx), bucket); err == nil && k.Versioning == "" && v.ID == catalog.NullVersion {
 		return ""
 	}
 	return v.ID
 }
 
 // writeCheck evaluates a write's preconditions on the current version.
-func writeCheck(ifMatch, ifNoneMatch *string) func(*disk.Version) error {
+func writeCheck(ifMatch, ifNoneMatch *string) func(*catalog.Version) error {
 	if ifMatch == nil && ifNoneMatch == nil {
 		return nil
 	}
 	m, n := ifMatch, ifNoneMatch
-	return func(current *disk.Version) error {
+	return func(current *catalog.Version) error {
 		etag := ""
 		if current != nil {
 			etag = current.ETag
@@ -79,15 +80,24 @@ func writeCheck(ifMatch, ifNoneMatch *string) func(*disk.Version) error {
 
 // checkNow evaluates a write's preconditions before its body is read; they are
 // evaluated again where it counts.
-func (b *backEnd) checkNow(bucket, key string, check func(*disk.Version) error) error {
+func (b *backEnd) checkNow(ctx context.Context, bucket, key string, check func(*catalog.Version) error) error {
 	if check == nil {
 		return nil
 	}
-	v, err := b.engine.Stat(bucket, key, "")
+	v, err := b.engine.Stat(lasting(ctx), bucket, key, "")
 	if err != nil {
-		return check(nil)
+		if expected(err) {
+			return check(nil)
+		}
+		return b.fail(ctx, err)
 	}
 	return check(&v)
+}
+
+// expected reports whether err says what there is, and not that nobody knows.
+func expected(err error) bool {
+	k := fault.KindOf(err)
+	return k == fault.NotFound || k == fault.Invalid
 }
 
 // creation names the event of a PutObject: a form upload is one too.
@@ -135,21 +145,21 @@ func (b *backEnd) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		return out, err
 	}
 	check := writeCheck(in.IfMatch, in.IfNoneMatch)
-	if err := b.checkNow(bucket, key, check); err != nil {
+	if err := b.checkNow(ctx, bucket, key, check); err != nil {
 		return out, err
 	}
 	body, err := sumBody(in.Body, givenChecksums(in), string(in.ChecksumAlgorithm))
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}
-	staged, err := b.receive(body)
+	staged, err := b.receive(ctx, body)
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}
 	defer staged.Discard()
-	v, err := staged.Publish(disk.Publish{
+	v, err := staged.Publish(lasting(ctx), catalog.Publish{
 		Bucket: bucket, Key: key, Event: creation(ctx), Request: requestOf(ctx), Check: check,
-		Properties: disk.Properties{
+		Properties: catalog.Properties{
 			ContentType: text(in.ContentType), ContentEncoding: text(in.ContentEncoding), ContentDisposition: text(in.ContentDisposition),
 			ContentLanguage: text(in.ContentLanguage), CacheControl: text(in.CacheControl), Expires: text(in.Expires),
 			WebsiteRedirect: text(in.WebsiteRedirectLocation), Metadata: cloned(in.Metadata), Tags: cloned(tags), Checksum: body.checksum(),
@@ -159,7 +169,7 @@ func (b *backEnd) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 		return out, b.fail(ctx, err)
 	}
 	out = s3response.PutObjectOutput{ETag: *quoted(v.ETag), Size: &v.Size}
-	if id := b.versionID(bucket, v); id != disk.NullVersion {
+	if id := b.versionID(ctx, bucket, v); id != catalog.NullVersion {
 		out.VersionID = id
 	}
 	setChecksum(&out, v.Properties.Checksum)
@@ -171,12 +181,12 @@ func (b *backEnd) writable(ctx context.Context, bucket, key string) error {
 	if _, err := b.bucket(ctx, bucket); err != nil {
 		return err
 	}
-	return b.fail(ctx, disk.CheckKey(key))
+	return b.fail(ctx, catalog.CheckKey(key))
 }
 
 // receive puts a body in a staged blob.
-func (b *backEnd) receive(body io.Reader) (*disk.Staged, error) {
-	staged, err := b.engine.Stage()
+func (b *backEnd) receive(ctx context.Context, body io.Reader) (Staged, error) {
+	staged, err := b.engine.Stage(lasting(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +207,7 @@ func (b *backEnd) readFault(ctx context.Context, bucket, key, version string, er
 
 // validVersionID reports whether an id could be one of ours.
 func validVersionID(id string) bool {
-	if id == disk.NullVersion {
+	if id == catalog.NullVersion {
 		return true
 	}
 	return len(id) == 26 && strings.Trim(id, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ""
@@ -210,7 +220,7 @@ type span struct {
 	parts        *int32
 }
 
-func spanOf(v disk.Version, rng *string, part *int32) (span, error) {
+func spanOf(v catalog.Version, rng *string, part *int32) (span, error) {
 	if part == nil {
 		off, n, partial, err := backend.ParseObjectRange(v.Size, text(rng))
 		if err != nil {
@@ -243,7 +253,7 @@ func spanOf(v disk.Version, rng *string, part *int32) (span, error) {
 }
 
 // checkRead evaluates a read's preconditions. Source: RFC 9110, section 13.2.2.
-func checkRead(v disk.Version, match, noneMatch *string, since, unmodified *time.Time) error {
+func checkRead(v catalog.Version, match, noneMatch *string, since, unmodified *time.Time) error {
 	modified := v.LastModified().Truncate(time.Second) // HTTP dates have whole seconds
 	switch {
 	case match != nil && !namesETag(*match, v.ETag):
@@ -268,7 +278,7 @@ func namesETag(list, etag string) bool {
 	return false
 }
 
-func tagCount(v disk.Version) *int32 {
+func tagCount(v catalog.Version) *int32 {
 	if n := int32(len(v.Properties.Tags)); n > 0 {
 		return &n
 	}
@@ -277,7 +287,7 @@ func tagCount(v disk.Version) *int32 {
 
 func (b *backEnd) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
 	bucket, key, version := text(in.Bucket), text(in.Key), text(in.VersionId)
-	v, err := b.engine.Stat(bucket, key, version)
+	v, err := b.engine.Stat(lasting(ctx), bucket, key, version)
 	if err != nil {
 		var out *s3.HeadObjectOutput
 		if v.Marker {
@@ -298,7 +308,7 @@ func (b *backEnd) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 		ContentType: given(p.ContentType), ContentEncoding: given(p.ContentEncoding), ContentDisposition: given(p.ContentDisposition),
 		ContentLanguage: given(p.ContentLanguage), CacheControl: given(p.CacheControl), ExpiresString: given(p.Expires),
 		WebsiteRedirectLocation: given(p.WebsiteRedirect), ETag: quoted(v.ETag), LastModified: ptr(v.LastModified()),
-		Metadata: p.Metadata, StorageClass: types.StorageClassStandard, TagCount: tagCount(v), VersionId: given(b.versionID(bucket, v)),
+		Metadata: p.Metadata, StorageClass: types.StorageClassStandard, TagCount: tagCount(v), VersionId: given(b.versionID(ctx, bucket, v)),
 	}
 	if in.ChecksumMode == types.ChecksumModeEnabled && s.length == v.Size {
 		setChecksum(out, p.Checksum)
@@ -308,19 +318,23 @@ func (b *backEnd) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 
 func (b *backEnd) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	bucket, key, version := text(in.Bucket), text(in.Key), text(in.VersionId)
-	r, err := b.engine.Open(bucket, key, version)
+	r, v, err := b.engine.Open(lasting(ctx), bucket, key, version)
 	if err != nil {
 		var out *s3.GetObjectOutput
-		if r.Version.Marker {
-			out = &s3.GetObjectOutput{DeleteMarker: ptr(true), LastModified: ptr(r.Version.LastModified())}
+		if v.Marker {
+			out = &s3.GetObjectOutput{DeleteMarker: ptr(true), LastModified: ptr(v.LastModified())}
 		}
 		return out, b.readFault(ctx, bucket, key, version, err)
 	}
-	v := r.Version
 	err = checkRead(v, in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince)
 	var s span
 	if err == nil {
 		s, err = spanOf(v, in.Range, in.PartNumber)
+	}
+	if err == nil {
+		if err = r.Begin(s.off, s.length); err != nil {
+			err = b.fail(ctx, err)
+		}
 	}
 	if err != nil {
 		r.Close()
@@ -332,7 +346,7 @@ func (b *backEnd) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 		ContentType: given(p.ContentType), ContentEncoding: given(p.ContentEncoding), ContentDisposition: given(p.ContentDisposition),
 		ContentLanguage: given(p.ContentLanguage), CacheControl: given(p.CacheControl), ExpiresString: given(p.Expires),
 		WebsiteRedirectLocation: given(p.WebsiteRedirect), ETag: quoted(v.ETag), LastModified: ptr(v.LastModified()),
-		Metadata: p.Metadata, StorageClass: types.StorageClassStandard, TagCount: tagCount(v), VersionId: given(b.versionID(bucket, v)),
+		Metadata: p.Metadata, StorageClass: types.StorageClassStandard, TagCount: tagCount(v), VersionId: given(b.versionID(ctx, bucket, v)),
 		Body: &objectBody{r: r, off: s.off, left: s.length},
 	}
 	if in.ChecksumMode == types.ChecksumModeEnabled && s.length == v.Size {
@@ -343,7 +357,7 @@ func (b *backEnd) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 
 // objectBody is a span of an object on its way to a client.
 type objectBody struct {
-	r         *disk.Reader
+	r         Reader
 	off, left int64
 }
 
@@ -372,7 +386,7 @@ func (o *objectBody) Close() error { return o.r.Close() }
 
 func (b *backEnd) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
 	bucket, key, version := text(in.Bucket), text(in.Key), text(in.VersionId)
-	v, err := b.engine.Stat(bucket, key, version)
+	v, err := b.engine.Stat(lasting(ctx), bucket, key, version)
 	if err != nil {
 		var out s3response.GetObjectAttributesResponse
 		if v.Marker {
@@ -384,7 +398,7 @@ func (b *backEnd) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttri
 	setChecksum(sum, v.Properties.Checksum)
 	out := s3response.GetObjectAttributesResponse{
 		ETag: &v.ETag, ObjectSize: &v.Size, StorageClass: types.StorageClassStandard, LastModified: ptr(v.LastModified()),
-		VersionId: given(b.versionID(bucket, v)), Checksum: sum,
+		VersionId: given(b.versionID(ctx, bucket, v)), Checksum: sum,
 	}
 	return out, nil
 }
@@ -394,15 +408,15 @@ func (b *backEnd) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 	if version != "" && !validVersionID(version) {
 		return nil, s3err.GetInvalidArgumentErr(s3err.InvalidArgVersionId, version)
 	}
-	var check func(*disk.Version) error
+	var check func(*catalog.Version) error
 	if in.IfMatch != nil || in.IfMatchLastModifiedTime != nil || in.IfMatchSize != nil {
-		check = func(v *disk.Version) error {
+		check = func(v *catalog.Version) error {
 			return backend.EvaluateObjectDeletePreconditions(v.ETag, v.LastModified(), v.Size, backend.ObjectDeletePreconditions{
 				IfMatch: in.IfMatch, IfMatchLastModTime: in.IfMatchLastModifiedTime, IfMatchSize: in.IfMatchSize,
 			})
 		}
 	}
-	d, err := b.engine.DeleteFor(requestOf(ctx), bucket, key, version, check)
+	d, err := b.engine.Delete(lasting(ctx), requestOf(ctx), bucket, key, version, check)
 	if err != nil {
 		return nil, b.fail(ctx, err)
 	}
@@ -450,7 +464,7 @@ func (b *backEnd) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 }
 
 func (b *backEnd) GetObjectTagging(ctx context.Context, bucket, key, version string) (map[string]string, error) {
-	v, err := b.engine.Stat(bucket, key, version)
+	v, err := b.engine.Stat(lasting(ctx), bucket, key, version)
 	if err != nil {
 		return nil, b.readFault(ctx, bucket, key, version, err)
 	}
@@ -461,7 +475,7 @@ func (b *backEnd) GetObjectTagging(ctx context.Context, bucket, key, version str
 }
 
 func (b *backEnd) PutObjectTagging(ctx context.Context, bucket, key, version string, tags map[string]string) error {
-	err := b.engine.SetTags(strings.Clone(bucket), strings.Clone(key), strings.Clone(version), cloned(tags))
+	err := b.engine.SetTags(lasting(ctx), strings.Clone(bucket), strings.Clone(key), strings.Clone(version), cloned(tags))
 	if err != nil {
 		return b.readFault(ctx, bucket, key, version, err)
 	}
@@ -475,7 +489,7 @@ func (b *backEnd) DeleteObjectTagging(ctx context.Context, bucket, key, version 
 // GetObjectAcl answers for the bucket's owner: ACLs of single objects are not kept.
 func (b *backEnd) GetObjectAcl(ctx context.Context, in *s3.GetObjectAclInput) (*s3.GetObjectAclOutput, error) {
 	bucket, key, version := text(in.Bucket), text(in.Key), text(in.VersionId)
-	if _, err := b.engine.Stat(bucket, key, version); err != nil {
+	if _, err := b.engine.Stat(lasting(ctx), bucket, key, version); err != nil {
 		return nil, b.readFault(ctx, bucket, key, version, err)
 	}
 	return &s3.GetObjectAclOutput{

@@ -15,7 +15,7 @@ import (
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 func (b *backEnd) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
@@ -31,11 +31,11 @@ func (b *backEnd) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 	if err != nil {
 		return out, err
 	}
-	u, err := b.engine.CreateUpload(bucket, key, disk.Properties{
+	u, err := b.engine.CreateUpload(lasting(ctx), bucket, key, catalog.Properties{
 		ContentType: text(in.ContentType), ContentEncoding: text(in.ContentEncoding), ContentDisposition: text(in.ContentDisposition),
 		ContentLanguage: text(in.ContentLanguage), CacheControl: text(in.CacheControl), Expires: text(in.Expires),
 		WebsiteRedirect: text(in.WebsiteRedirectLocation), Metadata: cloned(in.Metadata), Tags: cloned(tags),
-		Checksum: disk.Checksum{Algorithm: strings.Clone(string(in.ChecksumAlgorithm)), Type: strings.Clone(string(in.ChecksumType))},
+		Checksum: catalog.Checksum{Algorithm: strings.Clone(string(in.ChecksumAlgorithm)), Type: strings.Clone(string(in.ChecksumType))},
 	})
 	if err != nil {
 		return out, b.fail(ctx, err)
@@ -45,7 +45,7 @@ func (b *backEnd) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 
 func (b *backEnd) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
 	bucket, key, id := text(in.Bucket), text(in.Key), text(in.UploadId)
-	u, err := b.engine.UploadRecord(bucket, key, id)
+	u, err := b.engine.UploadRecord(lasting(ctx), bucket, key, id)
 	if err != nil {
 		return nil, b.uploadFault(ctx, id, err)
 	}
@@ -70,12 +70,12 @@ func (b *backEnd) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 			return nil, b.fail(ctx, err)
 		}
 	}
-	staged, err := b.receive(keep)
+	staged, err := b.receive(ctx, keep)
 	if err != nil {
 		return nil, b.fail(ctx, err)
 	}
 	defer staged.Discard()
-	p, err := staged.PutPart(bucket, key, id, int(*in.PartNumber), keep.checksum())
+	p, err := staged.PutPart(lasting(ctx), bucket, key, id, int(*in.PartNumber), keep.checksum())
 	if err != nil {
 		return nil, b.uploadFault(ctx, id, err)
 	}
@@ -89,17 +89,17 @@ func (b *backEnd) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 func (b *backEnd) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (s3response.CopyPartResult, error) {
 	var out s3response.CopyPartResult
 	bucket, key, id := text(in.Bucket), text(in.Key), text(in.UploadId)
-	u, err := b.engine.UploadRecord(bucket, key, id)
+	u, err := b.engine.UploadRecord(lasting(ctx), bucket, key, id)
 	if err != nil {
 		return out, b.uploadFault(ctx, id, err)
 	}
-	r, _, _, version, err := b.copySource(ctx, in.CopySource, in.ExpectedSourceBucketOwner,
+	r, source, from, err := b.copySource(ctx, in.CopySource, in.ExpectedSourceBucketOwner,
 		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince)
 	if err != nil {
 		return out, err
 	}
 	defer r.Close()
-	off, n, err := backend.ParseCopySourceRange(r.Version.Size, text(in.CopySourceRange))
+	off, n, err := backend.ParseCopySourceRange(source.Size, text(in.CopySourceRange))
 	if err != nil {
 		return out, err
 	}
@@ -111,16 +111,16 @@ func (b *backEnd) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}
-	staged, err := b.receive(sum)
+	staged, err := b.receive(ctx, sum)
 	if err != nil {
 		return out, b.fail(ctx, err)
 	}
 	defer staged.Discard()
-	p, err := staged.PutPart(bucket, key, id, int(*in.PartNumber), sum.checksum())
+	p, err := staged.PutPart(lasting(ctx), bucket, key, id, int(*in.PartNumber), sum.checksum())
 	if err != nil {
 		return out, b.uploadFault(ctx, id, err)
 	}
-	out = s3response.CopyPartResult{ETag: quoted(p.ETag), LastModified: p.LastModified(), CopySourceVersionId: version}
+	out = s3response.CopyPartResult{ETag: quoted(p.ETag), LastModified: p.LastModified(), CopySourceVersionId: from.version}
 	if asked.Algorithm != "" {
 		setChecksum(&out, p.Checksum)
 	}
@@ -136,7 +136,7 @@ func (b *backEnd) uploadFault(ctx context.Context, id string, err error) error {
 }
 
 func (b *backEnd) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
-	err := b.engine.AbortUpload(text(in.Bucket), text(in.Key), text(in.UploadId), func(u disk.Upload) error {
+	err := b.engine.AbortUpload(lasting(ctx), text(in.Bucket), text(in.Key), text(in.UploadId), func(u catalog.Upload) error {
 		if t := in.IfMatchInitiatedTime; t != nil && t.Unix() != u.InitiatedAt().Unix() {
 			return s3err.GetPreconditionFailedErr(s3err.ConditionIfMatchInitiatedTime)
 		}
@@ -158,7 +158,7 @@ func (b *backEnd) ListParts(ctx context.Context, in *s3.ListPartsInput) (s3respo
 			return out, s3err.GetInvalidArgMaxLimiter("part-number-marker", m)
 		}
 	}
-	u, parts, err := b.engine.Upload(bucket, key, id)
+	u, parts, err := b.engine.Upload(lasting(ctx), bucket, key, id)
 	if err != nil {
 		return out, b.uploadFault(ctx, id, err)
 	}
@@ -194,7 +194,7 @@ func (b *backEnd) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	if in.MultipartUpload == nil {
 		return fail(s3err.GetAPIError(s3err.ErrMalformedXML))
 	}
-	v, _, err := b.engine.CompleteUpload(bucket, key, id, func(u disk.Upload, have []disk.Part) (disk.Completion, error) {
+	v, _, err := b.engine.CompleteUpload(lasting(ctx), bucket, key, id, func(u catalog.Upload, have []catalog.Part) (catalog.Completion, error) {
 		c, err := choose(in, u, have)
 		if err == nil {
 			c.Check = writeCheck(in.IfMatch, in.IfNoneMatch)
@@ -207,16 +207,16 @@ func (b *backEnd) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	}
 	out := s3response.CompleteMultipartUploadResult{Bucket: &bucket, Key: &key, ETag: quoted(v.ETag)}
 	setChecksum(&out, v.Properties.Checksum)
-	version := b.versionID(bucket, v)
-	if version == disk.NullVersion {
+	version := b.versionID(ctx, bucket, v)
+	if version == catalog.NullVersion {
 		version = ""
 	}
 	return out, version, nil
 }
 
 // choose checks the client's list of parts against what is there.
-func choose(in *s3.CompleteMultipartUploadInput, u disk.Upload, have []disk.Part) (disk.Completion, error) {
-	var c disk.Completion
+func choose(in *s3.CompleteMultipartUploadInput, u catalog.Upload, have []catalog.Part) (catalog.Completion, error) {
+	var c catalog.Completion
 	asked := u.Properties.Checksum
 	if in.ChecksumType != "" && asked.Type != string(in.ChecksumType) {
 		was := types.ChecksumType(asked.Type)
@@ -225,7 +225,7 @@ func choose(in *s3.CompleteMultipartUploadInput, u disk.Upload, have []disk.Part
 		}
 		return c, s3err.GetChecksumTypeMismatchOnMpErr(was)
 	}
-	byNumber := make(map[int]disk.Part, len(have))
+	byNumber := make(map[int]catalog.Part, len(have))
 	for _, p := range have {
 		byNumber[p.Number] = p
 	}
@@ -280,7 +280,7 @@ func choose(in *s3.CompleteMultipartUploadInput, u disk.Upload, have []disk.Part
 }
 
 // checkPartSum checks the checksum that the client's list gives for a part.
-func checkPartSum(asked disk.Checksum, want types.CompletedPart, p disk.Part, upload string) error {
+func checkPartSum(asked catalog.Checksum, want types.CompletedPart, p catalog.Part, upload string) error {
 	sums := givenChecksums(want)
 	switch {
 	case len(sums) > 1:

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -15,8 +16,8 @@ import (
 
 	"github.com/versity/versitygw/s3err"
 
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/config"
-	"vodwright.dev/vodwright/internal/object/disk"
 )
 
 // maxDocumentBytes bounds the body of a request that carries a document, which
@@ -32,7 +33,7 @@ const maxObjectBytes = 5 << 30
 // without bound.
 func (g *Gateway) refuse(r *http.Request) error {
 	if _, key := g.target(r); key != "" {
-		if err := disk.CheckKey(key); err != nil {
+		if err := catalog.CheckKey(key); err != nil {
 			return err
 		}
 	}
@@ -123,6 +124,8 @@ func (g *Gateway) bridge(w http.ResponseWriter, r *http.Request) {
 		conn = &tlsConnection{connection: conn.(*connection), state: *r.TLS}
 	}
 	c.Init2(conn, noLog{}, true)
+	// Not what ends when the client goes: one that half-closes still waits for its answer.
+	c.SetUserValue(requestKey{}, context.WithoutCancel(r.Context()))
 	if r.Context().Value(sigV2{}) != nil {
 		c.SetUserValue(sigV2{}, true)
 	}

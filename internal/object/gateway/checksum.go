@@ -10,7 +10,7 @@ import (
 	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
 
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 const (
@@ -26,7 +26,7 @@ func checksumAlgorithms() []string {
 
 // setChecksum sets the field of shape (a pointer to one of S3's) that holds c's
 // value: ChecksumCRC32, ChecksumSHA256, …
-func setChecksum(shape any, c disk.Checksum) {
+func setChecksum(shape any, c catalog.Checksum) {
 	if c.Value == "" {
 		return
 	}
@@ -45,15 +45,15 @@ func setChecksum(shape any, c disk.Checksum) {
 }
 
 // givenChecksums returns the checksum fields that are set in shape, a struct.
-func givenChecksums(shape any) []disk.Checksum {
-	var out []disk.Checksum
+func givenChecksums(shape any) []catalog.Checksum {
+	var out []catalog.Checksum
 	v := reflect.ValueOf(shape)
 	for _, a := range checksumAlgorithms() {
 		f := v.FieldByName("Checksum" + a)
 		if !f.IsValid() || f.Kind() != reflect.Pointer || f.IsNil() || f.Elem().String() == "" {
 			continue
 		}
-		out = append(out, disk.Checksum{Algorithm: a, Value: strings.Clone(f.Elem().String())})
+		out = append(out, catalog.Checksum{Algorithm: a, Value: strings.Clone(f.Elem().String())})
 	}
 	return out
 }
@@ -71,7 +71,7 @@ type summed struct {
 // sumBody wraps body in a reader that computes a checksum and, when the client
 // gave one, ends with S3's error if it differs. A body whose checksum comes in
 // its trailer checks itself.
-func sumBody(body io.Reader, given []disk.Checksum, algorithm string) (*summed, error) {
+func sumBody(body io.Reader, given []catalog.Checksum, algorithm string) (*summed, error) {
 	if t, ok := body.(middlewares.ChecksumReader); ok && t.Algorithm() != "" {
 		return &summed{Reader: body, algorithm: strings.ToUpper(t.Algorithm()), sum: t.Checksum, trailing: true}, nil
 	}
@@ -90,15 +90,15 @@ func sumBody(body io.Reader, given []disk.Checksum, algorithm string) (*summed, 
 }
 
 // checksum returns what was computed, after the body's end.
-func (s *summed) checksum() disk.Checksum {
-	return disk.Checksum{Algorithm: s.algorithm, Type: fullObject, Value: s.sum()}
+func (s *summed) checksum() catalog.Checksum {
+	return catalog.Checksum{Algorithm: s.algorithm, Type: fullObject, Value: s.sum()}
 }
 
 // combine returns the checksum of an upload from its parts' checksums.
-func combine(asked disk.Checksum, parts []disk.Part) (disk.Checksum, error) {
-	out := disk.Checksum{Algorithm: asked.Algorithm, Type: asked.Type}
+func combine(asked catalog.Checksum, parts []catalog.Part) (catalog.Checksum, error) {
+	out := catalog.Checksum{Algorithm: asked.Algorithm, Type: asked.Type}
 	if out.Algorithm == "" {
-		out = disk.Checksum{Algorithm: crc64NVME, Type: fullObject}
+		out = catalog.Checksum{Algorithm: crc64NVME, Type: fullObject}
 	}
 	if out.Type == composite {
 		c, err := utils.NewCompositeChecksumReader(hashType(out.Algorithm))
@@ -115,7 +115,7 @@ func combine(asked disk.Checksum, parts []disk.Part) (disk.Checksum, error) {
 	}
 	for i, p := range parts {
 		if p.Checksum.Algorithm != out.Algorithm {
-			return disk.Checksum{}, s3err.GetChecksumTypeMismatchErr(types.ChecksumAlgorithm(out.Algorithm), types.ChecksumAlgorithm(p.Checksum.Algorithm))
+			return catalog.Checksum{}, s3err.GetChecksumTypeMismatchErr(types.ChecksumAlgorithm(out.Algorithm), types.ChecksumAlgorithm(p.Checksum.Algorithm))
 		}
 		if i == 0 {
 			out.Value = p.Checksum.Value

@@ -1,11 +1,11 @@
-// Package gateway speaks S3 over the buckets of package disk.
+// Package gateway speaks S3 over the buckets of an Engine.
 //
 // In: HTTP requests. Out: S3's answers. The protocol itself (SigV4, aws-chunked
 // bodies, checksums, XML, CORS, POST forms) is versitygw's; what a bucket and an
-// object is, is disk's. Ours are the table of operations, which tells what a
+// object is, is the engine's. Ours are the table of operations, which tells what a
 // request is and what it needs to be allowed, and the decision, which an Authority
 // takes: versitygw's own policies and ACLs decide nothing. Between the two stand
-// the back end (an adapter: S3's shapes to disk's), the bridge (net/http to the
+// the back end (an adapter: S3's shapes to the catalog's), the bridge (net/http to the
 // fasthttp that versitygw is written for) and what versitygw lacks: SigV2
 // presigned URLs, several virtual-host domains, encoding-type, and most of a
 // bucket's configuration.
@@ -27,7 +27,7 @@ import (
 	"github.com/valyala/fasthttp"
 	"github.com/versity/versitygw/s3api/controllers"
 
-	"vodwright.dev/vodwright/internal/object/disk"
+	"vodwright.dev/vodwright/internal/object/catalog"
 )
 
 // Credential is an access key and what it stands for.
@@ -49,7 +49,7 @@ type Credentials interface {
 
 // Config is what a Gateway is made of.
 type Config struct {
-	Engine             *disk.Engine
+	Engine             Engine
 	Region             string // "" is us-east-1
 	AccountID          string // "" is 000000000000
 	Root               Credential
@@ -110,7 +110,7 @@ func (g *Gateway) bucketOfHost(host string) string {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	for _, d := range g.cfg.VirtualHostDomains {
-		if b, ok := strings.CutSuffix(host, "."+strings.ToLower(d)); ok && disk.CheckBucketName(b) == nil {
+		if b, ok := strings.CutSuffix(host, "."+strings.ToLower(d)); ok && catalog.CheckBucketName(b) == nil {
 			return b
 		}
 	}

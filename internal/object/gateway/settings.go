@@ -17,8 +17,8 @@ import (
 
 	"vodwright.dev/vodwright/internal/event"
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/config"
-	"vodwright.dev/vodwright/internal/object/disk"
 	"vodwright.dev/vodwright/internal/policy"
 )
 
@@ -30,7 +30,7 @@ type Functions interface {
 }
 
 // documentOf reads one of a bucket's documents into v; found is false when it has none.
-func documentOf(b *disk.Bucket, name string, v any) (found bool, err error) {
+func documentOf(b *catalog.Bucket, name string, v any) (found bool, err error) {
 	doc, ok := b.Documents[name]
 	if !ok {
 		return false, nil
@@ -42,8 +42,8 @@ func documentOf(b *disk.Bucket, name string, v any) (found bool, err error) {
 }
 
 // bucketOf returns the bucket that a request names.
-func (g *Gateway) bucketOf(c fiber.Ctx) (*disk.Bucket, error) {
-	return g.cfg.Engine.Bucket(c.Params("bucket"))
+func (g *Gateway) bucketOf(c fiber.Ctx) (*catalog.Bucket, error) {
+	return g.cfg.Engine.Bucket(lasting(c.RequestCtx()), c.Params("bucket"))
 }
 
 // keep stores v as one of the bucket's documents.
@@ -109,7 +109,7 @@ func (g *Gateway) getPolicyStatus(c fiber.Ctx) (*controllers.Response, error) {
 }
 
 // publicAccess returns a bucket's public access block; one that has none blocks nothing.
-func (g *Gateway) publicAccess(b *disk.Bucket) config.PublicAccessBlock {
+func (g *Gateway) publicAccess(b *catalog.Bucket) config.PublicAccessBlock {
 	var p config.PublicAccessBlock
 	if _, err := documentOf(b, documentPublicAccess, &p); err != nil {
 		return config.BlockAll() // damaged: the careful reading
@@ -193,8 +193,8 @@ func (g *Gateway) getNotification(c fiber.Ctx) (*controllers.Response, error) {
 }
 
 // Notifications returns who is to be told of what happens in a bucket.
-func (g *Gateway) Notifications(bucket string) ([]event.Notification, error) {
-	b, err := g.cfg.Engine.Bucket(bucket)
+func (g *Gateway) Notifications(ctx context.Context, bucket string) ([]event.Notification, error) {
+	b, err := g.cfg.Engine.Bucket(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (g *Gateway) putLifecycle(c fiber.Ctx) (*controllers.Response, error) {
 }
 
 func (g *Gateway) getLifecycle(c fiber.Ctx) (*controllers.Response, error) {
-	l, err := g.Lifecycle(c.Params("bucket"))
+	l, err := g.Lifecycle(lasting(c.RequestCtx()), c.Params("bucket"))
 	if err != nil {
 		return nil, err
 	}
@@ -247,8 +247,8 @@ func (g *Gateway) getLifecycle(c fiber.Ctx) (*controllers.Response, error) {
 }
 
 // Lifecycle returns a bucket's lifecycle configuration, nil when it has none.
-func (g *Gateway) Lifecycle(bucket string) (*config.Lifecycle, error) {
-	b, err := g.cfg.Engine.Bucket(bucket)
+func (g *Gateway) Lifecycle(ctx context.Context, bucket string) (*config.Lifecycle, error) {
+	b, err := g.cfg.Engine.Bucket(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
