@@ -32,9 +32,10 @@ type workerCmd struct {
 	Cache       limit.Bytes `help:"Sources are kept for other jobs, in so many bytes." default:"10GiB" placeholder:"SIZE"`
 	Name        string      `help:"Of this worker, in logs and receipts; else the machine's." placeholder:"NAME"`
 	labelFlags
-	Server       string `help:"Where this machine reaches the server's HTTP, when it is not at the host of --join: http://HOST:PORT." env:"VODWRIGHT_SERVER" placeholder:"URL"`
-	PrivateInput bool   `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
-	Verbose      bool   `short:"v" help:"Log debug messages."`
+	Server       string        `help:"Where this machine reaches the server's HTTP, when it is not at the host of --join: http://HOST:PORT." env:"VODWRIGHT_SERVER" placeholder:"URL"`
+	Drain        time.Duration `help:"On SIGTERM, how long tasks at work may take to end before they are given back; 0 gives them back at once." env:"VODWRIGHT_DRAIN" default:"25s"`
+	PrivateInput bool          `help:"Let jobs fetch https:// inputs from private and loopback addresses."`
+	Verbose      bool          `short:"v" help:"Log debug messages."`
 	verifyFlags
 	sandboxFlags
 }
@@ -42,7 +43,8 @@ type workerCmd struct {
 func (workerCmd) Help() string {
 	return `Carries tasks of a server on another machine: probes, chunks, audio, finishing. It needs the
 server's NATS and HTTP ports, ffmpeg and bubblewrap; no shared disk, no database, no key.
-On SIGTERM it gives back what it carries: others go on at once, no attempt is lost.
+On SIGTERM it takes no more, ends what it carries, and gives back what is not done within
+--drain: others go on with that at once, no attempt is lost.
 
 Examples:
   vodwright serve --listen 0.0.0.0:8080 --join-listen 0.0.0.0:4222     prints the URL
@@ -108,12 +110,18 @@ func (c *workerCmd) Run(p *program) (err error) {
 		Objects: client.House(), Roles: client, Slots: c.Concurrency, Verify: c.depth(), Name: name, Logger: log,
 		Depot: client.Depot(), Outputs: client.Output,
 	})
-	tasksOf := job.NewCarrier(job.CarrierConfig{Ledger: client, Leases: tasks, Runner: carrier, Slots: c.Concurrency, Logger: log})
+	tasksOf := job.NewCarrier(job.CarrierConfig{Ledger: client, Leases: tasks, Runner: carrier, Slots: c.Concurrency, Last: p.ctx.Done(), Logger: log})
 	if err := p.print(map[string]any{"joined": host, "name": name, "concurrency": c.Concurrency}, fmt.Sprintf("Vodwright %s, worker %s: joined %s, %d at once\n", version, name, host, c.Concurrency)); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(p.ctx)
-	group.Go(func() error { return tasksOf.Run(ctx) })
+	drained, enough := context.WithCancel(context.WithoutCancel(p.ctx))
+	defer enough()
+	context.AfterFunc(p.ctx, func() {
+		log.Info("worker drains", "for", c.Drain)
+		time.AfterFunc(c.Drain, enough)
+	})
+	group, ctx := errgroup.WithContext(drained)
+	group.Go(func() error { defer enough(); return tasksOf.Run(ctx) })
 	group.Go(func() error { return client.Watch(ctx) })
 	group.Go(func() error { return forgetJobs(ctx, carrier, tasksOf, client, log) })
 	err = group.Wait()

@@ -40,7 +40,7 @@ type Ledger interface {
 
 // Leases hands tasks to who carries them; see TaskQueue.
 type Leases interface {
-	Deliver(ctx context.Context, slots int, handle func(ctx context.Context, l Lease)) error
+	Deliver(ctx context.Context, last <-chan struct{}, slots int, handle func(ctx context.Context, l Lease)) error
 }
 
 // CarrierConfig is what a Carrier is made of. Ledger, Leases and Runner are needed.
@@ -48,10 +48,11 @@ type CarrierConfig struct {
 	Ledger       Ledger
 	Leases       Leases
 	Runner       Runner
-	Slots        int           // tasks carried at once; none when it is not positive
-	StallTimeout time.Duration // see Config
-	Left         func(Ref)     // told after each task that was carried; nil for nobody
-	Logger       *slog.Logger  // nil discards
+	Slots        int             // tasks carried at once; none when it is not positive
+	StallTimeout time.Duration   // see Config
+	Last         <-chan struct{} // closed when no more tasks are to be taken; nil never is
+	Left         func(Ref)       // told after each task that was carried; nil for nobody
+	Logger       *slog.Logger    // nil discards
 }
 
 // Carrier takes leased tasks through a Runner and stores what came of them. It is
@@ -74,12 +75,13 @@ func NewCarrier(cfg CarrierConfig) *Carrier {
 }
 
 // Run carries tasks until ctx ends; then it gives back what it carries, without
-// spending an attempt, and returns when every Runner has returned.
+// spending an attempt, and returns when every Runner has returned. Once Last is closed
+// it takes no more, and returns when what it carries is done.
 func (c *Carrier) Run(ctx context.Context) error {
 	if c.cfg.Slots <= 0 {
 		return nil
 	}
-	return c.cfg.Leases.Deliver(ctx, c.cfg.Slots, c.carry)
+	return c.cfg.Leases.Deliver(ctx, c.cfg.Last, c.cfg.Slots, c.carry)
 }
 
 // Carries reports whether a task of a job is carried here.

@@ -123,8 +123,8 @@ func (q mortalQueue) Drop(ctx context.Context, id string) (err error) {
 	return
 }
 
-func (q mortalQueue) Deliver(ctx context.Context, slots int, handle func(context.Context, job.Lease)) error {
-	return q.TaskQueue.Deliver(ctx, slots, func(ctx context.Context, l job.Lease) { handle(ctx, mortalLease{l, q.k}) })
+func (q mortalQueue) Deliver(ctx context.Context, last <-chan struct{}, slots int, handle func(context.Context, job.Lease)) error {
+	return q.TaskQueue.Deliver(ctx, last, slots, func(ctx context.Context, l job.Lease) { handle(ctx, mortalLease{l, q.k}) })
 }
 
 type mortalLease struct {

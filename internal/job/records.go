@@ -161,9 +161,9 @@ type TaskQueue interface {
 	// and removes those that wait. It does not wait for the handlers.
 	Drop(ctx context.Context, job string) error
 	// Deliver calls handle for each task, in a goroutine of its own, at most slots
-	// at a time. When ctx ends, contexts of handlers end with ErrStopped; Deliver
-	// returns after they have.
-	Deliver(ctx context.Context, slots int, handle func(ctx context.Context, l Lease)) error
+	// at a time. When ctx ends, contexts of handlers end with ErrStopped; once last is
+	// closed nothing more is delivered. Deliver returns after its handlers have.
+	Deliver(ctx context.Context, last <-chan struct{}, slots int, handle func(ctx context.Context, l Lease)) error
 }
 
 // Lease is the right to carry a task. The handler settles it by one call of Done

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"vodwright.dev/vodwright/internal/job"
@@ -43,7 +44,8 @@ func (l *lease) Done(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer done()
 	err := l.msg.DoubleAck(ctx)
-	if err == nil || !l.queue.has(l.ref) { // the line is gone with its job, and who would answer
+	// Who would answer is gone with the line of a dropped job, which may be back.
+	if err == nil || errors.Is(err, nats.ErrNoResponders) || !l.queue.has(l.ref) {
 		return nil
 	}
 	return fmt.Errorf("settle task %d of job %s: %w", l.ref.Number, l.ref.Job, err)
@@ -73,18 +75,27 @@ func (q *Queue) has(r job.Ref) bool {
 }
 
 // Deliver implements job.TaskQueue.
-func (q *Queue) Deliver(ctx context.Context, slots int, handle func(context.Context, job.Lease)) error {
+func (q *Queue) Deliver(ctx context.Context, last <-chan struct{}, slots int, handle func(context.Context, job.Lease)) error {
+	take, enough := context.WithCancel(ctx)
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
+	handlers.Go(func() {
+		select {
+		case <-last:
+		case <-take.Done():
+		}
+		enough()
+	})
+	defer enough()
 	free := make(chan struct{}, slots)
 	sweep := q.shared // nobody told of what was there before
 	for {
 		select {
 		case free <- struct{}{}:
-		case <-ctx.Done():
+		case <-take.Done():
 			return nil
 		}
-		msg, ref, ok := q.next(ctx, sweep)
+		msg, ref, ok := q.next(take, sweep)
 		sweep = false
 		if !ok {
 			return nil

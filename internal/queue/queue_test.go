@@ -115,7 +115,7 @@ func BenchmarkLatency(b *testing.B) {
 	defer q.Close()
 	delivered := make(chan time.Time)
 	ctx := b.Context()
-	go q.Deliver(ctx, 2, benchHandler(delivered))
+	go q.Deliver(ctx, nil, 2, benchHandler(delivered))
 	var total time.Duration
 	for i := 0; b.Loop(); i++ {
 		began := time.Now()

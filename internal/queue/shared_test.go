@@ -55,7 +55,7 @@ func TestSharedQueueIsATaskQueue(t *testing.T) {
 func delivery(t *testing.T, q *queue.Queue, handle func(context.Context, job.Lease)) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- q.Deliver(ctx, 2, handle) }()
+	go func() { ended <- q.Deliver(ctx, nil, 2, handle) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -119,7 +119,7 @@ func TestTaskOfADeadMemberRunsElsewhere(t *testing.T) {
 	var death sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	death.Go(func() {
-		dead.Deliver(ctx, 1, func(ctx context.Context, _ job.Lease) { close(held); <-ctx.Done() }) //nolint:errcheck // it dies
+		dead.Deliver(ctx, nil, 1, func(ctx context.Context, _ job.Lease) { close(held); <-ctx.Done() }) //nolint:errcheck // it dies
 	})
 	if err := q.Publish(t.Context(), []job.Ref{{Job: "1-a"}}); err != nil {
 		t.Fatal(err)

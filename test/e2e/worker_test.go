@@ -132,13 +132,14 @@ func TestWorkersElsewhere(t *testing.T) {
 	if code := first.cmd.ProcessState.ExitCode(); code != 0 || len(encodersBelow(t, first.work)) > 0 {
 		t.Errorf("exit code %d, encoders %v", code, encodersBelow(t, first.work))
 	}
-	third := joined(t, programPath, address, "third", "--concurrency", "4") // room for all that waits
-	for _, r := range []*remote{first, second} {
-		eventually(t, time.Minute, "what "+r.name+" carried last runs elsewhere", func() bool {
-			return third.says("task=" + r.last(t) + " attempt=2")
-		})
-		t.Logf("what %s carried last runs elsewhere after %s", r.name, time.Since(killed))
+	if task := first.last(t); !first.says(`msg="task done" job=`+p.JobID+" task="+task) || first.says("given back") {
+		t.Errorf("the first worker did not end %s, which it carried", task)
 	}
+	third := joined(t, programPath, address, "third", "--concurrency", "4") // room for all that waits
+	eventually(t, time.Minute, "what was killed runs elsewhere", func() bool {
+		return third.says("task=" + second.last(t) + " attempt=2")
+	})
+	t.Logf("what was killed runs elsewhere after %s", time.Since(killed))
 
 	s.kill()
 	s.start()

@@ -76,7 +76,7 @@ func (q *tasks) Drop(_ context.Context, id string) error {
 }
 
 // Deliver carries one task after the other: a process of one slot, as most are here.
-func (q *tasks) Deliver(ctx context.Context, _ int, handle func(context.Context, job.Lease)) error {
+func (q *tasks) Deliver(ctx context.Context, _ <-chan struct{}, _ int, handle func(context.Context, job.Lease)) error {
 	var turns job.Turns
 	for ctx.Err() == nil {
 		ref, wait := q.take(&turns)

@@ -75,6 +75,7 @@ func taskQueue(t *testing.T, open func(t *testing.T) (q job.TaskQueue, reopen fu
 	with("slots bound what runs", slotsBound)
 	with("a drop ends leases and removes what waits", drop)
 	with("the end of Deliver ends leases and waits", endOfDeliver)
+	with("what is carried ends after the last was delivered", lastOfDeliver)
 	with("a new task is delivered while others wait for nothing", wakes)
 }
 
@@ -85,7 +86,7 @@ func deliver(t *testing.T, q job.TaskQueue, slots int, handle func(context.Conte
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := q.Deliver(ctx, slots, handle); err != nil {
+		if err := q.Deliver(ctx, nil, slots, handle); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -339,6 +340,39 @@ func endOfDeliver(t *testing.T, q job.TaskQueue, _ func() job.TaskQueue) {
 	var again log
 	deliver(t, q, 1, func(_ context.Context, l job.Lease) { again.add(l.Task()); done(t, l) })
 	Eventually(t, "delivery by the next", func() bool { return len(again.all()) == 5 })
+}
+
+func lastOfDeliver(t *testing.T, q job.TaskQueue, _ func() job.TaskQueue) {
+	var started log
+	last, finish, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- q.Deliver(t.Context(), last, 2, func(ctx context.Context, l job.Lease) {
+			started.add(l.Task())
+			<-finish
+			if ctx.Err() != nil {
+				t.Errorf("the handler was told to end: %v", context.Cause(ctx))
+			}
+			done(t, l)
+		})
+	}()
+	publish(t, q, refs("1-a", 0, 5)...)
+	Eventually(t, "start", func() bool { return len(started.all()) == 2 })
+	close(last)
+	close(finish)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Deliver does not end")
+	}
+	if n := len(started.all()); n != 2 {
+		t.Errorf("%d tasks were delivered, want 2", n)
+	}
+	if n := pending(t, q); n != 3 {
+		t.Errorf("%d tasks pending, want 3", n)
+	}
 }
 
 // survives holds that a restart delivers what was not done, and returns it.
