@@ -45,6 +45,7 @@ type VideoStream struct {
 	BitrateBPS   int64         `json:"bitrateBPS,omitempty"`
 	Duration     time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 	Default      bool          `json:"default,omitempty"`  // the file prefers it to its other videos
+	HeldBack     int           `json:"heldBack,omitempty"` // frames that a decoder holds back, since others are shown before them
 	Color        Color         `json:"color"`
 }
 
@@ -78,11 +79,23 @@ type AudioStream struct {
 	FrameTicks int64 `json:"frameTicks,omitempty"`
 	Type       int   `json:"type,omitempty"` // audio_type of ISO/IEC 13818-1, table 2-60; 0 is nothing special
 	Default    bool  `json:"default,omitempty"`
+	// Sequels are the streams that it goes on as, one after the other, of a transport
+	// stream whose sound changes its codec.
+	Sequels []Sequel `json:"sequels,omitempty"`
+}
+
+// Sequel is a stream that another one goes on as.
+type Sequel struct {
+	Index    int   `json:"index"`    // in the container
+	Channels int   `json:"channels"` // 0 is unknown
+	PTS      int64 `json:"pts"`      // when it begins, in the file's clock; -1 is unknown
+	Pictures int   `json:"pictures"` // of the video that begin before it in the file, about
 }
 
 // OtherStream is a stream that is neither video nor audio: data, subtitle, attachment, cover art.
 type OtherStream struct {
 	Index    int           `json:"index"`
+	PID      int           `json:"pid,omitempty"`
 	Kind     string        `json:"kind"`
 	Codec    string        `json:"codec,omitempty"`
 	Language string        `json:"language,omitempty"` // ISO 639-2 as in the file

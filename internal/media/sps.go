@@ -9,8 +9,139 @@ func PictureSize(sps []byte) (width, height int, ok bool) {
 	if len(sps) < 4 {
 		return 0, 0, false
 	}
+	return newBitReader(sps[1:]).pictureSize()
+}
+
+// HeldBack returns how many pictures a decoder of H.264 or HEVC (codec "hevc") holds
+// back at most, since others are shown before them, by a sequence parameter set with
+// its header; 0 if it does not say. Sources: ITU-T H.264, E.1.1; H.265, 7.3.2.2.
+func HeldBack(codec string, sps []byte) int {
+	if len(sps) < 4 {
+		return 0
+	}
+	var n uint32
+	r := newBitReader(sps[1:])
+	if codec == "hevc" {
+		r.bits(8)
+		n = r.heldBackHEVC()
+	} else {
+		if _, _, ok := r.pictureSize(); !ok {
+			return 0
+		}
+		n = r.heldBack()
+	}
+	if r.short || n > 16 {
+		return 0
+	}
+	return int(n)
+}
+
+// newBitReader reads a NAL unit behind (a part of) its header.
+func newBitReader(b []byte) *bitReader {
 	// Emulation prevention: 00 00 03 stands for 00 00.
-	r := &bitReader{b: bytes.ReplaceAll(sps[1:], []byte{0, 0, 3}, []byte{0, 0})}
+	return &bitReader{b: bytes.ReplaceAll(b, []byte{0, 0, 3}, []byte{0, 0})}
+}
+
+// heldBack reads the VUI of H.264 behind the picture's size.
+func (r *bitReader) heldBack() uint32 {
+	if r.bits(1) == 0 { // vui_parameters_present_flag
+		return 0
+	}
+	if r.bits(1) == 1 && r.bits(8) == 255 { // aspect_ratio_idc
+		r.bits(32)
+	}
+	if r.bits(1) == 1 { // overscan_info_present_flag
+		r.bits(1)
+	}
+	if r.bits(1) == 1 { // video_signal_type_present_flag
+		r.bits(4)
+		if r.bits(1) == 1 {
+			r.bits(24)
+		}
+	}
+	if r.bits(1) == 1 { // chroma_loc_info_present_flag
+		r.ue()
+		r.ue()
+	}
+	if r.bits(1) == 1 { // timing_info_present_flag
+		r.bits(32)
+		r.bits(33)
+	}
+	hrd := false
+	for range 2 { // nal_hrd, vcl_hrd
+		if r.bits(1) == 0 {
+			continue
+		}
+		hrd = true
+		n := r.ue()
+		r.bits(8)
+		for i := uint32(0); i <= n && !r.short; i++ {
+			r.ue()
+			r.ue()
+			r.bits(1)
+		}
+		r.bits(20)
+	}
+	if hrd {
+		r.bits(1)
+	}
+	r.bits(1)           // pic_struct_present_flag
+	if r.bits(1) == 0 { // bitstream_restriction_flag
+		return 0
+	}
+	r.bits(1)
+	for range 4 {
+		r.ue()
+	}
+	return r.ue() // max_num_reorder_frames
+}
+
+// heldBackHEVC reads sps_max_num_reorder_pics of the highest sub-layer.
+func (r *bitReader) heldBackHEVC() uint32 {
+	r.bits(4)
+	layers := r.bits(3) // sps_max_sub_layers_minus1
+	r.bits(1)
+	r.bits(96) // profile, tier, level
+	if layers > 0 {
+		var there [8][2]uint32
+		for i := range 8 {
+			if there[i][0], there[i][1] = r.bits(1), r.bits(1); uint32(i) >= layers {
+				there[i] = [2]uint32{}
+			}
+		}
+		for _, t := range there {
+			r.bits(int(88*t[0] + 8*t[1]))
+		}
+	}
+	r.ue()
+	if r.ue() == 3 { // chroma_format_idc
+		r.bits(1)
+	}
+	r.ue() // width, height
+	r.ue()
+	if r.bits(1) == 1 { // conformance_window_flag
+		for range 4 {
+			r.ue()
+		}
+	}
+	for range 3 { // depths, length of the picture order count
+		r.ue()
+	}
+	i := layers
+	if r.bits(1) == 1 { // sps_sub_layer_ordering_info_present_flag
+		i = 0
+	}
+	n := uint32(0)
+	for ; i <= layers; i++ {
+		r.ue()
+		n = r.ue()
+		r.ue()
+	}
+	return n
+}
+
+// pictureSize reads a sequence parameter set of H.264 up to its VUI.
+func (r *bitReader) pictureSize() (width, height int, ok bool) {
 	profile := r.bits(8)
 	r.bits(16) // constraints, level
 	r.ue()     // seq_parameter_set_id

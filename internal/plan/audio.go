@@ -55,6 +55,11 @@ type feed struct {
 	even         bool    // its frames follow each other without gaps, by the container's tables
 	begins, ends float64 // when it is heard, in seconds of the part; ends is of one that is even
 
+	sequels  []sequel // what it goes on as, in their order
+	channels int      // of the stream that it is first
+	like     bool     // it is to have as many channels as that one
+	broken   bool     // its file cannot be entered in the middle
+
 	// Of a piece, see enterAt:
 	cut   bool
 	enter int64 // samples of the part before the one at which its time begins
@@ -107,7 +112,7 @@ func (p *planner) newAudio(d described, l *ladder, path string) (audio, error) {
 		if end = a.samples; i < len(l.takes)-1 {
 			end = media.Rescale(tk.first+tk.frames, t.FrameRate.Inverse(), perSecond)
 		}
-		a.parts = append(a.parts, p.part(picks[tk.src.input], remix, tk, l, end-begin, &a))
+		a.parts = append(a.parts, p.part(picks[tk.src.input], remix, tk, l, end-begin, &a).split(int64(a.rate))...)
 	}
 	a.language = languageFor(d.AudioDescription, picks)
 	a.kind = audioType(d.AudioDescription, picks)
@@ -226,10 +231,15 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples 
 			f.faster = media.R(l.rate.Num*l.film.Den, l.rate.Den*l.film.Num)
 		}
 		f.gains = m.gains
+		ix := tk.src.index
+		if picks[m.of].external {
+			ix = media.FrameIndex{}
+		}
+		f.sequels = f.goesOn(picks[m.of].streams[m.at], ix, int64(a.rate))
 		if i == 0 || after < late {
 			late = after
 		}
-		if s := picks[m.of].streams[m.at]; s.Duration > 0 && f.stretch == 0 && f.leaps == "" {
+		if s := picks[m.of].streams[m.at]; s.Duration > 0 && f.stretch == 0 && f.leaps == "" && len(f.sequels) == 0 {
 			ends = max(ends, after+s.Duration.Seconds())
 		} else {
 			ends = math.Inf(1)
@@ -290,6 +300,7 @@ func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rati
 	f.rate, f.begins = int64(s.SampleRate), late
 	f.even = s.FrameTicks > 0 && s.TimeBase == media.R(1, f.rate) && !broken && audioSeeks(format)
 	f.ends = late + float64(s.Frames*s.FrameTicks)*s.TimeBase.Float()
+	f.channels, f.broken = s.Channels, broken
 	if late < -seekFrom && !broken && f.leaps == "" && audioSeeks(format) {
 		begin := f.origin.seconds() + f.skip.Float() - float64(f.offset)/1000
 		f.seek = max(int64((begin-seekMargin)*1e6), 0)

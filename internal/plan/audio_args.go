@@ -135,8 +135,16 @@ func (s *sound) filters(f feed, p part, a audio) string {
 	if f.faster.Known() { // 48,000 samples are a whole number of hertz then
 		list = append(list, "aresample=48000", fmt.Sprintf("asetrate=%d", 48_000*f.faster.Num/f.faster.Den))
 	}
+	gains := f.gains
+	if f.like {
+		if layout := layouts[f.channels]; len(p.feeds) == 1 || layout == "" {
+			gains = nil
+		} else {
+			list = append(list, "aresample=out_chlayout="+layout)
+		}
+	}
 	resample := fmt.Sprintf("aresample=out_sample_rate=%d:", a.rate)
-	if f.gains == nil {
+	if gains == nil {
 		resample += fmt.Sprintf("out_chlayout=%s:out_sample_fmt=fltp:rematrix_maxval=1:", layouts[p.width])
 	} else {
 		resample += "out_sample_fmt=fltp:"
@@ -153,8 +161,8 @@ func (s *sound) filters(f feed, p part, a audio) string {
 		start = "start_pts=0"
 	}
 	list = append(list, fmt.Sprintf("atrim=%s:end=%.3f", start, float64(f.drop+p.samples)/float64(a.rate)+1), resample)
-	if f.gains != nil {
-		list = append(list, f.gains.filter())
+	if gains != nil {
+		list = append(list, gains.filter())
 	}
 	// Samples are whole from here on: what a damaged clock left between frames, a
 	// sample here and there, is not to be a frame of its own length in the encode.

@@ -30,6 +30,7 @@ type File struct {
 type Footage struct {
 	Source media.Source
 	Index  media.FrameIndex // of the stream that SelectVideo returns
+	Mended []Warning        // what was set right in the file before it was probed
 }
 
 // Files lists what a job reads, each once: its inputs in their order, then external

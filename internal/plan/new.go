@@ -190,6 +190,9 @@ func (p *planner) source(number int, in *InputSettings) (*source, error) {
 		return nil, p.problems.err()
 	}
 	footage := p.in.Files[file]
+	for _, w := range footage.Mended {
+		p.warnings.add(w.Code, "%s", w.Message)
+	}
 	if len(footage.Source.Video) == 0 && !p.seen() {
 		return p.heardSource(number, file)
 	}

@@ -41,6 +41,7 @@ const (
 	WarnStreams        = 900033 // the source has several videos; one was encoded
 	WarnNotCopied      = 900035 // video that was to be copied if possible was encoded
 	WarnSoundEnds      = 900034 // the sound ends a second or more before the picture; silence was added
+	WarnMended         = 900036 // what the file says of its streams or of their times was set right
 )
 
 // warnings collects what the user should know, each text once.

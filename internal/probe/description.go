@@ -53,6 +53,7 @@ type streamDescription struct {
 	Bitrate       string `json:"bit_rate"`
 	Duration      string `json:"duration"`
 	Level         int    `json:"level"` // negative when unknown
+	HeldBack      int    `json:"has_b_frames"`
 	BitsPerSample string `json:"bits_per_raw_sample"`
 	BitsOfPCM     int    `json:"bits_per_sample"` // of PCM alone; 0 otherwise
 	SampleRate    string `json:"sample_rate"`
@@ -133,7 +134,7 @@ func parseDescription(data []byte, limits limit.Limits) (media.Source, error) {
 			source.Audio = append(source.Audio, s.audio(d.Format.Name))
 			continue
 		}
-		source.Other = append(source.Other, media.OtherStream{Index: s.Index, Kind: s.Type, Codec: s.Codec, Language: language(s.Tags.Language), Duration: seconds(s.Duration)})
+		source.Other = append(source.Other, media.OtherStream{Index: s.Index, PID: s.pid(d.Format.Name), Kind: s.Type, Codec: s.Codec, Language: language(s.Tags.Language), Duration: seconds(s.Duration)})
 	}
 	if len(source.Video) == 0 {
 		for _, what := range unsupported {
@@ -172,6 +173,7 @@ func (s *streamDescription) video(format string) media.VideoStream {
 		Level:        max(0, s.Level),
 		Duration:     s.duration(),
 		Default:      s.Disposition.Default != 0,
+		HeldBack:     max(0, s.HeldBack),
 		Width:        s.Width,
 		Height:       s.Height,
 		PixelFormat:  specified(s.PixelFormat),

@@ -140,7 +140,8 @@ func (p *Prober) demuxed(ctx context.Context, path string, stream media.VideoStr
 func doubtful(list *packets, stream media.VideoStream, leading bool) bool {
 	clean := strings.HasPrefix(list.format, "mov,") || strings.HasPrefix(list.format, "matroska,") || list.format == "ivf" || list.format == "flv"
 	hidden := stream.Codec != "vp8" && slices.ContainsFunc(list.flags, func(f packetFlag) bool { return f&flagHidden != 0 })
-	return !clean || leading || hidden || stream.Interlaced != "" || list.flags[0]&flagKey == 0
+	held := stream.HeldBack > 0 && increasing(list.pts) // times of decoding, where those of showing are asked for
+	return !clean || leading || hidden || held || stream.Interlaced != "" || list.flags[0]&flagKey == 0
 }
 
 // Bounds of the beginning that is decoded: headPackets beyond the first keyframe,

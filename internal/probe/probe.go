@@ -53,7 +53,7 @@ func New(runner Runner) *Prober { return &Prober{runner: runner, limits: runner.
 const described = "format=format_name,duration" +
 	":stream=index,id,codec_name,codec_type,codec_tag_string,profile,width,height,pix_fmt,sample_aspect_ratio," +
 	"r_frame_rate,avg_frame_rate,time_base,field_order,bit_rate,bits_per_raw_sample,bits_per_sample,sample_rate,channels,channel_layout," +
-	"start_pts,duration,nb_frames,level,color_range,color_space,color_transfer,color_primaries" +
+	"start_pts,duration,nb_frames,level,has_b_frames,color_range,color_space,color_transfer,color_primaries" +
 	":stream_disposition=attached_pic,default,hearing_impaired,visual_impaired,clean_effects:stream_tags=language,timecode,DURATION:format_tags=timecode,major_brand:stream_side_data=rotation,displaymatrix,dv_profile,dv_bl_signal_compatibility_id" +
 	":packet=stream_index:packet_side_data=side_data_type"
 

@@ -37,7 +37,7 @@ func TestProbeFacts(t *testing.T) {
 	audio.BitrateBPS, audio.StartPTS, audio.Duration = 0, 0, 0
 	if want := (media.AudioStream{
 		Index: 1, PID: 0x1e2, Codec: "aac", SampleRate: 48000, Channels: 2, Layout: "stereo", Language: "deu", TimeBase: media.R(1, 90000),
-	}); audio != want {
+	}); !reflect.DeepEqual(audio, want) {
 		t.Errorf("audio\n%+v, want\n%+v", audio, want)
 	}
 	if want := (media.VideoStream{

@@ -142,8 +142,16 @@ func (w *Worker) look(ctx context.Context, id string, n int, file plan.File, obj
 		f.Source, err = w.cfg.Probe.Image(ctx, path)
 		return f, pin, err
 	}
-	if f.Source, err = w.cfg.Probe.Probe(ctx, path); err != nil || file.Kind != plan.FileInput {
+	health, err := healedOf(path)
+	if err != nil {
 		return f, pin, err
+	}
+	f.Mended = health.Warnings
+	if f.Source, err = w.cfg.Probe.Probe(ctx, path); err != nil {
+		return f, pin, err
+	}
+	if health.join(&f.Source); file.Kind != plan.FileInput {
+		return f, pin, nil
 	}
 	if video, err := plan.SelectVideo(file, f.Source); err == nil { // none may be needed: plan.New decides
 		if f.Index, err = w.cfg.Probe.Index(ctx, path, video); err != nil {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,8 +70,21 @@ func (w *Worker) source(ctx context.Context, id string, n int, input, pin string
 	default:
 		return "", "", fault.New(fault.Invalid, "1040", "%q is neither an s3:// nor an https:// URL", input)
 	}
+	health, err := heal(part)
+	if err != nil {
+		return "", "", err
+	}
 	if err := syncPath(part); err != nil {
 		return "", "", diskFault(err)
+	}
+	if health != nil {
+		doc, err := json.Marshal(health)
+		if err != nil {
+			return "", "", fmt.Errorf("encode what was healed: %w", err)
+		}
+		if err := writeFile(path+healedSuffix, doc); err != nil {
+			return "", "", err
+		}
 	}
 	if err := writeFile(path+pinSuffix, []byte(pin)); err != nil {
 		return "", "", err

@@ -158,6 +158,60 @@ func emptied(media []byte) []byte {
 	})
 }
 
+// untimed takes the durations from a table of them.
+func untimed(stts []byte) []byte {
+	for at := 8; at+8 <= len(stts); at += 8 {
+		clear(stts[at+4 : at+8])
+	}
+	return stts
+}
+
+// untimedFragments takes the durations from the fragments of a file.
+func untimedFragments(b []byte) []byte {
+	b = within("moov/mvex/trex", "", func(body []byte) []byte { clear(body[12:16]); return body })(b)
+	b = within("moof/traf/tfhd", "", func(body []byte) []byte {
+		at := 8
+		for _, f := range []struct{ flag, size int }{{1, 8}, {2, 4}} {
+			if int(body[3])&f.flag != 0 {
+				at += f.size
+			}
+		}
+		if body[3]&8 != 0 {
+			clear(body[at : at+4])
+		}
+		return body
+	})(b)
+	return within("moof/traf/trun", "", func(body []byte) []byte {
+		if body[2]&1 == 0 {
+			return body
+		}
+		at, width := 8, 4
+		for _, flag := range []byte{1, 4} {
+			if body[3]&flag != 0 {
+				at += 4
+			}
+		}
+		for _, flag := range []byte{2, 4, 8} {
+			if body[2]&flag != 0 {
+				width += 4
+			}
+		}
+		for ; at+width <= len(body); at += width {
+			clear(body[at : at+4])
+		}
+		return body
+	})(b)
+}
+
+// twice has each packet of a transport stream twice.
+func twice(b []byte) []byte {
+	var out []byte
+	for p := range slices.Chunk(b, 188) {
+		out = append(append(out, p...), p...)
+	}
+	return out
+}
+
 // pulldown sets the flags of soft 3:2 telecine on an MPEG-2 stream of 24000/1001
 // frames a second, which then says that it has 30000/1001 (ISO/IEC 13818-2, 6.3).
 func pulldown(b []byte) []byte {

@@ -156,9 +156,9 @@ var quick = args(`
 	interlaced-tff.ts interlaced-bff.mov said-interlaced.mp4 telecined-soft.ts turned-90.mp4 mirrored-turned.mp4 degenerate-matrix.mp4
 	anamorphic.ts odd-size-444.mp4 one-pixel.mkv hdr10.mp4 shape-changes.ts second-is-default.mkv cover-art.mp4 captions.ts
 	fast-240.mp4 one-frame.mp4 late-start.ts wrap.ts jump-forwards.ts jump-back-little.ts gap-of-2-seconds.ts program-of-two.mpg
-	lost-frames.avi starts-at-zero.ts decoding-order.mxf
+	lost-frames.avi program-swaps.ts packets-twice.ts no-durations.mp4 no-durations-fragments.mp4 no-offsets.mp4 starts-at-zero.ts decoding-order.mxf
 	edit-start.mp4 edit-several.mp4 edit-back.mp4 variable.mp4
-	sound-late.mp4 sound-gap.ts sound-drift.mkv sound-16-channels.mkv sound-channels-change.ts only.m4a only.mp3 sound-where-video-is-due.mp3
+	sound-late.mp4 sound-gap.ts sound-drift.mkv sound-16-channels.mkv sound-channels-change.ts sound-codec-returns.ts only.m4a only.mp3 sound-where-video-is-due.mp3
 	cut.mkv cut-index-in-front.mp4 cut-no-index.mp4 damaged.ts damaged-start.ts noise.mp4 encrypted.mp4 encrypted-fragments.mp4 sound-empty.mp4 radio-first.ts`)
 
 // Generated lists the clips that are made here.
@@ -371,9 +371,15 @@ func timing() []Clip {
 		recipe("lost-frames.mkv", Want{Shows: join(seq(0, 99), times(98, 5), seq(104, 200)), Beeps: true, Rate: "25", Warning: []int{900005}}, s, "-vf select=not(between(n\\,99\\,103)) -fps_mode vfr "+h264+aac),
 		// Every seventh picture is an empty chunk, which a decoder does not tell from what it holds back.
 		recipe("lost-frames.avi", Want{Shows: lost(200), Rate: "25", Beeps: true, Warning: []int{900003}}, s, "-vf select=lt(mod(n\\,7)\\,6) -fps_mode vfr -c:v mpeg4 -bf 2 -g 40 -b:v 1M -c:a pcm_s16le"),
-		// Other PIDs from its middle on: the frame before is over where the file is, and comes last.
-		pasted("program-moves.ts", Want{Shows: join(seq(0, 99), []int{98}, seq(0, 98), []int{99, 98, 99}), Near: 1, Rate: "25", Unsure: mute(7.9, 8.1), Beeps: true, Warning: []int{900005}}, "ts",
+		// Other PIDs from its middle on, or each the other's.
+		pasted("program-moves.ts", Want{Shows: join(seq(0, 100), seq(0, 100)), Rate: "25", Beeps: true, Warning: []int{900036}}, "ts",
 			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + aac + "-mpegts_start_pid 0x300 -muxdelay 0 -output_ts_offset 104"}),
+		pasted("program-swaps.ts", Want{Shows: join(seq(0, 100), seq(0, 100)), Rate: "25", Beeps: true, Warning: []int{900036}}, "ts",
+			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + aac + "-streamid 0:0x101 -streamid 1:0x100 -muxdelay 0 -output_ts_offset 104"}),
+		edited("packets-twice.ts", w, s, "ts", h264+aac, twice),
+		edited("no-durations.mp4", w.warned(900036), s, "mp4", h264+aac, within("moov/trak/mdia/minf/stbl/stts", "", untimed)),
+		edited("no-durations-fragments.mp4", w.warned(900036), s, "mp4", h264+aac+"-movflags frag_keyframe+delay_moov", untimedFragments),
+		edited("no-offsets.mp4", w.warned(900036), s, "mp4", h264+aac, renameBox("ctts", "free")),
 		// Its sound begins at zero and its picture later, as its clock is: neither is to move.
 		remade("starts-at-zero.ts", Want{Shows: seq(50, 200), Beeps: true, Rate: "25", Warning: []int{240001}}, s, h264+aac, "-i {in} -vf select=gte(n\\,50) -fps_mode passthrough "+h264+"-c:a copy -muxdelay 0 {out}"),
 		// More segments in one piece than an expression of ffmpeg has terms.
@@ -429,6 +435,11 @@ func soundKinds() []Clip {
 			part{arguments: h264 + aac + "-muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + aac + "-ar 44100 -muxdelay 0 -output_ts_offset 104"}),
 		pasted("sound-channels-change.ts", Want{Warning: []int{900052}, Shows: join(seq(0, 100), seq(0, 100)), Beeps: true}, "ts",
 			part{arguments: h264 + "-c:a ac3 -ac 2 -muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + "-c:a ac3 -ac 6 -muxdelay 0 -output_ts_offset 104"}),
+		pasted("sound-codec-changes.ts", Want{Warning: []int{900052}, Shows: join(seq(0, 100), seq(0, 100)), Beeps: true}, "ts",
+			part{arguments: h264 + "-c:a mp2 -muxdelay 0 -output_ts_offset 100"}, part{arguments: h264 + "-c:a ac3 -ac 6 -muxdelay 0 -output_ts_offset 104"}),
+		// There and back, while the clock leaps.
+		pasted("sound-codec-returns.ts", Want{Warning: []int{900052, 900030}, Shows: join(seq(0, 100), seq(0, 100), seq(0, 100)), Beeps: true}, "ts",
+			part{arguments: h264 + aac}, part{arguments: h264 + "-c:a mp2 -ac 1"}, part{arguments: h264 + aac}),
 		remade("radio-first.ts", w, s, h264+aac, "-i {in} -f lavfi -i sine=d=8 -map 1 -map 0 -c copy -c:a:0 mp2 -program title=a:st=0 -program title=b:st=1:st=2 {out}"),
 		edited("sound-empty.mp4", w.quiet().warned(900000), s, "mp4", h264+aac, within("moov/trak/mdia", "soun", emptied)),
 		recipe("only.m4a", only, s, "-vn "+aac),
