@@ -25,7 +25,10 @@ func clientEnv(t *testing.T, h *house) []string {
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "CORS_FILE="+cors)
 }
 
-func TestBoto3(t *testing.T) { onBoth(t, testBoto3) }
+func TestBoto3(t *testing.T) {
+	t.Parallel()
+	testBoto3(t, newHouse(t))
+}
 
 func testBoto3(t *testing.T, h *house) {
 	cmd := exec.Command("python3", "testdata/contract.py")

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -23,11 +24,9 @@ import (
 )
 
 const (
-	// patience is how long a request tries again while the external S3 fails: well below
-	// the minute that clients wait.
-	patience   = 25 * time.Second
-	firstPause = 100 * time.Millisecond
-	mostPause  = 4 * time.Second
+	defaultPatience = 25 * time.Second
+	firstPause      = 100 * time.Millisecond
+	mostPause       = 4 * time.Second
 	// answerTime is how long the external S3 may think about a request.
 	answerTime = 20 * time.Second
 	// slowest is the rate below which a transfer counts as stuck.
@@ -68,7 +67,7 @@ func newClient(ctx context.Context, p Place, log *slog.Logger) (*client, error) 
 		}
 		o.Credentials = found.Credentials
 	}
-	return &client{place: p, s3: s3.New(o), patience: patience, log: log}, nil
+	return &client{place: p, s3: s3.New(o), patience: cmp.Or(p.Patience, defaultPatience), log: log}, nil
 }
 
 // try does one request until it succeeds, fails for good, or patience ends: then it is

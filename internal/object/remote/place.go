@@ -3,6 +3,7 @@ package remote
 import (
 	"net/url"
 	"strings"
+	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
 )
@@ -18,6 +19,9 @@ type Place struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 	// VirtualHost has the bucket in the host's name, not in the path.
 	VirtualHost bool
+	// Patience is how long a request tries again while the external S3 fails; 0 is 25 s,
+	// well below the minute that clients wait.
+	Patience time.Duration
 }
 
 // ParsePlace reads http(s)://[KEY:SECRET@]HOST[:PORT]/BUCKET[/PREFIX] or, for AWS's own,
