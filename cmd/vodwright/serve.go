@@ -54,6 +54,7 @@ The first start makes a root access key there: vodwright env prints it for AWS t
 Examples:
   vodwright serve
   vodwright serve --data /srv/vod --listen 0.0.0.0:8080 --workers 4
+  vodwright serve --postgres postgres://vod:SECRET@db/vod --s3 https://s3.example.com/vod/house
   eval "$(vodwright env)" && aws s3 ls`
 }
 
