@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 
@@ -43,14 +42,14 @@ func (o earlyOrigin) Open(ctx context.Context, from edge.OriginRef, key string) 
 	if !missing(err) || !o.early.Promised(ctx, from.Bucket, key) {
 		return info, body, err
 	}
-	made, data, err := o.early.Open(ctx, from.Bucket, key)
+	made, body, err := o.early.Open(ctx, from.Bucket, key)
 	if err != nil {
 		if info, body, again := o.Origin.Open(ctx, from, key); again == nil { // it was published meanwhile
 			return info, body, nil
 		}
 		return edge.Info{}, nil, err
 	}
-	return earlyInfo(made), held{bytes.NewReader(data)}, nil
+	return earlyInfo(made), body, nil
 }
 
 func (o earlyOrigin) Stat(ctx context.Context, from edge.OriginRef, key string) (edge.Info, error) {
@@ -71,8 +70,3 @@ func (o earlyOrigin) Stat(ctx context.Context, from edge.OriginRef, key string) 
 func earlyInfo(i early.Info) edge.Info {
 	return edge.Info{Size: i.Size, ETag: i.ETag, LastModified: i.LastModified, ContentType: i.ContentType, ContentEncoding: i.ContentEncoding}
 }
-
-// held is an object in memory.
-type held struct{ *bytes.Reader }
-
-func (held) Close() error { return nil }

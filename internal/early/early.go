@@ -12,6 +12,9 @@
 // read an object is for its caller to decide, before it asks. It keeps no files: a
 // restarted server finds jobs that progress in the records.
 //
+// A segment that takes long to encode is served while it is: its first bytes, once it is
+// sure that no others will be published.
+//
 // Invariants: nothing is served of a job that failed or was canceled once that is known
 // here, and who waits for it is told at once; an object that was served once is the
 // same until the job is over, the multivariant playlist aside, whose bandwidths are
@@ -19,12 +22,15 @@
 package early
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -112,7 +118,7 @@ func (e *Early) Run(ctx context.Context) error {
 func (e *Early) follow(ctx context.Context, f *film, all *sync.WaitGroup) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	for _, n := range f.First() {
+	for _, n := range f.First(ctx) {
 		if f.claim(n) {
 			all.Go(func() { e.meet(ctx, f, n) })
 		}
@@ -312,9 +318,11 @@ func (e *Early) Promised(ctx context.Context, bucket, key string) bool {
 	return f != nil
 }
 
-// Open returns an object that a job promises, waiting for it until ctx ends. Nobody
-// promises it, or its job failed: a fault.NotFound.
-func (e *Early) Open(ctx context.Context, bucket, key string) (Info, []byte, error) {
+// Open returns an object that a job promises, waiting for its beginning until ctx ends.
+// One that is not whole yet has a negative Size and no ETag, and is read as it is made;
+// what cannot be had of it within a while is an error. Nobody promises the object, or
+// its job failed: a fault.NotFound.
+func (e *Early) Open(ctx context.Context, bucket, key string) (Info, io.ReadSeekCloser, error) {
 	f, err := e.find(ctx, bucket, key)
 	if err != nil {
 		return Info{}, nil, err
@@ -322,6 +330,19 @@ func (e *Early) Open(ctx context.Context, bucket, key string) (Info, []byte, err
 	if f == nil {
 		return Info{}, nil, fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist.")
 	}
+	o, whole, err := e.await(ctx, f, bucket, key, 0)
+	if err != nil {
+		return Info{}, nil, err
+	}
+	if whole {
+		return f.keep(bucket, key, o), held{bytes.NewReader(o.Body)}, nil
+	}
+	info := Info{Size: -1, ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, LastModified: f.began}
+	return info, &growing{early: e, film: f, bucket: bucket, key: key, have: o.Body, closed: make(chan struct{})}, nil
+}
+
+// await returns an object that is whole, or of which more than some bytes are sure.
+func (e *Early) await(ctx context.Context, f *film, bucket, key string, more int) (o Object, whole bool, err error) {
 	for {
 		f.mu.Lock()
 		grown := f.grown
@@ -330,19 +351,23 @@ func (e *Early) Open(ctx context.Context, bucket, key string) (Info, []byte, err
 		var not *NotYet
 		switch {
 		case f.over() != nil:
-			return Info{}, nil, f.over()
+			return Object{}, false, f.over()
 		case err == nil:
-			return f.keep(bucket, key, o), o.Body, nil
+			return o, true, nil
 		case !errors.As(err, &not):
-			return Info{}, nil, err
+			return Object{}, false, err
 		}
 		e.want(f, not.Needs)
+		if len(not.Have) > more {
+			o.Body = not.Have
+			return o, false, nil
+		}
 		select {
 		case <-grown:
 		case <-f.ended:
-			return Info{}, nil, f.over()
+			return Object{}, false, f.over()
 		case <-ctx.Done():
-			return Info{}, nil, context.Cause(ctx)
+			return Object{}, false, context.Cause(ctx)
 		}
 	}
 }
@@ -370,7 +395,7 @@ func (f *film) keep(bucket, key string, o Object) Info {
 	return info
 }
 
-// Stat returns what Open would, without the bytes.
+// Stat returns what Open would of the whole object, without the bytes.
 func (e *Early) Stat(ctx context.Context, bucket, key string) (Info, error) {
 	if f := e.promised(bucket, key); f != nil {
 		f.mu.Lock()
@@ -380,8 +405,18 @@ func (e *Early) Stat(ctx context.Context, bucket, key string) (Info, error) {
 			return info, nil
 		}
 	}
-	info, _, err := e.Open(ctx, bucket, key)
-	return info, err
+	f, err := e.find(ctx, bucket, key)
+	if err != nil {
+		return Info{}, err
+	}
+	if f == nil {
+		return Info{}, fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist.")
+	}
+	o, _, err := e.await(ctx, f, bucket, key, math.MaxInt)
+	if err != nil {
+		return Info{}, err
+	}
+	return f.keep(bucket, key, o), nil
 }
 
 // want has needs met, and what follows them moved to the front with them.

@@ -21,7 +21,10 @@ type Need struct {
 }
 
 // NotYet is the error of an object that cannot be made until its needs are met.
-type NotYet struct{ Needs []Need }
+type NotYet struct {
+	Needs []Need
+	Have  []byte // what it is sure to begin with
+}
 
 func (e *NotYet) Error() string { return fmt.Sprintf("not encoded yet: %v", e.Needs) }
 
@@ -31,13 +34,13 @@ type Film interface {
 	// Promises reports whether the job will publish the object and Make can make it.
 	Promises(bucket, key string) bool
 	// Make makes an object of what has been encoded. The error is a *NotYet while that
-	// is not enough.
+	// is not enough; the object is then as it will be but for its Body.
 	Make(ctx context.Context, bucket, key string) (Object, error)
 	// Obtain does what is needed, beside the job's tasks, unless it is done. It calls
 	// grown when there is more to make objects of before it returns.
 	Obtain(ctx context.Context, n Need, grown func()) error
 	// First are the needs of the first segment that a player asks for.
-	First() []Need
+	First(ctx context.Context) []Need
 	// Number is a task's number within the job.
 	Number(task string) int
 	// After are the needs that follow a need in the film.

@@ -121,7 +121,7 @@ type Distributions interface {
 
 // Info is what an origin says about one version of an object.
 type Info struct {
-	Size         int64     // bytes, never negative
+	Size         int64     // bytes; negative of an object that is being made while it is read
 	ETag         string    // with its quotes as on the wire; "" for none
 	LastModified time.Time // zero when unknown; sent to the second
 	// Metadata as stored with the object; an empty ContentType, or one that says
@@ -144,10 +144,11 @@ type Origin interface {
 	// Open returns the current version of an object and its bytes, positioned at
 	// the start; the caller closes them. The bytes stay those of Info even if the
 	// key is overwritten or deleted meanwhile. An *os.File is shared by all viewers
-	// and sent by sendfile.
+	// and sent by sendfile. Of an object that is being made (Info.Size is negative)
+	// each Open reads all of it, from the start; an end before it is whole is an error.
 	Open(ctx context.Context, from OriginRef, key string) (Info, io.ReadSeekCloser, error)
 	// Stat returns what Open would, without the bytes; at least Size, ETag and
-	// LastModified must be equal to Open's.
+	// LastModified must be equal to Open's. Size is never negative here.
 	Stat(ctx context.Context, from OriginRef, key string) (Info, error)
 	// CORS returns the bucket's rules in order; none is an empty slice and no error.
 	CORS(ctx context.Context, bucket string) ([]CORSRule, error)

@@ -182,6 +182,12 @@ func (e *Edge) fly(ctx context.Context, k cacheKey, b *knownBehavior, f *flight)
 	now := e.cfg.Clock()
 	o.confirm(now, now, b.Cache.TTL, e.cfg.CheckEvery)
 	o.uncached = o.said.NoStore && !now.Before(o.fresh.Load().expires) // a minimum lifetime overrides it
+	if info.Size < 0 {
+		o.uncached = true
+		o.idle = []io.ReadSeekCloser{&cancelCloser{body, func() { cancel(nil) }}}
+		e.land(k, b, f, o, nil)
+		return
+	}
 	file, isFile := body.(*os.File)
 	cost := int64(objectOverhead + len(k.path) + len(k.variant))
 	inMemory := info.Size <= e.cfg.MaxBytes/8 && (!isFile || info.Size <= inlineBytes)

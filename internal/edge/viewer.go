@@ -125,11 +125,22 @@ func (v *viewer) serve() error {
 			WithHint("the behavior's TargetOriginId must name one of the distribution's origins"))
 	}
 
-	obj, how, err := v.edge.object(v.r.Context(), b, cacheKey{d.ID, b.store, path, b.key.variant(v.r)})
+	return v.deliver(b, cacheKey{d.ID, b.store, path, b.key.variant(v.r)})
+}
+
+// deliver finds the object and sends it.
+func (v *viewer) deliver(b *knownBehavior, k cacheKey) error {
+	obj, how, err := v.edge.object(v.r.Context(), b, k)
 	if err != nil {
 		return originFault(err, v.r.URL.Path)
 	}
 	defer v.edge.cache.release(obj)
+	if obj.info.Size < 0 {
+		if sent, err := v.respondGrowing(obj, how); sent || err != nil {
+			return err
+		}
+		return v.deliver(b, k)
+	}
 	if v.rewritesPlaylists(b) && isHLS(obj.info.ContentType) {
 		return v.respondSigned(obj, how)
 	}

@@ -36,6 +36,7 @@ type process struct {
 	progress func(Progress)
 	reports  bool // it writes progress to descriptor 3, and stalls when that stops
 	filter   int  // the descriptor that bubblewrap reads the filter of system calls from; 0 is none
+	patient  bool // it stands still while others are urgent
 }
 
 // drainTime is how long the pipes may stay open after the process is reaped. In
@@ -75,8 +76,9 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = p.output
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "AV_LOG_FORCE_NOCOLOR=1", "MALLOC_ARENA_MAX=2"}
-	// The kernel kills it when the thread that started it ends, see child.wait.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// A session of its own has no terminal, and is a process group that can be stopped and
+	// killed. The kernel kills it when the thread that started it ends, see child.wait.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 
 	var pipes pipes
 	defer pipes.close()
@@ -142,11 +144,17 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	}
 
 	started := time.Now()
+	if urgent(ctx) {
+		defer r.yard.enter()()
+	}
 	c := newChild(cmd, r.bwrap == "")
 	if err := c.start(); err != nil {
 		return Usage{}, fault.New(fault.Unavailable, "", "start %q: %w", name, err)
 	}
 	pipes.closeTheirs()
+	if p.patient && !urgent(ctx) {
+		defer r.yard.admit(c.signal)()
+	}
 	go p.watch(run, c.exited, &alive, stop)
 
 	select {
@@ -361,8 +369,17 @@ func (c *child) wait(started chan<- error) {
 	close(c.exited)
 }
 
-// kill kills the process group. Inside the sandbox the program is in a session
-// of its own, and dies with the bubblewrap process that is killed here.
+// signal sends a signal to the process group, the sandbox's inside included.
+func (c *child) signal(s syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reaped {
+		_ = syscall.Kill(-c.cmd.Process.Pid, s)
+	}
+}
+
+// kill kills the process group. What else is inside the sandbox dies with the
+// bubblewrap process that is killed here.
 func (c *child) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

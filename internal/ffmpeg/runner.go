@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -59,6 +60,7 @@ type Command struct {
 	// error, io.EOF aside, kills the process and is returned. A Read that does not
 	// return may still be under way when Run does.
 	Stdin     io.Reader
+	Patient   bool           // it stands still while others are urgent, see Urgently
 	OutputDir string         // host path, seen as OutputDir, writable, the working folder; "" is none
 	Limits    Limits         // zero fields are those of an encode
 	Progress  func(Progress) // called from one goroutine, about five times a second, never after Run returned; nil is none
@@ -80,6 +82,7 @@ type Runner struct {
 	filter                          []byte // of system calls inside the sandbox, see seccompProgram; nil is none
 	limits                          limit.Limits
 	log                             *slog.Logger
+	yard                            *yard
 }
 
 // New finds the programs. It starts nothing, see Check. A missing ffmpeg, ffprobe
@@ -88,7 +91,7 @@ type Runner struct {
 // not inherited by those it starts from here on.
 func New(cfg Config) (*Runner, error) {
 	keepDescriptors()
-	r := &Runner{log: cfg.Logger, limits: cfg.Limits.OrDefaults()}
+	r := &Runner{log: cfg.Logger, limits: cfg.Limits.OrDefaults(), yard: &yard{cores: runtime.NumCPU()}}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -149,6 +152,7 @@ func (r *Runner) Run(ctx context.Context, cmd Command) (Usage, error) {
 		stdout:   cmd.Stdout,
 		progress: cmd.Progress,
 		reports:  true,
+		patient:  cmd.Patient,
 	})
 }
 

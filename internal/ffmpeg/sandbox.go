@@ -92,7 +92,7 @@ func (r *Runner) commandLine(p process) (string, []string, error) {
 	seen := programDir + "/" + filepath.Base(p.program)
 	args := []string{
 		"--unshare-user", "--unshare-all", "--disable-userns", "--uid", "65534", "--gid", "65534",
-		"--die-with-parent", "--new-session", "--cap-drop", "ALL",
+		"--die-with-parent", "--cap-drop", "ALL",
 		// Without bubblewrap's own process 1, the outer one reaps the program and
 		// the kernel adds its CPU time to what we are told.
 		"--as-pid-1",

@@ -133,6 +133,34 @@ type KeySample struct {
 
 // WriteSegment writes segment i, and returns its size and its fragments' first samples.
 func (f *Fragmented) WriteSegment(w io.Writer, i int) (int64, []KeySample, error) {
+	return f.write(w, i, math.MaxInt64)
+}
+
+// WriteBegun writes what WriteSegment's bytes are sure to begin with while not all
+// pictures of the segment are there: the fragments that are. Those pictures must be
+// whole GOPs.
+func (f *Fragmented) WriteBegun(w io.Writer, i int) error {
+	if i < 0 || i >= f.Segments() || f.track.video == nil {
+		return fault.New(fault.Internal, "", "write MP4: segment %d of %d cannot be begun", i, f.Segments())
+	}
+	sure := f.starts[i]
+	for sure < f.starts[i+1] && f.track.sample(sure).from != (absent{}) {
+		sure++
+	}
+	// Of what is not there it is not known by how much it is decoded earlier than shown.
+	least, most := f.decodingWith(i, f.track.video.Reorder), f.decoding(i)
+	for sure > f.starts[i] && least[sure-f.starts[i]] != most[sure-f.starts[i]] {
+		sure--
+	}
+	if parts := f.fragments(i); parts[0][1] > sure {
+		return nil
+	}
+	_, _, err := f.write(w, i, sure)
+	return err
+}
+
+// write writes segment i, of its fragments those before the sample end.
+func (f *Fragmented) write(w io.Writer, i int, end int64) (int64, []KeySample, error) {
 	if i < 0 || i >= f.Segments() {
 		return 0, nil, fault.New(fault.Internal, "", "write MP4: segment %d of %d", i, f.Segments())
 	}
@@ -153,6 +181,9 @@ func (f *Fragmented) WriteSegment(w io.Writer, i int) (int64, []KeySample, error
 	decoded := f.decoding(i)
 	for n, part := range f.fragments(i) {
 		from, to := part[0], part[1]
+		if to > end {
+			break
+		}
 		head, _ := f.fragment(from, to, decoded[from-f.starts[i]:], uint32(i*maxFragments+n+1))
 		first := f.track.sample(from)
 		if first.key {
@@ -214,7 +245,11 @@ const (
 // From the end back, a picture is decoded one period before the next one, or when
 // it is shown if that is earlier. What would come out before the segment begins,
 // as many pictures as decoding runs ahead, shares the first picture's time.
-func (f *Fragmented) decoding(i int) []int64 {
+func (f *Fragmented) decoding(i int) []int64 { return f.decodingWith(i, 0) }
+
+// decodingWith is decoding with pictures that are not there shown so many pictures
+// before their place in decoding order.
+func (f *Fragmented) decodingWith(i int, early int64) []int64 {
 	t := f.track
 	from, end := f.starts[i], f.starts[i+1]
 	n := end - from
@@ -227,7 +262,11 @@ func (f *Fragmented) decoding(i int) []int64 {
 	}
 	begin, lead := out[0], t.video.Reorder
 	for k := n - 1; k >= 0; k-- {
-		shown := f.time(from + k + t.sample(from+k).shift)
+		sample := t.sample(from + k)
+		if sample.from == (absent{}) {
+			sample.shift = -early
+		}
+		shown := f.time(from + k + sample.shift)
 		out[k] = min(shown, out[k+1]-t.duration)
 	}
 	out[0] = begin

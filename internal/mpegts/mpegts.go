@@ -109,7 +109,20 @@ type Segment struct {
 	From, To int64
 	Before   [2]int64
 
+	// Begun writes no more than what is sure before all pictures are there: up to the
+	// first picture that is not, and to picture number Sure.
+	Begun bool
+	Sure  int
+
 	End int64 // when the next segment's first unit is decoded, as DTS counts: the clock is kept until then; 0 ends it with the last unit
+}
+
+// most is the number of pictures that are written at most, -1 for all.
+func (s *Segment) most() int {
+	if s.Begun {
+		return s.Sure
+	}
+	return -1
 }
 
 // mostAudio is how many streams of audio the one packet of a PMT has room for.

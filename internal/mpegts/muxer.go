@@ -3,12 +3,14 @@ package mpegts
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
 
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/mp4"
 )
 
 // Muxer packs segments. It is safe for concurrent use.
@@ -75,13 +77,22 @@ func (m *Muxer) writeSegment(w io.Writer, seg Segment) (n int64, keys []KeyPictu
 
 	groups := m.groups(seg.Audio)
 	for i, u := range seg.Video {
+		if i == seg.most() {
+			s.out.flush()
+			return s.out.written, s.keys, s.out.err
+		}
 		for len(groups) > 0 && groups[0].units[0].PTS <= u.DTS {
 			if err := s.writeAudio(groups[0]); err != nil {
 				return s.out.written, nil, err
 			}
 			groups = groups[1:]
 		}
-		if err := s.writeVideo(u, i == 0, i == len(seg.Video)-1); err != nil {
+		err := s.writeVideo(u, i == 0, i == len(seg.Video)-1)
+		if seg.Begun && errors.Is(err, mp4.ErrAbsent) {
+			s.out.flush()
+			return s.out.written, s.keys, s.out.err
+		}
+		if err != nil {
 			return s.out.written, nil, err
 		}
 	}

@@ -165,6 +165,23 @@ func (s *Stream) WriteSegment(w io.Writer, i int) (int64, error) {
 	return n, nil
 }
 
+// WriteBegun writes what WriteSegment's bytes are sure to begin with while not all
+// pictures of the segment are there. Those that are must be whole GOPs, and all of the
+// sound has to be there.
+func (s *Stream) WriteBegun(w io.Writer, i int) error {
+	if i < 0 || i >= s.Segments() || s.video == nil {
+		return fault.New(fault.Internal, "", "MPEG-TS: segment %d of %d cannot be begun", i, s.Segments())
+	}
+	seg := s.Segment(i)
+	// When the last pictures are shown decides when those before them are decoded, see
+	// decodingTimes: those half a step or more too early, and each before it one half less.
+	seg.Begun, seg.Sure = true, max(len(seg.Video)-3-2*int(s.video.Reorder), 0)
+	if _, err := s.muxer.WriteSegment(w, seg); err != nil {
+		return fmt.Errorf("pack the beginning of segment %d: %w", i, err)
+	}
+	return nil
+}
+
 // Segment returns what segment i holds: the pictures of its frames, and the audio
 // frames that begin while it lasts. Audio frames before the first picture (the
 // encoder's priming) are left out, so that both begin at once and a player finds

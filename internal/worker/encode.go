@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
@@ -194,7 +195,9 @@ func (w *Worker) media(ctx context.Context, task job.Task, sources, args []strin
 	if begun != nil {
 		begun(try)
 	}
-	usage, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{Args: args, Sources: sources, OutputDir: try, Progress: progress})
+	usage, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{
+		Args: args, Sources: sources, OutputDir: try, Progress: progress, Patient: strings.HasPrefix(task.Name, "chunk/"),
+	})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/early"
 	"vodwright.dev/vodwright/internal/fault"
+	"vodwright.dev/vodwright/internal/ffmpeg"
 	"vodwright.dev/vodwright/internal/hls"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/mp4"
@@ -135,8 +136,8 @@ func (f *film) Make(ctx context.Context, bucket, key string) (early.Object, erro
 		}
 		return f.list(out, group, text)
 	}
-	body, err := f.segment(ctx, group, group.Outputs[p.output], p.segment)
-	out.Body = body
+	var err error
+	out.Body, err = f.segment(ctx, group, group.Outputs[p.output], p.segment)
 	return out, err
 }
 
@@ -206,11 +207,6 @@ func (f *film) segment(ctx context.Context, group plan.OutputGroup, o plan.Outpu
 	var not early.NotYet
 	var made packed
 	var err error
-	if o.Rung >= 0 {
-		if made.video, err = t.videoFrom(o.Ladder, o.Rung, from, to, &not); err != nil {
-			return nil, err
-		}
-	}
 	for _, a := range o.Audios {
 		sound, err := t.soundFrom(a, timeline, from, to, &not)
 		if err != nil {
@@ -218,7 +214,14 @@ func (f *film) segment(ctx context.Context, group plan.OutputGroup, o plan.Outpu
 		}
 		made.audio = append(made.audio, sound)
 	}
-	if len(not.Needs) > 0 {
+	heard := len(not.Needs) == 0
+	if o.Rung >= 0 {
+		if made.video, err = t.videoFrom(o.Ladder, o.Rung, from, to, &not); err != nil {
+			return nil, err
+		}
+	}
+	whole := len(not.Needs) == 0
+	if !whole && (!heard || made.video == nil || i == initSegment) {
 		return nil, &not
 	}
 	fin := &finisher{w: f.w, job: f.id, plan: f.plan}
@@ -227,9 +230,16 @@ func (f *film) segment(ctx context.Context, group plan.OutputGroup, o plan.Outpu
 		return nil, err
 	}
 	var out bytes.Buffer
-	if i == initSegment {
+	switch {
+	case !whole:
+		if err := pack.begun(&out, i); err != nil {
+			return nil, err
+		}
+		not.Have = out.Bytes()
+		return nil, &not
+	case i == initSegment:
 		_, err = made.cut.WriteInit(&out)
-	} else {
+	default:
 		_, err = pack.segment(&out, i)
 	}
 	if errors.Is(err, mp4.ErrAbsent) {
@@ -238,14 +248,20 @@ func (f *film) segment(ctx context.Context, group plan.OutputGroup, o plan.Outpu
 	return out.Bytes(), err
 }
 
-// First implements early.Film: the smallest rung of the first chunk, and the first of
-// its sound.
-func (f *film) First() []early.Need {
-	var not early.NotYet
+// First implements early.Film: what the first segment of each group's smallest picture
+// needs, and of the sound beside it.
+func (f *film) First(ctx context.Context) []early.Need {
+	var out []early.Need
 	for _, group := range f.plan.Groups {
-		least, at := 0, -1
+		if group.HLS == nil {
+			continue
+		}
+		least, at, sound := 0, -1, -1
 		for i, o := range group.Outputs {
-			if o.Rung < 0 || group.HLS == nil {
+			if o.Rung < 0 {
+				if sound < 0 {
+					sound = i
+				}
 				continue
 			}
 			if r := f.plan.Ladders[o.Ladder].Rungs[o.Rung]; at < 0 || r.Width*r.Height < least {
@@ -255,10 +271,17 @@ func (f *film) First() []early.Need {
 		if at < 0 || !firstAlone(f.plan.Ladders[group.Outputs[at].Ladder]) {
 			continue
 		}
-		o := group.Outputs[at]
-		need(&not, early.Need{Task: chunkName(o.Ladder, 0), Rung: o.Rung})
+		for _, i := range []int{at, sound} {
+			if i < 0 {
+				continue
+			}
+			var not *early.NotYet
+			if _, err := f.segment(ctx, group, group.Outputs[i], 0); errors.As(err, &not) {
+				out = append(out, not.Needs...)
+			}
+		}
 	}
-	return not.Needs
+	return out
 }
 
 // After implements early.Film: the next chunk, the next piece of sound.
@@ -288,7 +311,7 @@ func (f *film) Obtain(ctx context.Context, n early.Need, grown func()) error {
 		return f.w.rung(ctx, f.probed, f.id, of, at, n.Rung, grown)
 	case kind == "audio" && fields == 2:
 		task.Payload, _ = json.Marshal(audioTask{of, at})
-		_, err := f.w.audio(ctx, task, f.probed, func(job.Progress) {})
+		_, err := f.w.audio(ffmpeg.Urgently(ctx), task, f.probed, func(job.Progress) {})
 		return err
 	}
 	return nil // sound in one piece is a task's, which is at work from the start
@@ -312,10 +335,11 @@ func need(not *early.NotYet, n early.Need) {
 }
 
 // videoFrom returns a rung of which the frames [from, to) are there, as far as it is
-// known; what is missing is noted.
+// known; what is missing is noted. Nil is a rung of which not even their beginning is.
 func (t *tracks) videoFrom(ladder, rung int, from, to int64, not *early.NotYet) (*mp4.Video, error) {
 	l := t.plan.Ladders[ladder]
 	var chunks []*mp4.Track
+	begun := false
 	for i, c := range l.Chunks {
 		length := c.To - c.From
 		if c.To <= from || c.From >= to {
@@ -334,11 +358,14 @@ func (t *tracks) videoFrom(ladder, rung int, from, to int64, not *early.NotYet) 
 		if have < min(to, c.To)-c.From || have > length {
 			need(not, early.Need{Task: chunkName(ladder, i), Rung: rung})
 		}
+		if c.From <= from {
+			begun = c.From+have > from
+		}
 		if have < length {
 			chunks = append(chunks, mp4.Absent(length-have))
 		}
 	}
-	if len(not.Needs) > 0 {
+	if !begun {
 		return nil, nil
 	}
 	return mp4.NewVideo(l.Timeline.FrameRate, chunks...)

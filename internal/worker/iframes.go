@@ -101,3 +101,5 @@ func (p picturePacker) segment(out io.Writer, i int) ([]keyFrame, error) {
 	_, err := p.stream.WriteKeyPicture(out, i, p.frame)
 	return nil, err
 }
+
+func (p picturePacker) begun(io.Writer, int) error { return nil }

@@ -207,7 +207,7 @@ func (w *Worker) decodes(ctx context.Context, dir string, steps *stepper) error 
 			continue
 		}
 		_, err := w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{
-			Args: decodeArgs("file:"+ffmpeg.SourcePath(0), VerifyFull), Sources: []string{file}, Progress: func(ffmpeg.Progress) { steps.beat() },
+			Args: decodeArgs("file:"+ffmpeg.SourcePath(0), VerifyFull), Sources: []string{file}, Patient: true, Progress: func(ffmpeg.Progress) { steps.beat() },
 		})
 		if err != nil {
 			return err

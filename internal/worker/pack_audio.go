@@ -21,6 +21,8 @@ func (p aacPacker) segment(out io.Writer, i int) ([]keyFrame, error) {
 	return nil, err
 }
 
+func (p aacPacker) begun(io.Writer, int) error { return nil }
+
 // adts makes a file of AAC frames.
 func (f *finisher) adts(t *tracks, bucket string, o plan.Output) (int64, error) {
 	audio, err := t.audio(o)

@@ -40,6 +40,8 @@ func (p fragmentPacker) segment(out io.Writer, i int) ([]keyFrame, error) {
 	return frames, err
 }
 
+func (p fragmentPacker) begun(out io.Writer, i int) error { return p.cut.WriteBegun(out, i) }
+
 // heads makes the init segment of an output, and returns what goes before the
 // segments where it is one file with them: the init segment and the index.
 func (f *finisher) heads(group plan.OutputGroup, o plan.Output, made *packed) ([]byte, error) {

@@ -56,6 +56,9 @@ func (p *packed) sizes() []hls.SegmentSize {
 type packer interface {
 	// segment writes segment i and tells where in it the I-frames are.
 	segment(out io.Writer, i int) ([]keyFrame, error)
+	// begun writes what segment i is sure to begin with, of which not all pictures are
+	// there yet; nothing where that is not known.
+	begun(out io.Writer, i int) error
 }
 
 // segments makes the media segments of one output: each an object, or all of them
@@ -194,14 +197,22 @@ func encrypted(p packer, e *plan.Encryption) (packer, error) {
 // counts from 1, as its file names do.
 const firstSequence = 1
 
-// segment writes an encrypted segment, whose I-frames cannot be read alone.
-func (p encryptedPacker) segment(out io.Writer, i int) ([]keyFrame, error) {
+func (p encryptedPacker) writer(out io.Writer, i int) *cbcWriter {
 	iv := p.iv
 	if iv == nil {
 		iv = make([]byte, aes.BlockSize)
 		binary.BigEndian.PutUint64(iv[8:], uint64(firstSequence+i))
 	}
-	c := &cbcWriter{w: out, mode: cipher.NewCBCEncrypter(p.block, iv)}
+	return &cbcWriter{w: out, mode: cipher.NewCBCEncrypter(p.block, iv)}
+}
+
+func (p encryptedPacker) begun(out io.Writer, i int) error {
+	return p.packer.begun(p.writer(out, i), i) // without the padding
+}
+
+// segment writes an encrypted segment, whose I-frames cannot be read alone.
+func (p encryptedPacker) segment(out io.Writer, i int) ([]keyFrame, error) {
+	c := p.writer(out, i)
 	if _, err := p.packer.segment(c, i); err != nil {
 		return nil, err
 	}

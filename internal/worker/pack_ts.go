@@ -38,3 +38,5 @@ func (p tsPacker) segment(out io.Writer, i int) ([]keyFrame, error) {
 	}
 	return frames, err
 }
+
+func (p tsPacker) begun(out io.Writer, i int) error { return p.stream.WriteBegun(out, i) }

@@ -72,7 +72,7 @@ func (w *Worker) rung(ctx context.Context, p *probed, id string, l, c, r int, gr
 	defer look.Stop()
 	if mine {
 		go func() {
-			m.err = w.makeRung(ctx, p, key, m)
+			m.err = w.makeRung(ffmpeg.Urgently(ctx), p, key, m)
 			w.mu.Lock()
 			delete(w.rungs, key)
 			w.mu.Unlock()

@@ -16,8 +16,47 @@ import (
 	"vodwright.dev/vodwright/internal/receipt"
 )
 
-// audio encodes one audio track of the whole source, or a piece of it.
+// audio encodes one audio track of the whole source, or a piece of it. A task and a
+// viewer who want the same at once get the same.
 func (w *Worker) audio(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
+	key := taskKey{task.Job, task.Name}
+	for {
+		w.mu.Lock()
+		m := w.sounds[key]
+		if m == nil {
+			m = &soundMaking{done: make(chan struct{})}
+			w.sounds[key] = m
+			w.mu.Unlock()
+			m.result, m.err = w.makeSound(ctx, task, p, report)
+			w.mu.Lock()
+			delete(w.sounds, key)
+			w.mu.Unlock()
+			close(m.done)
+			return m.result, m.err
+		}
+		w.mu.Unlock()
+		select {
+		case <-m.done:
+		case <-ctx.Done():
+			return job.Result{}, context.Cause(ctx)
+		}
+		if m.err == nil {
+			return m.result, nil
+		} // what went wrong may be the other's alone
+	}
+}
+
+// taskKey names a task of a job.
+type taskKey struct{ job, task string }
+
+// soundMaking is an audio encode, or a piece of one, that is being made.
+type soundMaking struct {
+	done   chan struct{} // closed when the rest is set
+	result job.Result
+	err    error
+}
+
+func (w *Worker) makeSound(ctx context.Context, task job.Task, p *probed, report func(job.Progress)) (job.Result, error) {
 	var t audioTask
 	if err := json.Unmarshal(task.Payload, &t); err != nil {
 		return job.Result{}, fmt.Errorf("decode task %q: %w", task.Name, err)

@@ -50,7 +50,7 @@ func (v *verifier) decodeSpooled(ctx context.Context) (*decoder, error) {
 	d := &decoder{spool: file}
 	d.run = func() (int64, error) {
 		_, err := v.w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{
-			Args: decodeArgs("file:"+ffmpeg.SourcePath(0), v.w.cfg.Verify), Sources: []string{file.Name()},
+			Args: decodeArgs("file:"+ffmpeg.SourcePath(0), v.w.cfg.Verify), Sources: []string{file.Name()}, Patient: true,
 			Progress: func(p ffmpeg.Progress) { d.frames.Store(p.Frame); v.steps.beat() },
 		})
 		return d.frames.Load(), err
@@ -68,7 +68,7 @@ func (v *verifier) decode(ctx context.Context) *decoder {
 	d := &decoder{in: in, done: make(chan error, 1)}
 	go func() {
 		_, err := v.w.cfg.FFmpeg.Run(ctx, ffmpeg.Command{
-			Args: decodeArgs("pipe:0", v.w.cfg.Verify), Stdin: out,
+			Args: decodeArgs("pipe:0", v.w.cfg.Verify), Stdin: out, Patient: true,
 			Progress: func(p ffmpeg.Progress) { d.frames.Store(p.Frame); v.steps.beat() },
 		})
 		_ = out.CloseWithError(errEnded)

@@ -103,6 +103,7 @@ type Worker struct {
 	mu     sync.Mutex
 	probed map[string]*probed // by job: what later tasks need, read once
 	rungs  map[rungKey]*rungMaking
+	sounds map[taskKey]*soundMaking
 }
 
 // New returns a Worker. It starts nothing.
@@ -113,7 +114,7 @@ func New(cfg Config) *Worker {
 	if cfg.Verify == "" {
 		cfg.Verify = VerifyFull
 	}
-	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}}
+	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}, sounds: map[taskKey]*soundMaking{}}
 	w.results = localResults{cfg.Dir}
 	if cfg.Depot != nil {
 		w.results = sharedResults{localResults{cfg.Dir}, cfg.Depot, cfg.Outputs}

@@ -44,6 +44,7 @@ var sections = []section{
 	{"ladder", "Encoding a ladder", aboutLadder, 5, benchLadder},
 	{"qvbr", "Quality of the QVBR levels", aboutQVBR, 1, benchQVBR},
 	{"clips", "Clips right or rightly refused", aboutClips, 1, benchClips},
+	{"early", "Playing while encoding", aboutEarly, 5, benchEarly},
 	{"job", "Overhead of a short job", aboutJob, 9, benchJob},
 	{"start", "Start to ready", aboutStart, 11, benchStart},
 	{"memory", "Memory when idle", aboutMemory, 3, benchMemory},
@@ -65,6 +66,7 @@ type bench struct {
 	runs       int     // of the section that runs
 	qvbrDir    string  // -qvbr
 	candidates string  // -candidates
+	early      string  // -early
 	log        io.Writer
 }
 
@@ -99,6 +101,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.Float64Var(&b.bigGiB, "big", 10, "size of section big's object in GiB")
 	flags.StringVar(&b.qvbrDir, "qvbr", "", "section qvbr also writes QVBR.md and qvbr.svg into this folder")
 	flags.StringVar(&b.candidates, "candidates", "test/bench/search.txt", "file of x264 presets and parameters that section search tries")
+	flags.StringVar(&b.early, "early", "10s,10m,2h", "lengths of the sources of section early; two hours take 15 GB of disk for a while")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

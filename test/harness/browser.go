@@ -18,6 +18,16 @@ import (
 // first tab; chromedp.NewContext of it opens others. The end of the test closes it.
 func Browser(t testing.TB) context.Context {
 	t.Helper()
+	ctx, stop, err := StartBrowser(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return ctx
+}
+
+// StartBrowser is Browser for those who are no test: stop closes it.
+func StartBrowser(ctx context.Context) (tab context.Context, stop func(), err error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -26,28 +36,29 @@ func Browser(t testing.TB) context.Context {
 		}
 	}
 	if path == "" {
-		t.Fatal("no Chromium: scripts/install.sh test installs it")
+		return nil, nil, errors.New("no Chromium: scripts/install.sh test installs it")
 	}
 	profile, err := os.MkdirTemp("", "vodwright-browser-")
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("no-first-run", true),
 		chromedp.Flag("ignore-certificate-errors", true), // the private CA is not in the browser's store
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stop := chromedp.NewContext(alloc)
-	t.Cleanup(func() {
-		stop()
+	alloc, stopAlloc := chromedp.NewExecAllocator(ctx, options...)
+	tab, stopTab := chromedp.NewContext(alloc)
+	stop = func() {
+		stopTab()
 		stopAlloc()
 		_ = os.RemoveAll(profile)
-	})
-	if err := chromedp.Do(ctx); err != nil { // starts it
-		t.Fatal(err)
 	}
-	return ctx
+	if err := chromedp.Do(tab); err != nil { // starts it
+		stop()
+		return nil, nil, err
+	}
+	return tab, stop, nil
 }
 
 // Packages installs what the package.json of a folder asks for, as its

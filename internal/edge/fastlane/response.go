@@ -24,9 +24,10 @@ type response struct {
 	headIn  int   // bytes of the request's head
 	headOut int   // bytes of the answer's
 	status  int   // 0: not written
-	length  int64 // of the body as promised; negative: until the connection ends
+	length  int64 // of the body as promised; negative: in chunks, until the last one
 	sent    int64 // of the body, or taken for a HEAD
 	bodyOff bool  // the status has no body
+	chunked bool  // the body is sent in chunks (RFC 9112, 7.1)
 	closes  bool  // the connection ends after this answer
 	err     error // of writing
 
@@ -39,7 +40,7 @@ const buffered = 16 << 10
 func (w *response) begin(isHead bool, headIn int) {
 	clear(w.header)
 	w.headIn, w.headOut = headIn, 0
-	w.isHead, w.status, w.length, w.sent, w.bodyOff, w.closes, w.err, w.out = isHead, 0, -1, 0, false, false, nil, w.out[:0]
+	w.isHead, w.status, w.length, w.sent, w.bodyOff, w.chunked, w.closes, w.err, w.out = isHead, 0, -1, 0, false, false, false, nil, w.out[:0]
 }
 
 // Header implements http.ResponseWriter.
@@ -59,9 +60,7 @@ func (w *response) WriteHeader(status int) {
 			delete(w.header, "Content-Length")
 		}
 	}
-	if !w.bodyOff && w.length < 0 && !w.isHead {
-		w.closes = true
-	}
+	w.chunked = !w.bodyOff && w.length < 0 && !w.isHead
 	if w.conn.lane.closing.Load() || len(w.header["Connection"]) > 0 {
 		w.closes = true
 	}
@@ -80,6 +79,9 @@ func (w *response) WriteHeader(status int) {
 	if w.header["Date"] == nil {
 		_, date := w.conn.lane.now()
 		b = append(append(append(b, "Date: "...), date...), '\r', '\n')
+	}
+	if w.chunked {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	if w.closes {
 		b = append(b, "Connection: close\r\n"...)
@@ -133,18 +135,32 @@ func (w *response) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	w.sent += int64(len(p))
-	if w.isHead {
+	if w.isHead || len(p) == 0 {
 		return len(p), nil
 	}
+	if w.chunked {
+		w.out = append(strconv.AppendInt(w.out, int64(len(p)), 16), '\r', '\n')
+		if err := w.write(p); err != nil {
+			return 0, err
+		}
+		return len(p), w.write(crlf())
+	}
+	return len(p), w.write(p)
+}
+
+func crlf() []byte { return []byte("\r\n") }
+
+// write sends bytes of the body's encoding, or keeps them to be sent with others.
+func (w *response) write(p []byte) error {
 	if len(w.out)+len(p) <= buffered {
 		w.out = append(w.out, p...)
-		return len(p), nil
+		return nil
 	}
 	if w.conn.plain != nil && len(w.out) > 0 {
 		both := net.Buffers{w.out, p}
 		_, w.err = both.WriteTo(w.conn.plain)
 		w.out = w.out[:0]
-		return len(p), w.err
+		return w.err
 	}
 	first := 0
 	if len(w.out) > 0 { // a whole first record; TLS cuts what follows by itself
@@ -159,7 +175,7 @@ func (w *response) Write(p []byte) (int, error) {
 	if err := w.conn.release(); w.err == nil {
 		w.err = err
 	}
-	return len(p), w.err
+	return w.err
 }
 
 func (w *response) flush() {
@@ -198,6 +214,9 @@ func (w *response) SendFile(f *os.File, offset, n int64) (int64, error) {
 	if _, err := w.take(n); err != nil || w.isHead {
 		w.sent += n
 		return n, err
+	}
+	if w.chunked {
+		return io.Copy(writerOnly{w}, io.NewSectionReader(f, offset, n))
 	}
 	file, err := f.SyscallConn()
 	if err != nil {
@@ -270,6 +289,9 @@ func (w *response) finish() bool {
 			w.header["Content-Length"] = []string{"0"}
 		}
 		w.WriteHeader(http.StatusOK)
+	}
+	if w.chunked && w.err == nil {
+		w.out = append(w.out, "0\r\n\r\n"...)
 	}
 	w.flush()
 	whole := w.isHead || w.bodyOff || w.length < 0 || w.sent == w.length
