@@ -74,14 +74,22 @@ type AudioStream struct {
 	Duration   time.Duration `json:"duration,omitempty"` // the stream's claim; 0 is unknown
 	Frames     int64         `json:"frames,omitempty"`   // coded frames, where the container counts them
 	// FrameTicks is how long each coded frame lasts, in ticks of TimeBase, where the
-	// container's tables say that all last the same, one after the other from StartPTS
+	// container's tables say that all last the same, one after the other from the first
 	// on, the last one aside; 0 is not known.
 	FrameTicks int64 `json:"frameTicks,omitempty"`
-	Type       int   `json:"type,omitempty"` // audio_type of ISO/IEC 13818-1, table 2-60; 0 is nothing special
-	Default    bool  `json:"default,omitempty"`
+	// Jumps are the frames before which that is not so, increasing: all that there are.
+	Jumps   []FrameJump `json:"jumps,omitempty"`
+	Type    int         `json:"type,omitempty"` // audio_type of ISO/IEC 13818-1, table 2-60; 0 is nothing special
+	Default bool        `json:"default,omitempty"`
 	// Sequels are the streams that it goes on as, one after the other, of a transport
 	// stream whose sound changes its codec.
 	Sequels []Sequel `json:"sequels,omitempty"`
+}
+
+// FrameJump is a frame that does not begin where the one before it ends.
+type FrameJump struct {
+	PTS   int64 `json:"pts"`   // of the frame, in ticks of the stream's TimeBase
+	Ticks int64 `json:"ticks"` // by how much it is late; negative is early
 }
 
 // Sequel is a stream that another one goes on as.

@@ -218,20 +218,55 @@ func (t *Tables) edits(b []byte, scale int64) bool {
 	return !c.short
 }
 
-// Even returns how many ticks each sample lasts if all last the same, the last one
-// aside, and one edit at most shows them; 0 otherwise.
-func (t *Tables) Even() int64 {
-	if t.Edits > 1 || len(t.stts) == 0 || len(t.stts) > 2 || len(t.ctts) > 0 || t.entries != 1 {
-		return 0
+// Jump is a sample that does not begin where the one before it would have ended.
+type Jump struct {
+	PTS   int64 // of the sample, as in Listed
+	Ticks int64 // by how much it is late; negative is early
+}
+
+// Bounds of jumps: a track that has more of them has no beat, and samples shorter than
+// this are not those that a demuxer makes packets of.
+const (
+	mostJumps  = 20_000
+	leastTicks = 64
+)
+
+// Beat returns how many ticks each sample lasts and where that is not so, the last
+// sample aside: 0 for a track of which the tables do not tell that, or that more than
+// one edit shows.
+func (t *Tables) Beat() (ticks int64, jumps []Jump) {
+	if t.Edits > 1 || len(t.stts) == 0 || len(t.ctts) > 0 || t.entries != 1 {
+		return 0, nil
 	}
-	first := t.stts[0]
-	switch total := int64(t.Samples); {
-	case int64(first.count) == total && len(t.stts) == 1:
-	case len(t.stts) == 2 && t.stts[1].count == 1 && int64(first.count) == total-1:
-	default:
-		return 0
+	count, all := map[uint32]int64{}, int64(0)
+	for _, r := range t.stts {
+		count[r.value] += int64(r.count)
+		all += int64(r.count)
+		if count[r.value] > count[uint32(ticks)] || ticks == 0 {
+			ticks = int64(r.value)
+		}
 	}
-	return int64(first.value)
+	if all != int64(t.Samples) {
+		return 0, nil
+	}
+	at, left := -t.MediaStart, all
+	for _, r := range t.stts {
+		for range r.count {
+			if int64(r.value) == ticks { // all of the run
+				at, left = at+int64(r.count)*ticks, left-int64(r.count)
+				break
+			}
+			at += int64(r.value)
+			if left--; left == 0 {
+				break
+			}
+			if len(jumps) == mostJumps || ticks < leastTicks || t.Delayed {
+				return 0, nil
+			}
+			jumps = append(jumps, Jump{PTS: at, Ticks: int64(r.value) - ticks})
+		}
+	}
+	return ticks, jumps
 }
 
 // Listed is a sample as the tables list it. Times are in ticks, of the presentation:

@@ -52,7 +52,8 @@ type feed struct {
 	gains   matrix         // of its channels in the sum; nil converts its layout
 
 	rate         int64   // samples a second of the stream
-	even         bool    // its frames follow each other without gaps, by the container's tables
+	even         bool    // its frames follow each other, but for places, by the container's tables
+	places       []place // where they do not
 	begins, ends float64 // when it is heard, in seconds of the part; ends is of one that is even
 
 	sequels  []sequel // what it goes on as, in their order
@@ -298,9 +299,15 @@ func (p *planner) feed(pk *pick, s *media.AudioStream, tk *take, rate media.Rati
 	}
 	format, broken := p.in.Files[pk.file].Source.Format, !pk.external && tk.src.whole
 	f.rate, f.begins = int64(s.SampleRate), late
-	f.even = s.FrameTicks > 0 && s.TimeBase == media.R(1, f.rate) && !broken && audioSeeks(format)
-	f.ends = late + float64(s.Frames*s.FrameTicks)*s.TimeBase.Float()
 	f.channels, f.broken = s.Channels, broken
+	if s.FrameTicks > 0 && s.TimeBase == media.R(1, f.rate) && !broken && audioSeeks(format) {
+		f.places, f.even = places(s.Jumps, f.rate)
+	}
+	length := s.Frames * s.FrameTicks
+	for _, j := range s.Jumps {
+		length += j.Ticks
+	}
+	f.ends = late + float64(length)*s.TimeBase.Float()
 	if late < -seekFrom && !broken && f.leaps == "" && audioSeeks(format) {
 		begin := f.origin.seconds() + f.skip.Float() - float64(f.offset)/1000
 		f.seek = max(int64((begin-seekMargin)*1e6), 0)

@@ -118,7 +118,11 @@ func (s *sound) filters(f feed, p part, a audio) string {
 	if f.offset != 0 {
 		shift += fmt.Sprintf("%+d/1000/TB", f.offset)
 	}
-	switch in := f.enter * f.rate / int64(a.rate); { // a whole number
+	in := f.enter * f.rate / int64(a.rate) // a whole number
+	if f.cut {
+		shift += f.heard(in, in+(f.drop+p.samples)*f.rate/int64(a.rate))
+	}
+	switch {
 	case shift != "" && in > 0:
 		list = append(list, fmt.Sprintf("asetpts=round(PTS%s)-%d", shift, in))
 	case shift != "":

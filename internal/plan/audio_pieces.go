@@ -101,6 +101,9 @@ func (f feed) sounds(from, to float64) bool { return to > f.begins-0.1 && from <
 func (f feed) enterAt(sample, rate int64) feed {
 	unit := rate / gcd(rate, f.rate)
 	f.enter = max(sample-warmUp, 0) / unit * unit
+	if len(f.places) > 0 {
+		f.enter = f.clear(f.enter/unit*(f.rate/gcd(rate, f.rate))) * rate / f.rate / unit * unit
+	}
 	f.drop = sample - f.enter
 	f.cut = true
 	f.seek = 0

@@ -50,7 +50,7 @@ func encrypted(path string, size int64) bool {
 	return mp4.Encrypted(f, size)
 }
 
-// even notes which streams of sound have frames that follow each other without gaps.
+// even notes which streams of sound have frames that follow each other, and where not.
 func even(source *media.Source, list []mp4.Tables) {
 	for i := range source.Audio {
 		s := &source.Audio[i]
@@ -59,7 +59,11 @@ func even(source *media.Source, list []mp4.Tables) {
 		}
 		t := &list[s.Index]
 		if t.Handler == "soun" && int64(t.Samples) == s.Frames && media.R(1, t.Timescale) == s.TimeBase {
-			s.FrameTicks = t.Even()
+			ticks, jumps := t.Beat()
+			s.FrameTicks = ticks
+			for _, j := range jumps {
+				s.Jumps = append(s.Jumps, media.FrameJump(j))
+			}
 		}
 	}
 }
