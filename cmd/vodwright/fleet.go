@@ -79,11 +79,22 @@ func joinAddress(address string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// fleetBuckets implements fleet.Buckets over the embedded buckets and a depot on this disk.
+// depotFiles implements fleet.Files over those of an external S3.
+type depotFiles struct{ *object.Files }
+
+func (f depotFiles) Open(ctx context.Context, name string) (io.ReadSeekCloser, error) {
+	r, err := f.Files.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// fleetBuckets implements fleet.Buckets over the buckets and a depot.
 type fleetBuckets struct {
 	store *object.Store
 	roles jobRoles
-	depot fleet.Folder
+	depot fleet.Shelf
 	door  *fleet.Door
 
 	mu       sync.Mutex
@@ -139,12 +150,16 @@ func (b *fleetBuckets) Publish(ctx context.Context, j job.Job, place string, up 
 	if err != nil {
 		return err
 	}
-	up.File = b.depot.Path(j.ID, place)
-	err = o.Publish(ctx, up)
-	if errors.Is(err, os.ErrNotExist) {
-		return fault.New(fault.Unavailable, "", "nothing is at %s of job %s", place, j.ID)
+	file, done, err := b.depot.Take(ctx, j.ID, place)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Unavailable, "", "%w", err) // to be left there again
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	defer done()
+	up.File = file
+	return o.Publish(ctx, up)
 }
 
 func (b *fleetBuckets) Object(ctx context.Context, bucket, key string) (fleet.Found, error) {
@@ -166,11 +181,12 @@ func (b *fleetBuckets) Put(_ context.Context, id, place string, size int64) (fle
 	return b.door.Put(id, place, size), nil
 }
 
-func (b *fleetBuckets) Get(_ context.Context, id, place string) (fleet.Link, error) {
-	if _, err := os.Stat(b.depot.Path(id, place)); err != nil {
-		return "", fault.New(fault.NotFound, "", "nothing is at %s of job %s", place, id)
+func (b *fleetBuckets) Get(ctx context.Context, id, place string) (fleet.Link, error) {
+	there, err := b.depot.Open(ctx, id, place)
+	if err != nil {
+		return "", err
 	}
-	return b.door.Get(id, place), nil
+	return b.door.Get(id, place), there.Close()
 }
 
 // openPinned opens an object for a link.
@@ -204,7 +220,7 @@ func (h *house) openFleet() error {
 	}
 	h.desk = fleet.NewDesk(fleet.DeskConfig{
 		Version: build(), Ledger: h.jobs, Job: h.records.Job, Base: base, Scheme: "http", Port: portOf(h.listener), Several: h.member != nil, Logger: h.log,
-		Buckets: &fleetBuckets{store: h.buckets, roles: jobRoles{h.buckets, h.authority}, depot: *h.depot, door: h.workDoor, sessions: map[string]*roleObjects{}},
+		Buckets: &fleetBuckets{store: h.buckets, roles: jobRoles{h.buckets, h.authority}, depot: h.depot, door: h.workDoor, sessions: map[string]*roleObjects{}},
 	})
 	return nil
 }
@@ -221,7 +237,7 @@ func (h *house) sweepDepot(ctx context.Context) error {
 	tick := time.NewTicker(depotSweep)
 	defer tick.Stop()
 	for {
-		ids, err := h.depot.Jobs(depotSweep)
+		ids, err := h.depot.Jobs(ctx, depotSweep)
 		for _, id := range ids {
 			if err != nil {
 				break

@@ -34,6 +34,7 @@ type functionRooms struct {
 	unsandboxed bool
 	records     *store.Store
 	queue       function.Queue
+	files       code.Files // nil where there is one server
 	journal     *logs.Logs
 	authority   *iam.Authority
 	buckets     *object.Store
@@ -44,7 +45,7 @@ type functionRooms struct {
 // openFunctions wires the functions and what runs them.
 func openFunctions(r functionRooms) (*function.Functions, *execution.Host, error) {
 	dir := filepath.Join(r.data, "functions")
-	packages, err := code.Open(dir)
+	packages, err := code.Open(dir, r.files)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,6 +29,7 @@ import (
 	"vodwright.dev/vodwright/internal/fleet"
 	"vodwright.dev/vodwright/internal/front"
 	"vodwright.dev/vodwright/internal/function"
+	"vodwright.dev/vodwright/internal/function/code"
 	"vodwright.dev/vodwright/internal/function/execution"
 	"vodwright.dev/vodwright/internal/iam"
 	"vodwright.dev/vodwright/internal/iam/api"
@@ -73,7 +74,7 @@ type house struct {
 
 	tasks     *queue.Queue
 	joinToken string
-	depot     *fleet.Folder // nil where nobody can join
+	depot     fleet.Shelf // nil where nobody can join
 	workDoor  *fleet.Door
 	desk      *fleet.Desk // of depot
 
@@ -233,7 +234,7 @@ func (h *house) openWork(ctx context.Context) error {
 		Objects: bucketObjects{h.buckets}, Roles: jobRoles{h.buckets, h.authority}, Slots: h.flags.Workers, Late: !h.flags.Early, Verify: h.flags.depth(), Name: hostname(), Logger: h.log,
 	}
 	if h.depot != nil {
-		carries.Depot, carries.Outputs = *h.depot, h.records.Output
+		carries.Depot, carries.Outputs = h.depot, h.records.Output
 	}
 	slots := h.flags.Workers
 	if slots == 0 {
@@ -281,8 +282,13 @@ func (h *house) openListeners() (err error) {
 }
 
 func (h *house) openFunctions() (err error) {
+	var files code.Files
+	if h.member != nil {
+		files = h.buckets.Files()
+	}
 	h.functions, h.host, err = openFunctions(functionRooms{
-		data: h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, queue: sharedQueue{h.records, h.changed}, journal: h.journal,
+		files: files,
+		data:  h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, queue: sharedQueue{h.records, h.changed}, journal: h.journal,
 		authority: h.authority, buckets: h.buckets, bus: &h.facts.bus, log: h.log,
 	})
 	if err != nil {
@@ -345,7 +351,11 @@ func (h *house) openDepot() (err error) {
 	if h.joinToken, err = joinToken(h.data, h.flags.JoinToken); err != nil {
 		return err
 	}
-	folder, err := fleet.NewFolder(filepath.Join(h.data, "depot"))
+	if files := h.buckets.Files(); h.member != nil {
+		h.depot, err = fleet.NewElsewhere(depotFiles{files}, filepath.Join(h.data, "arriving"))
+	} else {
+		h.depot, err = fleet.NewFolder(filepath.Join(h.data, "depot"))
+	}
 	if err != nil {
 		return err
 	}
@@ -353,8 +363,7 @@ func (h *house) openDepot() (err error) {
 	if err != nil {
 		return err
 	}
-	h.depot = &folder
-	h.workDoor = fleet.NewDoor(fleet.DoorConfig{Secret: secret, Depot: folder, Open: openPinned(h.buckets), Logger: h.log})
+	h.workDoor = fleet.NewDoor(fleet.DoorConfig{Secret: secret, Depot: h.depot, Open: openPinned(h.buckets), Logger: h.log})
 	return nil
 }
 
@@ -383,7 +392,7 @@ func (h *house) door() *front.Door {
 func (h *house) run(ctx context.Context, group *errgroup.Group) {
 	door := h.door()
 	for _, run := range []func(context.Context) error{
-		h.records.Run, h.buckets.Run, h.accessLogs.Run, h.firewall.Run, h.early.Run, h.journal.Run, h.host.Run, h.functions.Tidy,
+		h.records.Run, h.accessLogs.Run, h.firewall.Run, h.early.Run, h.journal.Run, h.host.Run, h.functions.Tidy,
 		func(ctx context.Context) error { return checkMedia(ctx, h.runner, h.flags.Unsandboxed, h.log) },
 	} {
 		group.Go(func() error { return run(ctx) })

@@ -27,9 +27,7 @@ import (
 
 // shared reports whether any number of servers may use what this one does: whatever
 // outlives it is elsewhere.
-func (c *serveCmd) shared() bool {
-	return false // the buckets are in the data folder
-}
+func (c *serveCmd) shared() bool { return c.Postgres != "" && len(c.Nats) > 0 && c.S3 != "" }
 
 // What servers tell each other, with nothing but its name: each looks in the records
 // then. It may get lost; all look once a second anyway.
@@ -233,7 +231,7 @@ func (h *house) lead(ctx context.Context) error {
 
 // alone is what runs on one server at a time.
 func (h *house) alone() []func(context.Context) error {
-	out := []func(context.Context) error{h.authority.Run, h.jobs.Run, h.bus.Run, h.functions.Run}
+	out := []func(context.Context) error{h.buckets.Run, h.authority.Run, h.jobs.Run, h.bus.Run, h.functions.Run}
 	if h.desk != nil {
 		out = append(out, h.sweepDepot)
 	}

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,7 +26,7 @@ const linkTime = 6 * time.Hour
 // DoorConfig is what a Door is made of.
 type DoorConfig struct {
 	Secret []byte // of links
-	Depot  Folder
+	Depot  Shelf
 	// Open opens a version of an object, which has this ETag; else it is a
 	// fault.Conflict.
 	Open   func(ctx context.Context, bucket, key, version, etag string) (io.ReadSeekCloser, error)
@@ -126,18 +125,12 @@ func (d *Door) put(r *http.Request, q url.Values) error {
 	if err != nil || r.ContentLength != size && size != 0 {
 		return fault.New(fault.Invalid, "", "%d bytes come where %s were announced", r.ContentLength, q.Get("size"))
 	}
-	return d.cfg.Depot.receive(q.Get("job"), q.Get("place"), io.LimitReader(r.Body, size+1), size)
+	return d.cfg.Depot.Receive(r.Context(), q.Get("job"), q.Get("place"), io.LimitReader(r.Body, size+1), size)
 }
 
 func (d *Door) get(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	id, place := q.Get("job"), q.Get("place")
-	if err := CheckPlace(id, place); err != nil {
-		return err
-	}
-	in, err := os.Open(d.cfg.Depot.Path(id, place))
-	if errors.Is(err, os.ErrNotExist) {
-		return fault.New(fault.NotFound, "", "nothing is at %s of job %s", place, id)
-	}
+	in, err := d.cfg.Depot.Open(r.Context(), id, place)
 	if err != nil {
 		return err
 	}

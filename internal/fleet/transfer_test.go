@@ -161,7 +161,7 @@ func TestDepotByLinks(t *testing.T) {
 	if err := c.Depot().Put(t.Context(), "..", "x", file); !fault.Is(err, fault.Invalid) {
 		t.Errorf("a job that is none: %v", err)
 	}
-	if left, err := b.depot.Jobs(0); err != nil || len(left) != 1 {
+	if left, err := b.depot.Jobs(t.Context(), 0); err != nil || len(left) != 1 {
 		t.Errorf("jobs %v, %v", left, err)
 	}
 }

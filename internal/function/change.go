@@ -67,7 +67,7 @@ func (f *Functions) keep(ctx context.Context, zip []byte) (code.Package, error) 
 	if u.CodeSize+int64(len(zip)) > MaxCode {
 		return code.Package{}, fault.New(fault.Limit, "CodeStorageExceededException", "Code storage limit exceeded.").WithHint("delete functions or old versions of them")
 	}
-	return f.cfg.Code.Put(zip)
+	return f.cfg.Code.Put(ctx, zip)
 }
 
 func (v *Version) take(p code.Package) {
@@ -288,7 +288,9 @@ func value(p *int) int {
 }
 
 // Package opens the package of a version.
-func (f *Functions) Package(v Version) (*os.File, error) { return f.cfg.Code.Open(v.sum()) }
+func (f *Functions) Package(ctx context.Context, v Version) (*os.File, error) {
+	return f.cfg.Code.Open(ctx, v.sum())
+}
 
 // PutAlias makes or changes an alias.
 func (f *Functions) PutAlias(ctx context.Context, name, alias string, fresh bool, change func(*Alias) error) (Alias, error) {

@@ -125,31 +125,44 @@ func New(cfg Config) *Functions {
 // used any more: the longest timeout and the longest idleness.
 const sweepEvery = 30 * time.Minute
 
-// Run handles events until ctx ends. Of several processes over the same records one
-// at a time is in Run.
-func (f *Functions) Run(ctx context.Context) error { return f.dispatch(ctx) }
+// Run handles events, and removes packages that no version uses from where all servers
+// reach them, until ctx ends. Of several processes over the same records one at a time
+// is in Run.
+func (f *Functions) Run(ctx context.Context) error {
+	var sweeping sync.WaitGroup
+	defer sweeping.Wait()
+	sweeping.Go(func() { f.sweeps(ctx, f.cfg.Code.SweepFiles) })
+	return f.dispatch(ctx)
+}
 
 // Tidy removes packages that no version uses from this machine, until ctx ends.
 func (f *Functions) Tidy(ctx context.Context) error {
+	f.sweeps(ctx, func(_ context.Context, inUse func([32]byte) bool) error { return f.cfg.Code.Sweep(inUse) })
+	return ctx.Err()
+}
+
+func (f *Functions) sweeps(ctx context.Context, sweep func(context.Context, func([32]byte) bool) error) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := f.sweep(ctx); err != nil && ctx.Err() == nil {
+		used, err := f.packages(ctx)
+		if err == nil {
+			err = sweep(ctx, func(sum [32]byte) bool { return used[sum] })
+		}
+		if err != nil && ctx.Err() == nil {
 			f.log.WarnContext(ctx, "packages of functions are not tidied", "err", err)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-tick.C:
 		}
 	}
 }
 
-func (f *Functions) sweep(ctx context.Context) error {
+// packages are those that versions use.
+func (f *Functions) packages(ctx context.Context) (map[[32]byte]bool, error) {
 	all, err := f.cfg.Records.Functions(ctx)
-	if err != nil {
-		return err
-	}
 	used := map[[32]byte]bool{}
 	for _, fn := range all {
 		used[fn.Latest.sum()] = true
@@ -157,7 +170,7 @@ func (f *Functions) sweep(ctx context.Context) error {
 			used[v.sum()] = true
 		}
 	}
-	return f.cfg.Code.Sweep(func(sum [32]byte) bool { return used[sum] })
+	return used, err
 }
 
 // Usage is what the account has.

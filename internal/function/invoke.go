@@ -86,7 +86,7 @@ func (f *Functions) run(ctx context.Context, fn Function, r Request, l lineage) 
 		return Answer{}, err
 	}
 	defer f.leave(fn.Name)
-	dir, err := f.cfg.Code.Folder(v.sum())
+	dir, err := f.cfg.Code.Folder(ctx, v.sum())
 	if err != nil {
 		return Answer{}, err
 	}

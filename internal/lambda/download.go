@@ -48,7 +48,7 @@ func (a *API) Downloads() http.Handler {
 			http.Error(w, "the function is gone", http.StatusNotFound)
 			return
 		}
-		f, err := a.fns.Package(v)
+		f, err := a.fns.Package(r.Context(), v)
 		if err != nil {
 			http.Error(w, "the package is gone", http.StatusNotFound)
 			return

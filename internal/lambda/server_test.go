@@ -161,7 +161,7 @@ func open(ctx context.Context, dir string, l net.Listener) (w *world, handler ht
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	w = &world{house: &house{objects: map[string][]byte{}, put: make(chan string, 100)}, logs: logs.New(logs.Config{Store: records}), records: records, URL: "http://" + l.Addr().String()}
-	packages, err := code.Open(filepath.Join(dir, "code"))
+	packages, err := code.Open(filepath.Join(dir, "code"), nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

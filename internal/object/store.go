@@ -28,6 +28,7 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/object/catalog"
 	"vodwright.dev/vodwright/internal/object/gateway"
+	"vodwright.dev/vodwright/internal/object/remote"
 )
 
 // Credential is what a signature is checked against.
@@ -105,6 +106,18 @@ func (s *Store) Close() error { return s.engine.Close() }
 
 // Ping returns an error while the bytes of objects cannot be reached.
 func (s *Store) Ping(ctx context.Context) error { return s.engine.Ping(ctx) }
+
+// Files are files of the house beside the objects in an external S3, which all servers
+// reach.
+type Files = remote.Files
+
+// Files returns them; nil where the bytes of objects are in a folder.
+func (s *Store) Files() *Files {
+	if e, ok := s.engine.(remoteEngine); ok {
+		return e.Files()
+	}
+	return nil
+}
 
 // Handler returns the S3 protocol: every request that is not another service's.
 // Bodies stream both ways; over plain HTTP downloads go by sendfile.

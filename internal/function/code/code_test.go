@@ -111,11 +111,11 @@ func TestHostilePackagesAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			s, err := Open(dir)
+			s, err := Open(dir, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.Put(c.data)
+			_, err = s.Put(t.Context(), c.data)
 			if f := fault.Of(err); f == nil || f.Kind != fault.Invalid || f.Code != codeInvalid || !strings.Contains(f.Message, c.want) {
 				t.Errorf("got %v", err)
 			}
@@ -131,21 +131,21 @@ func TestHostilePackagesAreRefusedBeforeAnythingIsWritten(t *testing.T) {
 
 func TestPackagesAreKeptWithModesAndLinks(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Open(dir)
+	s, err := Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := pack(t, entry{"./app.py", "x", 0o644}, entry{"bin/", "", 0o755 | fs.ModeDir}, entry{"bin/run", "#!", 0o755}, entry{"private", "p", 0},
 		entry{"bin/link", "../app.py", 0o777 | fs.ModeSymlink}, entry{"a/b/c/ü", "deep", 0o4755})
-	p, err := s.Put(data)
+	p, err := s.Put(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := s.Put(data); err != nil || again != p {
+	if again, err := s.Put(t.Context(), data); err != nil || again != p {
 		t.Errorf("the same again: %v, %v", again, err)
 	}
 	for range 2 { // and again after a restart
-		folder, err := s.Folder(p.SHA256)
+		folder, err := s.Folder(t.Context(), p.SHA256)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestPackagesAreKeptWithModesAndLinks(t *testing.T) {
 		if text, err := os.ReadFile(filepath.Join(folder, "bin/link")); err != nil || string(text) != "x" {
 			t.Errorf("through the link: %q, %v", text, err)
 		}
-		if s, err = Open(dir); err != nil {
+		if s, err = Open(dir, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,11 +172,11 @@ func TestPackagesAreKeptWithModesAndLinks(t *testing.T) {
 	sweep()
 	used = false
 	sweep()
-	if _, err := s.Folder(p.SHA256); err != nil {
+	if _, err := s.Folder(t.Context(), p.SHA256); err != nil {
 		t.Errorf("gone after one sweep: %v", err)
 	}
 	sweep()
-	if _, err := s.Open(p.SHA256); !fault.Is(err, fault.NotFound) {
+	if _, err := s.Open(t.Context(), p.SHA256); !fault.Is(err, fault.NotFound) {
 		t.Errorf("still there: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package code
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,13 +25,24 @@ type Package struct {
 	Size   int64 // bytes, zipped
 }
 
-// Store keeps packages below a folder. It is safe for concurrent use.
+// Files are files that all servers reach; see fleet.Files, which are the same.
+type Files interface {
+	Put(ctx context.Context, name, path string) error
+	Get(ctx context.Context, name, dst string) error
+	Remove(ctx context.Context, prefix string) error
+	Folders(ctx context.Context, folder string) ([]string, error)
+}
+
+// Store keeps packages below a folder, and in files that all servers reach where there
+// are several. It is safe for concurrent use.
 type Store struct {
-	dir string
+	dir   string
+	files Files // nil where there is one server
 
 	mu       sync.Mutex
 	unpacked map[string]*unpacking // by digest
 	stale    map[string]bool       // not in use at the last sweep
+	gone     map[string]bool       // likewise, of files
 }
 
 // unpacking is done once for all who want the folder.
@@ -40,13 +52,13 @@ type unpacking struct {
 }
 
 // Open opens the store. What was unpacked before is removed: it need not have
-// reached the disk whole. The folder becomes its owner's alone.
-func Open(dir string) (*Store, error) {
+// reached the disk whole. The folder becomes its owner's alone. files may be nil.
+func Open(dir string, files Files) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open packages %q: %w", dir, err)
 	}
-	s := &Store{dir: dir, unpacked: map[string]*unpacking{}, stale: map[string]bool{}}
+	s := &Store{dir: dir, files: files, unpacked: map[string]*unpacking{}, stale: map[string]bool{}}
 	if err := errors.Join(os.RemoveAll(s.folder("")), os.MkdirAll(s.folder(""), 0o755), os.MkdirAll(s.file(""), 0o700), os.Chmod(dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("open packages %q: %w", dir, err)
 	}
@@ -66,19 +78,33 @@ func Check(data []byte) (Package, error) {
 
 // Put checks a package and keeps it. What it refuses is a fault.Invalid with
 // Lambda's code, and nothing was written.
-func (s *Store) Put(data []byte) (Package, error) {
+func (s *Store) Put(ctx context.Context, data []byte) (Package, error) {
 	p, err := Check(data)
 	if err != nil {
 		return p, err
 	}
-	path := s.file(name(p.SHA256))
+	if err = s.put(name(p.SHA256), data); err == nil && s.files != nil {
+		err = s.files.Put(ctx, kept+name(p.SHA256), s.file(name(p.SHA256)))
+	}
+	if err != nil {
+		return p, fmt.Errorf("keep a package: %w", err)
+	}
+	return p, nil
+}
+
+// kept is where packages are among the files.
+const kept = "functions/"
+
+// put keeps a package in the folder.
+func (s *Store) put(id string, data []byte) error {
+	path := s.file(id)
 	if _, err := os.Stat(path); err == nil {
-		s.keep(name(p.SHA256))
-		return p, nil
+		s.keep(id)
+		return nil
 	}
 	tmp, err := os.CreateTemp(s.file(""), ".new-*")
 	if err != nil {
-		return p, fmt.Errorf("keep a package: %w", err)
+		return err
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(data)
@@ -88,10 +114,27 @@ func (s *Store) Put(data []byte) (Package, error) {
 	if err == nil {
 		err = syncFolder(s.file(""))
 	}
-	if err != nil {
-		return p, fmt.Errorf("keep a package: %w", err)
+	return err
+}
+
+// have makes sure that a package is in the folder, which another server may have got.
+func (s *Store) have(ctx context.Context, id string) error {
+	if _, err := os.Stat(s.file(id)); s.files == nil || err == nil {
+		return nil
 	}
-	return p, nil
+	dir, err := os.MkdirTemp(s.file(""), ".get-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	got := filepath.Join(dir, "zip")
+	if err := s.files.Get(ctx, kept+id, got); err != nil {
+		if fault.Is(err, fault.NotFound) {
+			return nil // who looks for it says so
+		}
+		return err
+	}
+	return os.Rename(got, s.file(id))
 }
 
 // keep takes a package that is wanted again from those that were going to be swept.
@@ -104,7 +147,10 @@ func (s *Store) keep(name string) {
 func name(sum [sha256.Size]byte) string { return hex.EncodeToString(sum[:]) }
 
 // Open opens a package's zip file.
-func (s *Store) Open(sum [sha256.Size]byte) (*os.File, error) {
+func (s *Store) Open(ctx context.Context, sum [sha256.Size]byte) (*os.File, error) {
+	if err := s.have(ctx, name(sum)); err != nil {
+		return nil, fmt.Errorf("get package %s: %w", name(sum), err)
+	}
 	f, err := os.Open(s.file(name(sum)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "ResourceNotFoundException", "the package %s is not kept any more", name(sum))
@@ -114,8 +160,11 @@ func (s *Store) Open(sum [sha256.Size]byte) (*os.File, error) {
 
 // Folder returns the folder with what is in a package, unpacking it when needed.
 // It is valid until the package is swept.
-func (s *Store) Folder(sum [sha256.Size]byte) (string, error) {
+func (s *Store) Folder(ctx context.Context, sum [sha256.Size]byte) (string, error) {
 	id := name(sum)
+	if err := s.have(ctx, id); err != nil {
+		return "", fmt.Errorf("get package %s: %w", id, err)
+	}
 	s.mu.Lock()
 	u := s.unpacked[id]
 	if u == nil {
@@ -204,6 +253,38 @@ func unpackEntry(root *os.Root, f *zip.File) error {
 	return errors.Join(err, out.Chmod(f.Mode().Perm()|0o400), out.Close())
 }
 
+// SweepFiles is Sweep for the files that all servers reach: one of them does it.
+func (s *Store) SweepFiles(ctx context.Context, inUse func(sum [sha256.Size]byte) bool) error {
+	if s.files == nil {
+		return nil
+	}
+	names, err := s.files.Folders(ctx, kept)
+	if err != nil {
+		return fmt.Errorf("sweep packages: %w", err)
+	}
+	gone := map[string]bool{}
+	for _, n := range names {
+		id, _, _ := strings.Cut(n, ".") // a large one is in parts
+		sum, ok := sumOf(id)
+		if !ok || inUse(sum) || gone[id] {
+			continue
+		}
+		if !s.gone[id] {
+			gone[id] = true
+		} else if err := s.files.Remove(ctx, kept+id); err != nil {
+			return fmt.Errorf("sweep packages: %w", err)
+		}
+	}
+	s.gone = gone
+	return nil
+}
+
+// sumOf is the reverse of name.
+func sumOf(id string) (sum [sha256.Size]byte, ok bool) {
+	b, err := hex.DecodeString(id)
+	return sum, err == nil && copy(sum[:], b) == len(sum)
+}
+
 // Sweep removes the packages that were not in use at this sweep and at the one
 // before it: whoever began to use or to run one in between is done.
 func (s *Store) Sweep(inUse func(sum [sha256.Size]byte) bool) error {
@@ -217,8 +298,8 @@ func (s *Store) Sweep(inUse func(sum [sha256.Size]byte) bool) error {
 	var errs []error
 	for _, e := range entries {
 		id := e.Name()
-		var sum [sha256.Size]byte
-		if b, err := hex.DecodeString(id); err != nil || copy(sum[:], b) != len(sum) {
+		sum, ok := sumOf(id)
+		if !ok {
 			continue
 		}
 		switch {
