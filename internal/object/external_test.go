@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ import (
 type weather struct {
 	down     atomic.Bool // every request fails
 	bad      atomic.Bool // every third request fails, in one way after the other
+	lies     atomic.Bool // what is read has one byte changed, every other time
 	requests atomic.Int64
 	failed   atomic.Int64
 }
@@ -49,6 +51,18 @@ func (w *weather) before(t *testing.T, external *house) *object.Place {
 		n := w.requests.Add(1)
 		if w.down.Load() {
 			rw.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if w.lies.Load() && r.Method == http.MethodGet && w.failed.Add(1)%2 == 0 {
+			all := httptest.NewRecorder()
+			through.ServeHTTP(all, r)
+			for name, values := range all.Header() {
+				rw.Header()[name] = values
+			}
+			rw.WriteHeader(all.Code)
+			b := all.Body.Bytes()
+			b[len(b)/2] ^= 1
+			_, _ = rw.Write(b)
 			return
 		}
 		if !w.bad.Load() || n%3 != 0 {
@@ -132,6 +146,49 @@ func TestExternalS3InBadWeather(t *testing.T) {
 	}
 	if n := w.failed.Load(); n < 10 {
 		t.Errorf("%d requests failed: the weather was fine", n)
+	}
+}
+
+// An external S3 that gives other bytes than it got is found out: a download ends in an
+// error, a job's source is fetched again.
+func TestExternalS3ThatLies(t *testing.T) {
+	t.Parallel()
+	var w weather
+	h := openHouse(t, t.TempDir(), w.before(t, newExternal(t)))
+	c, ctx, bucket := sdk(h.url, ""), t.Context(), p("lies")
+	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}); err != nil {
+		t.Fatal(err)
+	}
+	body := randomBytes(1 << 20)
+	if _, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: p("k"), Body: bytes.NewReader(body)}); err != nil {
+		t.Fatal(err)
+	}
+	w.lies.Store(true)
+	right := 0
+	for range 4 {
+		out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: p("k")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(out.Body)
+		if err == nil && !bytes.Equal(got, body) {
+			t.Error("a lie was handed on")
+		}
+		if err == nil {
+			right++
+		}
+	}
+	if right != 2 {
+		t.Errorf("%d of 4 downloads were right, want every other", right)
+	}
+	for i := range 2 {
+		file := filepath.Join(h.dir, fmt.Sprint("copy", i))
+		if _, err := h.Snapshot(ctx, "lies", "k", "", file); err != nil {
+			t.Error(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, body) {
+			t.Errorf("the copy is something else: %v", err)
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ type Checksum struct {
 type Segment struct {
 	Blob string // "<id>", or "<id>/<part>" where a blob has several parts
 	Size int64
+	// CRC32C is of the bytes, where they are not on a disk of this machine; 0 is not known.
+	CRC32C uint32 `json:",omitempty"`
 }
 
 // Version is one version of a key: its bytes, or a delete marker.

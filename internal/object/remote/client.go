@@ -65,6 +65,12 @@ func newClient(ctx context.Context, p Place, log *slog.Logger) (*client, error) 
 		if err != nil {
 			return nil, fault.New(fault.Invalid, "", "--s3: AWS's configuration cannot be read: %w", err)
 		}
+		within, done := context.WithTimeout(ctx, answerTime)
+		defer done()
+		if _, err := found.Credentials.Retrieve(within); err != nil {
+			return nil, fault.New(fault.Denied, "", "--s3: no access key: none is given, and AWS's configuration has none: %w", err).
+				WithHint("give one in VODWRIGHT_S3_ACCESS_KEY and VODWRIGHT_S3_SECRET_KEY")
+		}
 		o.Credentials = found.Credentials
 	}
 	return &client{place: p, s3: s3.New(o), patience: cmp.Or(p.Patience, defaultPatience), log: log}, nil

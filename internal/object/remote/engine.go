@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -53,6 +54,12 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of objects on their way: %w", err)
+	}
+	// Of a server that was killed just when it made one; it has the folder to itself.
+	if left, err := filepath.Glob(filepath.Join(cfg.Dir, "part-*")); err == nil {
+		for _, name := range left {
+			_ = os.Remove(name)
+		}
 	}
 	owner, err := cfg.Index.Identity(ctx)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -22,16 +23,20 @@ import (
 type Reader struct {
 	name string // for messages
 	size int64
-	ends []int64 // offset after each segment
+	ends []int64  // offset after each segment
+	sums []uint32 // of each segment, 0 is not known; nil where none is
 	// fetch opens n bytes of a segment from off, until the Reader is closed.
 	fetch func(segment int, off, n int64) (io.ReadCloser, error)
 	stop  context.CancelFunc
 	at    int64 // of Read
 
-	mu   sync.Mutex // guards the stream
-	body io.ReadCloser
-	from int64 // where the stream stands
-	to   int64 // where it ends
+	mu      sync.Mutex // guards the stream
+	body    io.ReadCloser
+	segment int    // that it is of
+	from    int64  // where the stream stands
+	to      int64  // where it ends
+	want    uint32 // what sum is at its end; 0 where the stream is not all of a segment
+	sum     uint32
 }
 
 // Open opens a version of a key; "" is the newest. The caller closes the Reader.
@@ -50,7 +55,7 @@ func (e *Engine) reader(ctx context.Context, name string, v catalog.Version) *Re
 	var end int64
 	for _, s := range v.Segments {
 		end += s.Size
-		r.ends = append(r.ends, end)
+		r.ends, r.sums = append(r.ends, end), append(r.sums, s.CRC32C)
 	}
 	r.fetch = func(segment int, off, n int64) (io.ReadCloser, error) {
 		return e.bytes.get(ctx, blobName(v.Segments[segment].Blob), off, n)
@@ -101,7 +106,12 @@ func (r *Reader) open(off, n int64) error {
 	if err != nil {
 		return fmt.Errorf("read %q: %w", r.name, err)
 	}
-	r.body, r.from, r.to = body, off, off+n
+	if whole := off == start && n == r.ends[i]-start; whole && r.sums != nil {
+		r.want, r.sum = r.sums[i], 0
+	} else if off != r.from || i != r.segment { // else it goes on where a stream broke
+		r.want = 0
+	}
+	r.body, r.segment, r.from, r.to = body, i, off, off+n
 	return nil
 }
 
@@ -109,7 +119,7 @@ func (r *Reader) open(off, n int64) error {
 const breaks = 5
 
 // next reads some bytes at off, of which n are wanted in a row. A stream that breaks is
-// taken up where it broke.
+// taken up where it broke; of one that is not what was written the end is kept back.
 func (r *Reader) next(p []byte, off, n int64) (int, error) {
 	for broken := 0; ; broken++ {
 		if err := r.open(off, n); err != nil {
@@ -117,6 +127,11 @@ func (r *Reader) next(p []byte, off, n int64) (int, error) {
 		}
 		got, err := r.body.Read(p[:min(int64(len(p)), r.to-r.from)])
 		r.from += int64(got)
+		r.sum = crc32.Update(r.sum, castagnoli(), p[:got])
+		if r.from == r.to && r.want != 0 && r.sum != r.want {
+			_ = r.drop()
+			return 0, fault.New(fault.Unavailable, "SlowDown", "read %q: other bytes came from the external S3 than went there", r.name)
+		}
 		if r.from == r.to || err != nil {
 			_ = r.drop()
 		}
@@ -212,8 +227,8 @@ func (r *Reader) WriteRange(w io.Writer, off, n int64) (written int64, err error
 }
 
 const (
-	fetchBytes = partBytes // of a snapshot, at once
-	fetchers   = 4         // side by side
+	fetchers = 4 // of a snapshot, side by side
+	fetches  = 3 // of a segment, until it is right
 )
 
 // Snapshot makes dst, which must not exist, a file with the bytes of a version, and
@@ -232,18 +247,31 @@ func (e *Engine) Snapshot(ctx context.Context, bucket, key, version, dst string)
 	}
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(fetchers)
-	for off := int64(0); off < v.Size; off += fetchBytes {
-		group.Go(func() error {
-			r := e.reader(within, bucket+"/"+key, v)
-			defer context.AfterFunc(within, r.stop)()
-			defer r.Close()
-			_, err := r.WriteRange(io.NewOffsetWriter(f, off), off, min(fetchBytes, v.Size-off))
+	at := int64(0)
+	for _, s := range v.Segments {
+		off := at
+		at += s.Size
+		group.Go(func() (err error) {
+			for range fetches {
+				if err = e.fetch(within, bucket+"/"+key, v, io.NewOffsetWriter(f, off), off, s.Size); err == nil || within.Err() != nil {
+					break
+				}
+			}
 			return err
 		})
 	}
 	if err = errors.Join(group.Wait(), f.Close()); err != nil {
 		os.Remove(dst)
-		return catalog.Version{}, fmt.Errorf("snapshot to %q: %w", dst, err)
+		return catalog.Version{}, fmt.Errorf("snapshot to %q: %w", dst, spaceFault(err))
 	}
 	return v, nil
+}
+
+// fetch writes n bytes of a version from off to w, until ctx ends.
+func (e *Engine) fetch(ctx context.Context, name string, v catalog.Version, w io.Writer, off, n int64) error {
+	r := e.reader(ctx, name, v)
+	defer r.Close()
+	defer context.AfterFunc(ctx, r.stop)()
+	_, err := r.WriteRange(w, off, n)
+	return err
 }

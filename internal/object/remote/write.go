@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"io"
 	"os"
 	"strconv"
@@ -60,6 +61,7 @@ type part struct {
 	file   *os.File // what the memory is too small for; it has no name
 	size   int64
 	md5    hash.Hash
+	crc    uint32 // CRC-32C
 }
 
 // Stage begins a new blob, that ends with ctx.
@@ -77,6 +79,8 @@ func (e *Engine) Stage(ctx context.Context) (*Staged, error) {
 	s.broken = func() error { return context.Cause(within) }
 	return s, nil
 }
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once, by crc32
 
 func partName(id string, n int) string { return id + "/" + strconv.Itoa(n) }
 
@@ -96,6 +100,7 @@ func (p *part) close() {
 
 func (p *part) write(dir string, b []byte) error {
 	p.md5.Write(b)
+	p.crc = crc32.Update(p.crc, castagnoli(), b)
 	p.size += int64(len(b))
 	if p.file == nil && p.memory.Len()+len(b) <= memoryBytes {
 		p.memory.Write(b)
@@ -162,7 +167,7 @@ func (s *Staged) flush() error {
 		return fault.New(fault.Invalid, "RequestTimeout", "the write takes longer than %s", begun)
 	}
 	s.parts++
-	s.segments = append(s.segments, catalog.Segment{Blob: partName(s.id, s.parts), Size: s.part.size})
+	s.segments = append(s.segments, catalog.Segment{Blob: partName(s.id, s.parts), Size: s.part.size, CRC32C: s.part.crc})
 	p := s.part
 	s.part = nil
 	s.send(s.parts, p)
