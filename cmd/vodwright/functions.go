@@ -34,7 +34,8 @@ type functionRooms struct {
 	unsandboxed bool
 	records     *store.Store
 	queue       function.Queue
-	files       code.Files // nil where there is one server
+	files       code.Files       // nil where there is one server
+	running     function.Running // likewise
 	journal     *logs.Logs
 	authority   *iam.Authority
 	buckets     *object.Store
@@ -59,7 +60,7 @@ func openFunctions(r functionRooms) (*function.Functions, *execution.Host, error
 	}
 	return function.New(function.Config{
 		Records: r.records, Queue: r.queue, Code: packages, Host: host, Policies: functionPolicies{r.authority}, Targets: functionTargets{r.authority, r.buckets, r.bus},
-		Logs: journal, Account: iam.AccountID, Region: region, Logger: r.log,
+		Running: r.running, Logs: journal, Account: iam.AccountID, Region: region, Logger: r.log,
 	}), host, nil
 }
 

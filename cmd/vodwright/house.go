@@ -283,12 +283,13 @@ func (h *house) openListeners() (err error) {
 
 func (h *house) openFunctions() (err error) {
 	var files code.Files
+	var running function.Running
 	if h.member != nil {
-		files = h.buckets.Files()
+		files, running = h.buckets.Files(), store.Running{Store: h.records, Server: h.member.ID(), Within: cluster.Gone}
 	}
 	h.functions, h.host, err = openFunctions(functionRooms{
-		files: files,
-		data:  h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, queue: sharedQueue{h.records, h.changed}, journal: h.journal,
+		files: files, running: running,
+		data: h.data, endpoint: loopback(h.listener), unsandboxed: h.flags.Unsandboxed, records: h.records, queue: sharedQueue{h.records, h.changed}, journal: h.journal,
 		authority: h.authority, buckets: h.buckets, bus: &h.facts.bus, log: h.log,
 	})
 	if err != nil {

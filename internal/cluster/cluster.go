@@ -47,8 +47,8 @@ const (
 	renewEvery = time.Second
 	// margin is what a leader ends before its lease does, for what is led to stop.
 	margin = time.Second
-	// present is how long a server counts that says nothing.
-	present = 10 * time.Second
+	// Gone is after how long a server counts no more that says nothing.
+	Gone = 10 * time.Second
 	// forgotten is when a server that says nothing is forgotten.
 	forgotten = time.Hour
 
@@ -76,10 +76,13 @@ func New(cfg Config) *Member {
 	return &Member{cfg: cfg, log: cfg.Logger}
 }
 
+// ID names this server among the others.
+func (m *Member) ID() string { return m.cfg.Me.ID }
+
 // Join makes the server known. Beside servers of another version it is a
 // fault.Conflict: they would not understand each other's records.
 func (m *Member) Join(ctx context.Context) error {
-	others, err := m.cfg.Store.Present(ctx, m.cfg.Me, present)
+	others, err := m.cfg.Store.Present(ctx, m.cfg.Me, Gone)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (m *Member) Join(ctx context.Context) error {
 		if o.Version != m.cfg.Me.Version {
 			_ = m.cfg.Store.Absent(context.WithoutCancel(ctx), m.cfg.Me.ID, forgotten)
 			return fault.New(fault.Conflict, "", "server %s, which shares these records, is version %s and this one is %s", o.Name, o.Version, m.cfg.Me.Version).
-				WithHint("stop all servers before the first of a new version starts; one that was stopped or killed counts for %s", present)
+				WithHint("stop all servers before the first of a new version starts; one that was stopped or killed counts for %s", Gone)
 		}
 	}
 	return nil
@@ -123,9 +126,9 @@ func (m *Member) Run(ctx context.Context, lead func(ctx context.Context) error) 
 
 // present tells that the server is there, until ctx ends.
 func (m *Member) present(ctx context.Context) {
-	for told := true; ctx.Err() == nil; pause(ctx, present/4) {
-		try, done := context.WithTimeout(ctx, present/4)
-		_, err := m.cfg.Store.Present(try, m.cfg.Me, present)
+	for told := true; ctx.Err() == nil; pause(ctx, Gone/4) {
+		try, done := context.WithTimeout(ctx, Gone/4)
+		_, err := m.cfg.Store.Present(try, m.cfg.Me, Gone)
 		done()
 		if err != nil && told && ctx.Err() == nil {
 			m.log.WarnContext(ctx, "tell the other servers that this one is there", "err", err)

@@ -19,8 +19,9 @@ import (
 
 // Line is the way to the servers; queue.Queue is one.
 type Line interface {
-	// Call asks any server, and waits for one until ctx ends.
-	Call(ctx context.Context, verb string, question []byte) ([]byte, error)
+	// Call asks any server, and waits for one until ctx ends. After so long without an
+	// answer it asks another.
+	Call(ctx context.Context, verb string, question []byte, within time.Duration) ([]byte, error)
 	// Tell tells all servers what may get lost.
 	Tell(verb string, what []byte) error
 }
@@ -107,7 +108,7 @@ func (c *Client) call(ctx context.Context, verb string, in, out any) error {
 	if err != nil {
 		return fmt.Errorf("ask a server to %s: %w", verb, err)
 	}
-	got, err := c.cfg.Line.Call(ctx, verb, doc)
+	got, err := c.cfg.Line.Call(ctx, verb, doc, answerTime(verb))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
@@ -42,6 +43,16 @@ func OtherVerbs() []string {
 	return []string{
 		verbHello, verbOutput, verbCheck, verbOver, verbCarries, verbSource, verbWritable, verbPublish, verbObject, verbWithdraw, verbPut, verbGet,
 	}
+}
+
+// answerTime is how long a server has for an answer: what only the records have to do
+// with takes milliseconds, and who waits for a server that died waits for nothing.
+func answerTime(verb string) time.Duration {
+	switch verb {
+	case verbSource, verbPublish, verbObject, verbWithdraw, verbWritable, verbPut, verbGet:
+		return 30 * time.Second
+	}
+	return 4 * time.Second
 }
 
 // tellProgress is told to all servers: progressed.

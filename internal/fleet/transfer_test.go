@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
@@ -21,7 +22,7 @@ import (
 // direct is a Line to a Desk in this process.
 type direct struct{ desk *Desk }
 
-func (d direct) Call(ctx context.Context, verb string, question []byte) ([]byte, error) {
+func (d direct) Call(ctx context.Context, verb string, question []byte, _ time.Duration) ([]byte, error) {
 	return d.desk.Answer(ctx, verb, question), nil
 }
 

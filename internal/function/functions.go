@@ -34,6 +34,14 @@ type Queue interface {
 	DeleteEvent(ctx context.Context, id string) error
 }
 
+// Running counts invocations of functions on all servers, of those that have a
+// reserved concurrency. Those of a server that died do not count.
+type Running interface {
+	// EnterFunction counts a run, unless there are so many.
+	EnterFunction(ctx context.Context, function, run string, limit int) (bool, error)
+	LeaveFunction(ctx context.Context, run string) error
+}
+
 // Host runs code; *execution.Host is it.
 type Host interface {
 	Invoke(ctx context.Context, s *execution.Spec, in execution.Invocation) (execution.Result, error)
@@ -75,6 +83,7 @@ type Config struct {
 	Policies Policies
 	Targets  Targets
 	Logs     execution.Logs
+	Running  Running // nil where there is one server
 
 	Account string // of ARNs; default 000000000000
 	Region  string // of ARNs; default us-east-1

@@ -82,10 +82,11 @@ func (f *Functions) run(ctx context.Context, fn Function, r Request, l lineage) 
 	if !ok {
 		return Answer{}, notFound(f.ARN(fn.Name, r.Qualifier))
 	}
-	if err := f.enter(fn); err != nil {
+	leave, err := f.enter(ctx, fn, r.RequestID)
+	if err != nil {
 		return Answer{}, err
 	}
-	defer f.leave(fn.Name)
+	defer leave()
 	dir, err := f.cfg.Code.Folder(ctx, v.sum())
 	if err != nil {
 		return Answer{}, err
@@ -112,18 +113,42 @@ func (f *Function) LogGroup(v Version) string {
 	return "/aws/lambda/" + f.Name
 }
 
-// enter counts an invocation, unless the function has no more concurrency.
-func (f *Functions) enter(fn Function) error {
+// enter counts an invocation until leave is called, unless the function has no more
+// concurrency.
+func (f *Functions) enter(ctx context.Context, fn Function, request string) (leave func(), err error) {
+	throttled := func() error {
+		return fault.New(fault.Unavailable, CodeThrottled, "Rate Exceeded.").WithHint("the function's reserved concurrency is %d", *fn.Reserved)
+	}
+	if fn.Reserved != nil && f.cfg.Running != nil {
+		run := fn.Name + " " + request + " " + identifier()
+		ok, err := f.cfg.Running.EnterFunction(ctx, fn.Name, run, *fn.Reserved)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, throttled()
+		}
+		return func() {
+			end, done := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+			defer done()
+			if err := f.cfg.Running.LeaveFunction(end, run); err != nil {
+				f.log.WarnContext(ctx, "an invocation counts until this server ends", "function", fn.Name, "err", err)
+			}
+		}, nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if fn.Reserved != nil && f.running[fn.Name] >= *fn.Reserved {
-		return fault.New(fault.Unavailable, CodeThrottled, "Rate Exceeded.").WithHint("the function's reserved concurrency is %d", *fn.Reserved)
+		return nil, throttled()
 	}
 	f.running[fn.Name]++
-	return nil
+	return func() { f.left(fn.Name) }, nil
 }
 
-func (f *Functions) leave(name string) {
+// leaveTime bounds how long the end of an invocation is told.
+const leaveTime = 10 * time.Second
+
+func (f *Functions) left(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.running[name]--; f.running[name] == 0 {

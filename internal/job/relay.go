@@ -117,6 +117,7 @@ func (c *Coordinator) run(ctx context.Context, e Errand) error {
 		if err != nil {
 			return err
 		}
+		c.live.finish(j) // it may have ended in another process
 		return c.discard(ctx, j)
 	}
 	return fmt.Errorf("run errand of job %s: unknown kind %q", e.Job, e.Kind)

@@ -17,18 +17,17 @@ const (
 	callSubject = "rpc."  // + verb: one server answers
 	tellSubject = "tell." // + verb: every server hears
 	servers     = "servers"
-	// callTimeout is how long one server has for an answer before another is asked.
-	callTimeout = 30 * time.Second
 	callPause   = 250 * time.Millisecond
 	// drainTime is how long calls that came before the end may take to be read.
 	drainTime = 2 * time.Second
 )
 
 // Call asks any server and returns its answer. While none is there it waits, until
-// ctx ends; one that does not answer in time may have done what it was asked.
-func (q *Queue) Call(ctx context.Context, verb string, question []byte) ([]byte, error) {
+// ctx ends; when one does not answer within so long another is asked: it may have done
+// what it was asked.
+func (q *Queue) Call(ctx context.Context, verb string, question []byte, within time.Duration) ([]byte, error) {
 	for {
-		try, done := context.WithTimeout(ctx, callTimeout)
+		try, done := context.WithTimeout(ctx, within)
 		m, err := q.conn.RequestWithContext(try, callSubject+verb, question)
 		done()
 		switch {

@@ -185,7 +185,7 @@ func TestCallsAreAnswered(t *testing.T) {
 	})
 	answer := make(chan string, 1)
 	go func() { // asked before anybody answers
-		out, err := member.Call(t.Context(), "greet", []byte("you"))
+		out, err := member.Call(t.Context(), "greet", []byte("you"), 30*time.Second)
 		answer <- fmt.Sprint(string(out), err)
 	}()
 	serving.Go(func() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vodwright.dev/vodwright/internal/cluster"
+	"vodwright.dev/vodwright/internal/function"
 )
 
 var _ cluster.Store = (*Store)(nil)
@@ -37,6 +38,46 @@ func (s *Store) Absent(ctx context.Context, id string, forgotten time.Duration) 
 	}
 	if err != nil {
 		return fmt.Errorf("tell that a server ends: %w", err)
+	}
+	return nil
+}
+
+// Running counts the runs of functions on servers that share these records, for one of
+// them.
+type Running struct {
+	*Store
+	Server string        // its ID
+	Within time.Duration // of a server that has not told so long that it is there nothing runs
+}
+
+var _ function.Running = Running{}
+
+// EnterFunction implements function.Running.
+func (r Running) EnterFunction(ctx context.Context, function, run string, limit int) (entered bool, err error) {
+	err = r.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM function_runs WHERE function = $1 AND server NOT IN (SELECT id FROM servers WHERE seen_ms > `+now+` - $2)`,
+			function, r.Within.Milliseconds()); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO function_runs (run, function, server)
+			SELECT $1,$2,$3 FROM (SELECT count(*) AS n FROM function_runs WHERE function = $2) there WHERE n < $4`, run, function, r.Server, limit)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		entered = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("count a run of function %q: %w", function, err)
+	}
+	return entered, nil
+}
+
+// LeaveFunction implements function.Running.
+func (r Running) LeaveFunction(ctx context.Context, run string) error {
+	if _, err := r.write.ExecContext(ctx, `DELETE FROM function_runs WHERE run = $1`, run); err != nil {
+		return fmt.Errorf("count a run of a function: %w", err)
 	}
 	return nil
 }

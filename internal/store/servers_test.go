@@ -196,3 +196,38 @@ func (m mortal) Hold(ctx context.Context, lease, holder string, d time.Duration)
 		return m.Store.Hold(ctx, lease, holder, d)
 	}
 }
+
+// Runs of a function count on all servers together, and not those of one that died.
+func TestServersShareConcurrency(t *testing.T) {
+	records := sharing(t, 2)
+	var both []store.Running
+	for i, s := range records {
+		both = append(both, store.Running{Store: s, Server: fmt.Sprint(i), Within: time.Minute})
+		if _, err := s.Present(t.Context(), cluster.Server{ID: fmt.Sprint(i)}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter := func(r store.Running, run string) bool {
+		t.Helper()
+		ok, err := r.EnterFunction(t.Context(), "f", run, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if !enter(both[0], "a") || !enter(both[1], "b") || enter(both[0], "c") || enter(both[1], "d") {
+		t.Error("of two runs at once there are none, or three")
+	}
+	if err := both[1].LeaveFunction(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if !enter(both[0], "c") || enter(both[1], "d") {
+		t.Error("one run that ended makes room for none, or two")
+	}
+	if err := records[0].Absent(t.Context(), "0", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if !enter(both[1], "d") {
+		t.Error("runs of a server that is gone count")
+	}
+}
