@@ -72,10 +72,14 @@ func processesWith(t *testing.T, marker string) []string {
 	return found
 }
 
-// wantGone waits a second for every process with marker to be gone.
+// patience is what a busy machine may take for what a quiet one does at once. What
+// fails takes an hour, or for ever.
+const patience = time.Minute
+
+// wantGone waits for every process with marker to be gone.
 func wantGone(t *testing.T, marker string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		left := processesWith(t, marker)
 		if len(left) == 0 {
@@ -116,7 +120,7 @@ func TestCancelKillsAProcessThatIgnoresSignals(t *testing.T) {
 		if !errors.Is(err, why) {
 			t.Errorf("error %v, want %v", err, why)
 		}
-		if d := time.Since(at); d > time.Second {
+		if d := time.Since(at); d > patience {
 			t.Errorf("it took %v", d)
 		}
 		wantGone(t, m)
@@ -134,7 +138,7 @@ func TestLimits(t *testing.T) {
 		{"repeat", ffmpeg.Limits{Stall: 300 * time.Millisecond}, fault.Internal, "1999", "no progress"},
 		{"hang", ffmpeg.Limits{Stall: 300 * time.Millisecond}, fault.Internal, "1999", "no progress"},
 		{"hang", ffmpeg.Limits{Wall: 300 * time.Millisecond}, fault.Limit, "1999", "longer than the 300ms"},
-		{"spin", ffmpeg.Limits{CPU: time.Second}, fault.Limit, "1999", "processor time"},
+		{"spin", ffmpeg.Limits{CPU: time.Second, Stall: time.Hour}, fault.Limit, "1999", "processor time"},
 		{"big file", ffmpeg.Limits{FileBytes: 1 << 20}, fault.Limit, "1050", "became larger than"},
 		{"many files", ffmpeg.Limits{OutputBytes: 100 << 10, Stall: time.Second}, fault.Limit, "1999", "wrote more"},
 		{"file at once", ffmpeg.Limits{OutputBytes: 100 << 10}, fault.Limit, "1999", "wrote more"},
@@ -154,7 +158,7 @@ func TestLimits(t *testing.T) {
 				if err == nil || f.Kind != c.kind || f.Code != c.code || !strings.Contains(f.Message, c.says) {
 					t.Errorf("error %v (%+v), want %v %s with %q", err, f, c.kind, c.code, c.says)
 				}
-				if d := time.Since(began); d > 10*time.Second {
+				if d := time.Since(began); d > patience && c.limits.CPU == 0 { // a second of CPU takes as long as the others let it
 					t.Errorf("it took %v", d)
 				}
 				wantGone(t, m)
@@ -229,7 +233,7 @@ func TestChildrenAreGoneToo(t *testing.T) {
 			if _, err := r.Run(t.Context(), ffmpeg.Command{Args: []string{"fake=" + mode, m}, Limits: roomy}); err != nil {
 				t.Errorf("%s: %v", mode, err)
 			}
-			if d := time.Since(began); d > 3*time.Second { // the race detector sleeps a second at exit
+			if d := time.Since(began); d > patience {
 				t.Errorf("%s: it took %v", mode, d)
 			}
 			wantGone(t, m)

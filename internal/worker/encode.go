@@ -216,7 +216,7 @@ func checkChunk(dir string, ladder plan.Ladder, chunk plan.Chunk) error {
 		closer()
 		got, want := int64(len(track.Samples)), chunk.To-chunk.From
 		if got != want {
-			return fault.New(fault.Invalid, "1999", "the decoder gave %d frames where the source's index has %d (output frames %d to %d)", got, want, chunk.From, chunk.To).
+			return fault.New(fault.Internal, "1999", "the decoder gave %d frames where the source's index has %d (output frames %d to %d)", got, want, chunk.From, chunk.To).
 				WithHint("the source is damaged there, or its timestamps are: remux or repair it")
 		}
 		if !track.Samples[0].Key {

@@ -45,7 +45,7 @@ func (w *Worker) pack(ctx context.Context, task job.Task, p *probed, report func
 	for _, group := range p.Plan.Groups {
 		made, err := f.group(ctx, group)
 		if err != nil {
-			return Details{}, nil, err
+			return Details{}, nil, &madeError{err}
 		}
 		details.OutputGroupDetails = append(details.OutputGroupDetails, made)
 	}

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -24,7 +23,8 @@ func openTrack(path string) (track *mp4.Track, closeFile func(), err error) {
 		track, err = mp4.ReadTrack(f, info.Size())
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("read %s: %w", filepath.Base(path), err), f.Close())
+		// It is our own file: what is wrong with it is no fault of the source's.
+		return nil, nil, errors.Join(fault.New(fault.Internal, "1999", "what the encoder wrote as %s cannot be read: %w", filepath.Base(path), err), f.Close())
 	}
 	return track, func() { _ = f.Close() }, nil
 }

@@ -80,7 +80,10 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 			}
 		}
 		if !packed && !isMismatch(err) {
-			return job.Result{}, err
+			if ctx.Err() != nil || !isMade(err) || try == verifyTries {
+				return job.Result{}, err
+			}
+			err = &mismatch{object: "what was encoded", expected: "what outputs can be made of", found: err.Error(), undecodable: true}
 		}
 		if err == nil {
 			receipt.Tries = try
@@ -116,6 +119,18 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 			return job.Result{}, err
 		}
 	}
+}
+
+// madeError marks an error of making outputs, before anything is published.
+type madeError struct{ err error }
+
+func (e *madeError) Error() string { return e.err.Error() }
+func (e *madeError) Unwrap() error { return e.err }
+
+// isMade reports whether outputs could not be made of what was encoded.
+func isMade(err error) bool {
+	var m *madeError
+	return errors.As(err, &m) && undecodable(err)
 }
 
 // codeUnverified is the service's code for what it has no better one for.

@@ -238,6 +238,10 @@ func TestDamagedEncodeIsMadeAgain(t *testing.T) {
 		}
 		return b
 	})
+	overrun := edit(func(b []byte) []byte { // NAL units that are longer than their samples
+		at := bytes.Index(b, []byte("mdat"))
+		return append(b[:at+4:at+4], append(bytes.Repeat([]byte{0xff}, len(b)/4), b[at+4+len(b)/4:]...)...)
+	})
 	for name, tt := range map[string]struct {
 		damage func(dir string) error
 		tries  int
@@ -246,6 +250,9 @@ func TestDamagedEncodeIsMadeAgain(t *testing.T) {
 		"gone":        {os.RemoveAll, 1},
 		"by the encoder": {func(dir string) error {
 			return errors.Join(scramble(filepath.Join(dir, "r0.mp4")), seal(dir, job.Task{Job: "j", Name: chunkName(0, 1)}))
+		}, 2},
+		"by the encoder, beyond packing": {func(dir string) error {
+			return errors.Join(overrun(filepath.Join(dir, "r0.mp4")), seal(dir, job.Task{Job: "j", Name: chunkName(0, 1)}))
 		}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
