@@ -98,6 +98,10 @@ func classify(f failure) *fault.Error {
 		return limit.Exceeded(limit.OutputBytes, codeUnknown, "%s wrote more than the %d bytes it is given and was stopped", f.program, f.limits.OutputBytes)
 	case errors.Is(f.killed, errFiles):
 		return limit.Exceeded(limit.OutputFiles, codeUnknown, "%s wrote more than the %d files it is given and was stopped", f.program, f.limits.OutputFiles)
+	case errors.Is(f.killed, errThreads):
+		return fault.New(fault.Limit, f.code(), "%s started more than the %d processes and threads it may have and was stopped", f.program, maxThreads)
+	case errors.Is(f.killed, errMemory):
+		return limit.Exceeded(f.limits.Names.Memory, f.code(), "%s and what it started need more memory than the %v they are given and were stopped", f.program, limit.Bytes(f.limits.MemoryBytes))
 	}
 	if reason, ok := lineWith(f.log, "bwrap: "); ok && f.wrapped {
 		return sandboxFault(reason)

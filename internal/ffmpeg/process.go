@@ -50,6 +50,8 @@ var (
 	errWall    = errors.New("wall time")
 	errOutput  = errors.New("output size")
 	errFiles   = errors.New("output files")
+	errThreads = errors.New("processes and threads")
+	errMemory  = errors.New("memory of all processes")
 )
 
 func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
@@ -155,7 +157,7 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	if p.patient && !urgent(ctx) {
 		defer r.yard.admit(c.signal)()
 	}
-	go p.watch(run, c.exited, &alive, stop)
+	go p.watch(run, cmd.Process.Pid, c.exited, &alive, stop)
 
 	select {
 	case <-c.exited:
@@ -239,7 +241,7 @@ func (p *process) resolve() error {
 }
 
 // watch ends run when a limit that the kernel does not know is exceeded.
-func (p *process) watch(run context.Context, exited <-chan struct{}, alive *atomic.Int64, stop context.CancelCauseFunc) {
+func (p *process) watch(run context.Context, pid int, exited <-chan struct{}, alive *atomic.Int64, stop context.CancelCauseFunc) {
 	wall := time.NewTimer(p.limits.Wall)
 	defer wall.Stop()
 	period := time.Second
@@ -248,6 +250,8 @@ func (p *process) watch(run context.Context, exited <-chan struct{}, alive *atom
 	}
 	tick := time.NewTicker(max(period, time.Millisecond))
 	defer tick.Stop()
+	count := time.NewTicker(censusEvery)
+	defer count.Stop()
 	seen, since := alive.Load(), time.Now()
 	for {
 		select {
@@ -258,6 +262,15 @@ func (p *process) watch(run context.Context, exited <-chan struct{}, alive *atom
 		case <-wall.C:
 			stop(errWall)
 			return
+		case <-count.C:
+			switch t := census(pid); {
+			case t.threads > maxThreads:
+				stop(errThreads)
+				return
+			case t.resident > p.limits.MemoryBytes:
+				stop(errMemory)
+				return
+			}
 		case <-tick.C:
 			if n := alive.Load(); n != seen {
 				seen, since = n, time.Now()

@@ -21,8 +21,8 @@ const programDir = "/program"
 // when asked to, and nothing asks.
 const tmpBytes = 64 << 20
 
-// maxThreads bounds the processes and threads of a sandbox. The kernel does not
-// hold the root user to it.
+// maxThreads bounds the processes and threads of a media process: the kernel holds
+// all users but root to it, and the census all of them.
 const maxThreads = 1024
 
 // stdinInput is what reads Command.Stdin.
