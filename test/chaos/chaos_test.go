@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"vodwright.dev/vodwright/internal/clip"
 	"vodwright.dev/vodwright/internal/media"
@@ -52,6 +53,8 @@ type world struct {
 	server  *harness.Server
 	records *harness.Postgres // nil with a file
 	nats    *harness.NATS     // nil with the embedded one
+	bytes   *harness.Server   // the external S3; nil with a folder
+	toBytes *link             // the server's way there
 	workers [workers]*member
 	spec    clip.Spec
 	clip    string
@@ -87,7 +90,21 @@ func newWorld(t *testing.T, random *rand.Rand, elsewhere bool) *world {
 	args := []string{"--workers", "1", "--join-listen", queue, "--join-token", "t", "--wait", "60s"}
 	if elsewhere {
 		w.records, w.nats = harness.StartPostgres(t), harness.StartNATS(t, 3)
-		args = []string{"--workers", "1", "--postgres", w.records.URL, "--nats", strings.Join(w.nats.URLs, ","), "--wait", "60s"}
+		w.bytes = harness.Serve(t, programPath, "--workers", "1")
+		if _, err := w.bytes.S3().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bytes")}); err != nil {
+			t.Fatal(err)
+		}
+		key, err := w.bytes.Key(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.toBytes, err = newLink(strings.TrimPrefix(w.bytes.HTTP, "http://")); err != nil {
+			t.Fatal(err)
+		}
+		args = []string{
+			"--workers", "1", "--postgres", w.records.URL, "--nats", strings.Join(w.nats.URLs, ","), "--wait", "60s",
+			"--s3", "http://" + w.toBytes.address() + "/bytes/vod", "--s3-access-key", key.AccessKeyID, "--s3-secret-key", key.SecretAccessKey,
+		}
 	}
 	w.server = harness.NewServer(programPath, t.TempDir(), args...)
 	w.server.Listen = http
@@ -154,6 +171,17 @@ func (w *world) faults() map[string]func() func() {
 	if w.nats != nil {
 		node := w.random.IntN(3)
 		all["kill -9 NATS node "+strconv.Itoa(node)] = func() func() { w.nats.Kill(node); return func() { w.nats.Start(w.t, node) } }
+		all["kill -9 the external S3"] = func() func() {
+			w.bytes.Kill()
+			return func() {
+				if err := w.bytes.Start(context.Background()); err != nil {
+					w.t.Fatal(err)
+				}
+			}
+		}
+		all["cut the link to the external S3"] = func() func() { w.toBytes.set(true); return w.toBytes.heal }
+		all["slow link to the external S3"] = func() func() { w.toBytes.slow.Store(true); return w.toBytes.heal }
+		all["lies to the external S3"] = func() func() { w.toBytes.lies.Store(true); return w.toBytes.heal }
 		all["crash PostgreSQL"] = func() func() { w.records.Crash(w.t); return func() { w.records.Start(w.t) } }
 	}
 	return all
@@ -244,6 +272,9 @@ func (w *world) round(n int) {
 		if job.Status != types.JobStatusComplete {
 			left = append(left, w.server.Keys(w.t, "vod-streams", prefix+"/")...)
 		}
+		if w.bytes != nil {
+			left = append(left, w.bytes.Keys(w.t, "bytes", "vod/files/depot/"+p.JobID+"/")...)
+		}
 		return len(left) == 0
 	})
 }
@@ -313,7 +344,7 @@ func TestChaos(t *testing.T) {
 		if worlds[elsewhere] == nil {
 			worlds[elsewhere] = newWorld(t, random, elsewhere)
 		}
-		t.Logf("round %d, records and work elsewhere: %v", n, elsewhere)
+		t.Logf("round %d, records, work and objects elsewhere: %v", n, elsewhere)
 		worlds[elsewhere].round(n)
 		if t.Failed() {
 			t.Fatalf("round %d of -seed %d", n, s)

@@ -126,7 +126,8 @@ func codeOf(err error) string {
 // passing reports whether a request may succeed when it is made again.
 func passing(err error) bool {
 	switch codeOf(err) {
-	case "RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "BadDigest", "OperationAborted", "IncompleteBody":
+	case "RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "OperationAborted",
+		"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody": // what arrived is not what was sent
 		return true
 	}
 	status := statusOf(err)
