@@ -22,14 +22,19 @@ type dispatcher struct {
 
 	mu   sync.Mutex
 	busy map[string]bool // events, by id
+	done map[string]bool // those that were handled since due ones began to be read
 	side map[string]int  // by function
 	wg   sync.WaitGroup
+}
+
+func newDispatcher(f *Functions) *dispatcher {
+	return &dispatcher{f: f, share: map[string]int{}, busy: map[string]bool{}, done: map[string]bool{}, side: map[string]int{}}
 }
 
 // dispatch handles events as they become due, until ctx ends and those that are
 // handled have stopped.
 func (f *Functions) dispatch(ctx context.Context) error {
-	d := &dispatcher{f: f, share: map[string]int{}, busy: map[string]bool{}, side: map[string]int{}}
+	d := newDispatcher(f)
 	defer d.wg.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -62,6 +67,7 @@ func (d *dispatcher) startDue(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	limit := page + len(d.busy)
+	clear(d.done)
 	d.mu.Unlock()
 	now := d.f.cfg.Now()
 	events, err := d.f.cfg.Queue.DueEvents(ctx, now, limit, full)
@@ -107,7 +113,7 @@ func (d *dispatcher) shareOf(name string) int {
 func (d *dispatcher) start(ctx context.Context, e Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.busy[e.ID] || d.side[e.Function] >= d.shareOf(e.Function) {
+	if d.busy[e.ID] || d.done[e.ID] || d.side[e.Function] >= d.shareOf(e.Function) {
 		return
 	}
 	d.busy[e.ID] = true
@@ -123,6 +129,7 @@ func (d *dispatcher) start(ctx context.Context, e Event) {
 		}
 		d.mu.Lock()
 		delete(d.busy, e.ID)
+		d.done[e.ID] = true
 		if d.side[e.Function]--; d.side[e.Function] == 0 {
 			delete(d.side, e.Function)
 		}
