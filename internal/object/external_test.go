@@ -23,6 +23,7 @@ import (
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/object"
+	"vodwright.dev/vodwright/internal/object/remote"
 	"vodwright.dev/vodwright/internal/store"
 	"vodwright.dev/vodwright/test/harness"
 )
@@ -272,6 +273,91 @@ func TestExternalS3Refused(t *testing.T) {
 		if _, err := object.ParsePlace(text); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// Copies share bytes, and an output that is there already is not sent again; bytes go an
+// hour after the last that names them, and not while it does.
+func TestExternalS3HoldsWhatIsNamed(t *testing.T) {
+	t.Parallel()
+	var w weather
+	external := newExternal(t)
+	h := openHouse(t, t.TempDir(), w.before(t, external))
+	c, ctx, bucket := sdk(h.url, ""), t.Context(), p("named")
+	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}); err != nil {
+		t.Fatal(err)
+	}
+	sweep, err := remote.Open(ctx, remote.Config{Place: *external.place(t), Index: h.events, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := func(after time.Duration) int {
+		t.Helper()
+		if err := sweep.Sweep(ctx, time.Now().Add(after)); err != nil {
+			t.Fatal(err)
+		}
+		page, err := external.List(ctx, "external", object.ListInput{Prefix: "some/prefix/blobs/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Objects)
+	}
+	const soon, later = 30 * time.Minute, 2 * time.Hour
+	put := func(key, body string) {
+		t.Helper()
+		if _, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: &key, Body: strings.NewReader(body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a", "first")
+	if _, err := c.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: p("b"), CopySource: p("named/a")}); err != nil {
+		t.Fatal(err)
+	}
+	put("a", "second")
+	if n := holds(later); n != 2 {
+		t.Errorf("a copy and what overwrote its source: %d blobs, want 2", n)
+	}
+	reader, _, err := h.Open(ctx, "named", "b", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	for _, key := range []string{"a", "b"} {
+		if _, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: &key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := holds(soon); n != 2 {
+		t.Errorf("soon after the deletion: %d blobs, want 2", n)
+	}
+	if got, err := io.ReadAll(reader); err != nil || string(got) != "first" {
+		t.Errorf("who reads while it is deleted gets %q, %v", got, err)
+	}
+	if n := holds(later); n != 0 {
+		t.Errorf("hours after the deletion: %d blobs", n)
+	}
+
+	file := filepath.Join(t.TempDir(), "output.ts")
+	var sent int64
+	for range 2 {
+		if err := os.WriteFile(file, []byte("an output"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := w.requests.Load()
+		made, err := h.Put(ctx, "named", "out/1.ts", object.PutInput{Path: file, KeepEqual: true})
+		if err != nil || made.Size != 9 {
+			t.Fatalf("%+v, %v", made, err)
+		}
+		sent = w.requests.Load() - before
+	}
+	if sent != 0 {
+		t.Errorf("what was there already was sent: %d requests", sent)
+	}
+	if _, err := h.Put(ctx, "named", "out/1.ts", object.PutInput{Path: file, KeepEqual: true, ContentType: "video/mp2t"}); err != nil {
+		t.Error(err)
+	}
+	if info, err := h.Stat(ctx, "named", "out/1.ts", ""); err != nil || info.ContentType != "video/mp2t" {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 

@@ -137,13 +137,25 @@ type Info struct {
 }
 
 func (s *Store) info(ctx context.Context, bucket, key string, v catalog.Version) Info {
+	i := infoOf(bucket, key, v)
+	if v.ID != catalog.NullVersion {
+		return i
+	}
+	if b, err := s.engine.Bucket(ctx, bucket); err == nil && b.Versioning != "" {
+		i.VersionID = v.ID
+	}
+	return i
+}
+
+// infoOf is info without the id that a version has where there are others.
+func infoOf(bucket, key string, v catalog.Version) Info {
 	p := v.Properties
 	i := Info{
 		Bucket: bucket, Key: key, Size: v.Size, ETag: `"` + v.ETag + `"`, LastModified: v.LastModified(),
 		ContentType: p.ContentType, ContentEncoding: p.ContentEncoding, ContentDisposition: p.ContentDisposition,
 		ContentLanguage: p.ContentLanguage, CacheControl: p.CacheControl, Expires: p.Expires, Metadata: maps.Clone(p.Metadata),
 	}
-	if b, err := s.engine.Bucket(ctx, bucket); err == nil && b.Versioning != "" || v.ID != catalog.NullVersion {
+	if v.ID != catalog.NullVersion {
 		i.VersionID = v.ID
 	}
 	return i
@@ -283,7 +295,7 @@ func (s *Store) DeleteIf(ctx context.Context, bucket, key string, is func(Info) 
 		return false, err
 	}
 	_, err = s.engine.Delete(ctx, event.Request{}, bucket, key, v.ID, func(now *catalog.Version) error {
-		if now.Sequence != v.Sequence || !is(s.info(ctx, bucket, key, *now)) {
+		if now.Sequence != v.Sequence || !is(infoOf(bucket, key, *now)) {
 			return errNotIt
 		}
 		deleted = true
@@ -320,8 +332,20 @@ func (s *Store) List(ctx context.Context, bucket string, in ListInput) (ListPage
 		return ListPage{}, fmt.Errorf("list bucket %q: %w", bucket, err)
 	}
 	out := ListPage{CommonPrefixes: page.CommonPrefixes}
+	versioned := false
+	if len(page.Items) > 0 {
+		b, err := s.engine.Bucket(ctx, bucket)
+		if err != nil {
+			return ListPage{}, fmt.Errorf("list bucket %q: %w", bucket, err)
+		}
+		versioned = b.Versioning != ""
+	}
 	for _, l := range page.Items {
-		out.Objects = append(out.Objects, s.info(ctx, bucket, l.Key, l.Version))
+		i := infoOf(bucket, l.Key, l.Version)
+		if versioned {
+			i.VersionID = l.Version.ID
+		}
+		out.Objects = append(out.Objects, i)
 	}
 	if page.More {
 		out.After = page.After

@@ -34,15 +34,29 @@ func objectVersion(ctx context.Context, q querier, bucketID, key, version string
 
 // ObjectVersion implements remote.Index.
 func (s *Store) ObjectVersion(ctx context.Context, bucket, key, version string) (*catalog.Version, error) {
-	b, err := s.BucketRecord(ctx, bucket)
-	if err != nil {
-		return nil, err
+	which, args := `v.latest = 1`, []any{bucket, []byte(key)}
+	if version != "" {
+		which, args = `v.version_id = $3`, append(args, version)
 	}
-	v, err := objectVersion(ctx, s.read, b.ID, key, version)
-	if err != nil {
-		return nil, fmt.Errorf("read version of %q in bucket %q: %w", key, bucket, err)
+	var doc sql.NullString
+	err := s.read.QueryRowContext(ctx, `SELECT v.doc FROM bucket_records b
+		LEFT JOIN object_versions v ON v.bucket_id = b.id AND v.object_key = $2 AND `+which+` WHERE b.name = $1`, args...).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, catalog.NoSuchBucket(bucket)
 	}
-	return v, nil
+	if err != nil || !doc.Valid {
+		return nil, wrap(err, "read version of %q in bucket %q", key, bucket)
+	}
+	v := new(catalog.Version)
+	return v, wrap(json.Unmarshal([]byte(doc.String), v), "read version of %q in bucket %q", key, bucket)
+}
+
+// wrap says what failed, when something did.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
 // VersionSequence implements remote.Index.

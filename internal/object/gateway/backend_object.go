@@ -57,7 +57,10 @@ func cloned(m map[string]string) map[string]string {
 // versionID returns what S3 shows as v's id: nothing in a bucket that never had
 // versioning.
 func (b *backEnd) versionID(ctx context.Context, bucket string, v catalog.Version) string {
-	if k, err := b.engine.Bucket(lasting(ctx), bucket); err == nil && k.Versioning == "" && v.ID == catalog.NullVersion {
+	if v.ID != catalog.NullVersion {
+		return v.ID
+	}
+	if k, err := b.engine.Bucket(lasting(ctx), bucket); err == nil && k.Versioning == "" {
 		return ""
 	}
 	return v.ID

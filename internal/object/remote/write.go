@@ -45,8 +45,9 @@ type Staged struct {
 	size  int64
 	etag  string // known from its beginning for a copy; else when all is written
 
-	part     *part // that fills; nil between parts
-	parts    int   // that were sent or are being sent
+	source   *os.File // of which nothing is read yet; nil when the bytes are written
+	part     *part    // that fills; nil between parts
+	parts    int      // that were sent or are being sent
 	send     func(n int, p *part)
 	sent     func() error // waits for them
 	broken   func() error // an error that ended them
@@ -182,6 +183,13 @@ func (s *Staged) seal() error {
 	if s.etag != "" {
 		return nil
 	}
+	if f := s.source; f != nil {
+		s.source = nil
+		_, err := io.Copy(s, f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(s.flush(), s.sent()); err != nil {
 		return err
 	}
@@ -202,6 +210,10 @@ const discardTime = 5 * time.Second
 
 // Discard removes the bytes if nothing has taken them.
 func (s *Staged) Discard() {
+	if s.source != nil {
+		s.source.Close()
+		s.source = nil
+	}
 	if s.part != nil {
 		s.part.close()
 		s.part = nil
@@ -218,7 +230,7 @@ func (s *Staged) Discard() {
 	_ = s.e.removeBlob(ctx, catalog.Blob{ID: s.id, Parts: s.parts})
 }
 
-// StageFile begins a blob with a regular file, which goes once it is stored.
+// StageFile begins a blob with a regular file, which is read when the blob is stored.
 func (e *Engine) StageFile(ctx context.Context, path string) (*Staged, error) {
 	fi, err := os.Lstat(path)
 	if err != nil {
@@ -231,16 +243,37 @@ func (e *Engine) StageFile(ctx context.Context, path string) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	s, err := e.Stage(ctx)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	s.source = f
+	return s, nil
+}
+
+// there returns the current version of a key if p would keep it in place of the source
+// file: nothing is sent then.
+func (s *Staged) there(ctx context.Context, p catalog.Publish) (*catalog.Version, error) {
+	if s.source == nil || p.Unless == nil || p.Check != nil {
+		return nil, nil
+	}
+	current, err := s.e.index.ObjectVersion(ctx, p.Bucket, p.Key, "")
+	if err != nil || current == nil || current.Marker {
+		return nil, err
+	}
+	sum := md5.New()
+	size, err := io.Copy(sum, s.source)
+	if err == nil {
+		_, err = s.source.Seek(0, io.SeekStart)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(s, f); err != nil {
-		s.Discard()
-		return nil, err
+	next := catalog.Version{Size: size, ETag: hex.EncodeToString(sum.Sum(nil)), Properties: p.Properties}
+	if !p.Unless(&next, current) {
+		return nil, nil
 	}
-	return s, nil
+	return current, nil
 }
 
 // StageCopy begins an object with the bytes of a version: the same blobs, so that the
@@ -253,6 +286,12 @@ func (e *Engine) StageCopy(_ context.Context, of catalog.Version) (*Staged, erro
 func (s *Staged) Publish(ctx context.Context, p catalog.Publish) (catalog.Version, error) {
 	if err := catalog.CheckKey(p.Key); err != nil {
 		return catalog.Version{}, err
+	}
+	if v, err := s.there(ctx, p); err != nil || v != nil {
+		if err != nil {
+			return catalog.Version{}, err
+		}
+		return *v, nil
 	}
 	if err := s.seal(); err != nil {
 		return catalog.Version{}, err
