@@ -118,8 +118,8 @@ type FrameIndex struct {
 	PTS          []int64  `json:"pts"`
 	Keys         []int    `json:"keys"`         // indexes into PTS of frames flagged as keyframes, increasing
 	LastDuration int64    `json:"lastDuration"` // ticks the last frame is shown; 0 is unknown
-	// Unread is how many bytes behind the last packet could not be read, of an Ogg
-	// film that has another one behind it; 0 is unknown.
+	// Unread is how many bytes are behind the last packet: of an Ogg film that has
+	// another one behind it, or of a video that ends before its file; 0 is unknown.
 	Unread int64 `json:"unread,omitempty"`
 	// Captions says that CEA-608 or 708 captions are carried in the frames.
 	Captions bool `json:"captions,omitempty"`

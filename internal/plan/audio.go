@@ -60,6 +60,7 @@ type feed struct {
 	channels int      // of the stream that it is first
 	like     bool     // it is to have as many channels as that one
 	broken   bool     // its file cannot be entered in the middle
+	due      period   // seconds of the part in which it is to be heard
 
 	// Of a piece, see enterAt:
 	cut   bool
@@ -249,7 +250,11 @@ func (p *planner) part(picks []pick, remix matrix, tk *take, l *ladder, samples 
 			out.feeds = append(out.feeds, f)
 		}
 	}
-	if lacks := float64(samples)/float64(a.rate) - max(ends, 0); lacks >= 1 && len(out.feeds) > 0 {
+	until := float64(samples) / float64(a.rate)
+	for i := range out.feeds {
+		out.feeds[i].due = period{max(late, 0), min(until, ends)}
+	}
+	if lacks := until - max(ends, 0); lacks >= 1 && len(out.feeds) > 0 {
 		p.warnings.add(WarnSoundEnds, "the audio ends %.1f s before the video; silence was added", lacks)
 	}
 	switch {

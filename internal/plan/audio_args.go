@@ -17,6 +17,7 @@ type sound struct {
 	inputs  int   // -i so far
 	args    []string
 	entries []string // files that tell whether decoding began early enough
+	heard   []Heard
 }
 
 // input returns the number of the -i that reads a feed's file from its place on.
@@ -47,8 +48,10 @@ func (s *sound) input(f feed) int {
 func (a audio) sound() *sound {
 	s := &sound{}
 	layout := layouts[a.channels]
-	joined := ""
+	joined, at := "", int64(0)
 	for i, p := range a.parts {
+		begins := float64(at) / float64(a.rate)
+		at += p.samples
 		label := fmt.Sprintf("[p%d]", i)
 		joined += label
 		var sum string
@@ -63,7 +66,7 @@ func (a audio) sound() *sound {
 				number = s.input(f)
 				shared[place{f.file, f.seek}] = number
 			}
-			filters := fmt.Sprintf("[%d:%d]", number, f.stream) + s.filters(f, p, a)
+			filters := fmt.Sprintf("[%d:%d]", number, f.stream) + s.filters(f, p, a, begins)
 			if len(p.feeds) == 1 {
 				if p.width != a.channels {
 					filters += ",aresample=rematrix_maxval=1:out_chlayout=" + layout
@@ -98,8 +101,9 @@ func (a audio) sound() *sound {
 	return s
 }
 
-// filters makes the samples of a part of what one stream holds.
-func (s *sound) filters(f feed, p part, a audio) string {
+// filters makes the samples of a part of what one stream holds. The part begins after
+// so many seconds of the encode.
+func (s *sound) filters(f feed, p part, a audio, begins float64) string {
 	var list []string
 	if f.stretch > 0 {
 		// The samples follow each other from the first one's time on, then last longer.
@@ -135,6 +139,13 @@ func (s *sound) filters(f feed, p part, a audio) string {
 		s.entries = append(s.entries, entry)
 		list = append(list, `ametadata=mode=add:key=before:value=1:enable=lt(t\,0)`,
 			`ametadata=mode=print:key=before:file=`+OutputDir+"/"+entry+`:enable=lt(t\,0)`)
+	}
+	if len(p.feeds) == 1 && !f.cut && f.due.to > f.due.from {
+		trace := fmt.Sprintf("heard-%d.txt", len(s.heard))
+		s.heard = append(s.heard, Heard{File: trace, At: begins, Begins: f.due.from, Seconds: f.due.to})
+		// Each frame is asked about more than once.
+		list = append(list, fmt.Sprintf(`ametadata=mode=add:key=heard:value=1:enable=if(not(ld(1))+gte(t\,ld(0)+%g)\,1+0*st(0\,t)*st(1\,1)\,eq(t\,ld(0)))`, heardStep),
+			`ametadata=mode=print:key=heard:file=`+OutputDir+"/"+trace, `ametadata=mode=delete:key=heard`)
 	}
 	if f.faster.Known() { // 48,000 samples are a whole number of hertz then
 		list = append(list, "aresample=48000", fmt.Sprintf("asetrate=%d", 48_000*f.faster.Num/f.faster.Den))
@@ -184,14 +195,14 @@ func (a audio) public(file string) AudioEncode {
 	start = append(start, "-filter_complex_threads", "1", "-filter_complex")
 	out := AudioEncode{
 		File: file, SampleRate: a.rate, Channels: a.channels, BitrateBPS: a.bitrate, Samples: a.samples,
-		Priming: aacPriming, Language: a.language, Type: a.kind, Silent: len(s.files) == 0, Files: s.files, Entries: s.entries,
+		Priming: aacPriming, Language: a.language, Type: a.kind, Silent: len(s.files) == 0, Files: s.files, Entries: s.entries, Heard: s.heard,
 	}
 	if s.files == nil {
 		out.Files = []int{}
 	}
 	if !a.cutOut && a.inPieces() {
 		out.Pieces = a.pieces(file)
-		out.Files, out.Entries = wholeFiles(out.Pieces), nil
+		out.Files, out.Entries, out.Heard = wholeFiles(out.Pieces), nil, nil
 		out.MPEG2 = a.mpeg2
 		return out
 	}

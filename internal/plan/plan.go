@@ -146,11 +146,21 @@ type AudioEncode struct {
 	// the container led behind the place, or that there is no sound before it: try
 	// again with WithoutSeek.
 	Entries  []string  `json:"entries,omitempty"`
+	Heard    []Heard   `json:"heard,omitempty"`    // traces of when sound was decoded
 	Loudness *Loudness `json:"loudness,omitempty"` // to be measured and corrected
 	Steady   *Steady   `json:"steady,omitempty"`   // of sources whose sound may change its format
 	// Pieces make the encode apart from each other, in any order; Args and Entries are
 	// empty then. None is one process for the whole of it.
 	Pieces []AudioPiece `json:"pieces,omitempty"`
+}
+
+// Heard is the trace that an audio process leaves of when a stream of a part of the
+// encode gave any sound: what lacks in it is silence that no table told of.
+type Heard struct {
+	File    string  `json:"file"`    // below OutputDir, see ParseHeard
+	At      float64 `json:"at"`      // seconds of the encode at which the part begins
+	Begins  float64 `json:"begins"`  // seconds of the part from which sound is due
+	Seconds float64 `json:"seconds"` // of the part until which sound is due
 }
 
 // AudioPiece is a run of AAC frames of an AudioEncode that one process makes. Its

@@ -90,7 +90,9 @@ func (p part) split(rate int64) []part {
 	for i, from := range cuts[:len(cuts)-1] {
 		next := part{width: p.width, samples: cuts[i+1] - from}
 		for _, f := range p.feeds {
-			next.feeds = append(next.feeds, f.from(from, rate))
+			g := f.from(from, rate)
+			g.due.to = min(g.due.to, float64(next.samples)/float64(rate))
+			next.feeds = append(next.feeds, g)
 		}
 		out = append(out, next)
 	}
@@ -101,6 +103,8 @@ func (p part) split(rate int64) []part {
 func (f feed) from(sample, rate int64) feed {
 	list := f.sequels
 	f.sequels = nil
+	at := float64(sample) / float64(rate)
+	f.due = period{max(f.due.from-at, 0), f.due.to - at}
 	if sample > 0 {
 		if f.skip.Known() {
 			f.skip = media.R(f.skip.Num*rate+sample*f.skip.Den, f.skip.Den*rate)

@@ -40,17 +40,24 @@ func (w *warnings) tellStreams(src media.Source, video media.VideoStream, ix med
 
 // claims are containers whose header says how long the film is, as its writer
 // meant it.
-var claims = []string{"mov,", "matroska", "avi", "flv", "asf", "mxf", "ogg", "mpegts"}
+var claims = []string{"mov,", "matroska", "avi", "flv", "asf", "mxf", "ogg", "mpegts", "mpeg"}
 
 // tellCutShort warns of a video that ends well before its container says.
 func (w *warnings) tellCutShort(src media.Source, video media.VideoStream, ix media.FrameIndex) {
-	if len(ix.PTS) == 0 || !ix.TimeBase.Known() || len(ix.Leaps) > 0 || !slices.ContainsFunc(claims, func(c string) bool { return strings.HasPrefix(src.Format, c) }) {
+	if len(ix.PTS) == 0 || !ix.TimeBase.Known() || !slices.ContainsFunc(claims, func(c string) bool { return strings.HasPrefix(src.Format, c) }) {
 		return
 	}
 	last := ix.PTS[len(ix.PTS)-1] + ix.LastDuration
 	lasts := ix.TimeBase.Duration(last - ix.PTS[0])
 	if ix.Unread > src.Size/10 {
-		w.add(WarnCutShort, "the last %d of the source's %d bytes could not be read; what is before them was encoded, %s", ix.Unread, src.Size, clock(lasts))
+		what := "could not be read"
+		if src.Format != "ogg" {
+			what = "have nothing of its video, which was cut short or goes on as a stream of another kind"
+		}
+		w.add(WarnCutShort, "the last %d of the source's %d bytes %s; what is before them was encoded, %s", ix.Unread, src.Size, what, clock(lasts))
+		return
+	}
+	if len(ix.Leaps) > 0 || src.Format == "mpeg" { // no clock, or no header, to hold it against
 		return
 	}
 	claim := video.Duration

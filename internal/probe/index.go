@@ -67,7 +67,9 @@ func (p *Prober) Index(ctx context.Context, path string, stream media.VideoStrea
 	list.pairFields()
 
 	index := media.FrameIndex{TimeBase: stream.TimeBase, PTS: list.shown(len(list.pts)), LastDuration: list.lastDuration, Captions: captions}
-	if info, err := os.Stat(path); err == nil && list.position > 0 {
+	// Of an Ogg film all streams are listed: another film may be behind it. In other
+	// formats the video may go on as a stream of another kind, which nothing else tells.
+	if info, err := os.Stat(path); err == nil && list.position > 0 && slices.Contains([]string{"ogg", "flv", "mpeg"}, list.format) {
 		index.Unread = max(info.Size()-list.position, 0)
 	}
 	keys := list.keys()

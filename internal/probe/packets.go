@@ -43,7 +43,7 @@ type packets struct {
 	flags        []packetFlag
 	backwards    bool  // decoding timestamps go back
 	only         int   // stream whose packets these are; -1 is the one that alone is listed
-	position     int64 // of the last packet of any stream that is listed, in bytes
+	position     int64 // of the last packet that is listed, in bytes
 	firstDTS     int64 // noPTS is none
 	ahead        int64 // the most that they go ahead from one packet to the next
 	lastDuration int64 // of the packet with the largest pts; 0 is unknown
@@ -70,7 +70,7 @@ func (p *Prober) readPackets(ctx context.Context, path string, stream media.Vide
 		// Less than two thirds of a frame is one field.
 		list.field = media.Rescale(2, stream.AverageRate.Inverse(), stream.TimeBase) / 3
 	}
-	entries := "packet=pts,dts,duration,flags"
+	entries := "packet=pts,dts,duration,pos,flags"
 	selected := []string{"-select_streams", strconv.Itoa(stream.Index)}
 	if stream.Codec == "theora" { // an Ogg film may have another one behind it: where did its packets end?
 		entries, selected = "packet=stream_index,pts,dts,duration,pos,flags", nil

@@ -8,6 +8,7 @@ const (
 	WarnOverCap  = 900051 // an encoder did not keep to its cap
 	WarnUnsteady = 900052 // sound that changes its format was made one
 	WarnQuality  = 900053 // a quality that was asked for was not measured
+	WarnSilence  = 900054 // sound that could not be decoded, or is not there
 )
 
 // healed returns one word for what a warning says was healed, "" for one that says
@@ -44,6 +45,10 @@ func healed(code int) string {
 		return "damagedFrames"
 	case WarnUnsteady:
 		return "audioFormat"
+	case WarnSilence:
+		return "audioGaps"
+	case plan.WarnMended:
+		return "fileTables"
 	}
 	return ""
 }

@@ -90,7 +90,27 @@ func (w *Worker) makeSound(ctx context.Context, task job.Task, p *probed, report
 	if err != nil {
 		return job.Result{}, err
 	}
-	return job.Result{Output: s.output, Warnings: warnings}, nil
+	return job.Result{Output: s.output, Warnings: append(warnings, tellSilence(s.silences)...)}, nil
+}
+
+// tellSilence warns of sound that could not be decoded, or was not there though its
+// stream goes on.
+func tellSilence(list []plan.Silence) []job.Warning {
+	if len(list) == 0 {
+		return nil
+	}
+	first, total := list[0], 0.0
+	for _, s := range list {
+		total += s.To - s.From
+	}
+	text := fmt.Sprintf("the source has no sound that can be decoded from %.1f s to %.1f s", first.From, first.To)
+	switch {
+	case len(list) > 1:
+		text = fmt.Sprintf("the source has no sound that can be decoded at %d places, %.1f s in all (first from %.1f s to %.1f s)", len(list), total, first.From, first.To)
+	case first.End:
+		text = fmt.Sprintf("the source has no sound that can be decoded from %.1f s on: it ends there, or goes on as a stream of another kind", first.From)
+	}
+	return []job.Warning{{Code: receipt.WarnSilence, Message: text + "; silence stands there"}}
 }
 
 // soundTask is one run of an audio task.
@@ -103,6 +123,7 @@ type soundTask struct {
 	pass, passes int
 	output       json.RawMessage
 	sources      []string // in place of the encode's Files, unless nil
+	silences     []plan.Silence
 }
 
 // errUnsteady says that an encode began anew on its way, since its source's sound
@@ -122,7 +143,7 @@ func (s *soundTask) steady(ctx context.Context, made []string) error {
 	again := *s
 	again.encode, again.sources, again.pass = st.Encode, made, 0
 	err := again.run(ctx, false)
-	s.output = again.output
+	s.output, s.silences = again.output, again.silences
 	return err
 }
 
@@ -179,10 +200,38 @@ func (s *soundTask) run(ctx context.Context, seek bool) error {
 		if err := checkAudio(dir, s.encode); err != nil {
 			return err
 		}
+		if err := s.listen(dir); err != nil {
+			return err
+		}
 		var err error
 		s.output, err = s.w.retain(ctx, dir, s.task)
 		return err
 	})
+}
+
+// listen reads the traces of what was decoded, and removes them.
+func (s *soundTask) listen(dir string) error {
+	s.silences = nil
+	for _, h := range s.encode.Heard {
+		path := filepath.Join(dir, h.File)
+		f, err := os.Open(path)
+		if os.IsNotExist(err) { // nothing at all was decoded
+			f, err = os.Open(os.DevNull)
+		}
+		if err != nil {
+			return err
+		}
+		list, err := plan.ParseHeard(f, h)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("read what was heard: %w", err)
+		}
+		s.silences = append(s.silences, list...)
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // entered looks at the traces of where a process began to decode, and removes them.
