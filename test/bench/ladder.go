@@ -37,6 +37,9 @@ func benchLadder(ctx context.Context, b *bench, r *report) error {
 		r.line("- %s.", f.about)
 	}
 	for _, v := range rivals {
+		if b.tuning != "" && v.tuning != b.tuning {
+			continue
+		}
 		preset := v.preset
 		if preset == "" {
 			preset = "medium"

@@ -65,6 +65,7 @@ type bench struct {
 	bigGiB     float64 // -big
 	runs       int     // of the section that runs
 	qvbrDir    string  // -qvbr
+	tuning     string  // -tuning
 	candidates string  // -candidates
 	early      string  // -early
 	log        io.Writer
@@ -100,6 +101,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.StringVar(&b.program, "program", "bin/vodwright", "the program to measure")
 	flags.Float64Var(&b.bigGiB, "big", 10, "size of section big's object in GiB")
 	flags.StringVar(&b.qvbrDir, "qvbr", "", "section qvbr also writes QVBR.md and qvbr.svg into this folder")
+	flags.StringVar(&b.tuning, "tuning", "", "the one tuning level of section ladder: SINGLE_PASS or SINGLE_PASS_HQ")
 	flags.StringVar(&b.candidates, "candidates", "test/bench/search.txt", "file of x264 presets and parameters that section search tries")
 	flags.StringVar(&b.early, "early", "10s,10m,2h", "lengths of the sources of section early; two hours take 15 GB of disk for a while")
 	if err := flags.Parse(args); err != nil {
