@@ -94,8 +94,9 @@ func (l *ladder) capture(c capture) int {
 	return len(l.captures) - 1
 }
 
-// lay decides segments and chunks, once all rungs are known.
-func (l *ladder) lay() {
+// lay decides segments and chunks, of so many seconds where they are given, once all
+// rungs are known.
+func (l *ladder) lay(each float64) {
 	gop := int64(0)
 	if len(l.rungs) > 0 {
 		gop = l.rungs[0].gop
@@ -106,7 +107,7 @@ func (l *ladder) lay() {
 	l.timeline = Timeline{FrameRate: l.rate, Frames: frames, Starts: l.cut.starts(l.rate, frames, gop, l.seconds)}
 	l.chunks = []Chunk{}
 	if !l.silentPicture() {
-		l.chunks = chunks(l.timeline, l.takes, l.cut.seconds > 0)
+		l.chunks = chunks(l.timeline, l.takes, l.cut.seconds > 0, each)
 	}
 }
 

@@ -20,6 +20,7 @@ type Input struct {
 	JobStart time.Time    // what $dt$, $d$ and $t$ stand for, everywhere
 	Limits   limit.Limits // what the job may take; zero fields are the defaults
 	Copy     bool         // video that outputs may show as it is, by its index, is not encoded
+	Chunk    float64      // seconds that chunks last, as far as segments allow and whatever it costs; 0 is as is best
 	BaseName string       // of the first input, see BaseName; "" is taken from the settings
 }
 
@@ -107,7 +108,7 @@ func New(in Input) (*Plan, error) {
 		return nil, err
 	}
 	for _, l := range p.ladders {
-		l.lay()
+		l.lay(in.Chunk)
 	}
 	p.copies()
 	if err := p.audio(outputs); err != nil {

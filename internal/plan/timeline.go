@@ -158,8 +158,9 @@ const maxPreroll = 0.6
 // chunks cuts each take of a Timeline into runs of whole segments of about the
 // same length. With short, the first segment is a chunk of its own, which is there
 // soon. It depends on Timeline and sources alone, never on the machine, so
-// that a chunk is the same wherever and however often it is encoded.
-func chunks(t Timeline, takes []take, short bool) []Chunk {
+// that a chunk is the same wherever and however often it is encoded. each is a length
+// in seconds that was asked for, or 0.
+func chunks(t Timeline, takes []take, short bool, each float64) []Chunk {
 	total := float64(t.Frames) / t.FrameRate.Float() // seconds
 	length := float64(chunkSeconds)
 	if _, first := t.Segment(0); short && 2*float64(first)/t.FrameRate.Float() <= soonSeconds {
@@ -169,16 +170,21 @@ func chunks(t Timeline, takes []take, short bool) []Chunk {
 	if total < fewChunks*length {
 		length = max(total/fewChunks, minChunkSeconds)
 	}
+	dearest := maxPreroll
+	if each > 0 {
+		length, dearest = each, math.Inf(1)
+	}
 	var out []Chunk
 	for i := range takes {
-		out = append(out, takeChunks(t, &takes[i], length, short && i == 0)...)
+		out = append(out, takeChunks(t, &takes[i], length, dearest, short && i == 0)...)
 	}
 	return out
 }
 
-// takeChunks cuts one take into chunks of about length seconds. A take whose source
-// cannot be entered in the middle is one.
-func takeChunks(t Timeline, tk *take, length float64, short bool) []Chunk {
+// takeChunks cuts one take into chunks of about length seconds, for which no more than
+// dearest frames are decoded in vain for each of the take. A take whose source cannot be
+// entered in the middle is one.
+func takeChunks(t Timeline, tk *take, length, dearest float64, short bool) []Chunk {
 	end := tk.first + tk.frames
 	if tk.src.whole {
 		return []Chunk{{From: tk.first, To: end}}
@@ -204,7 +210,7 @@ func takeChunks(t Timeline, tk *take, length float64, short bool) []Chunk {
 		for _, c := range out {
 			wasted += preroll(c.From)
 		}
-		if n == 1 || float64(wasted) <= maxPreroll*float64(tk.frames) {
+		if n == 1 || float64(wasted) <= dearest*float64(tk.frames) {
 			return append(head, out...)
 		}
 	}

@@ -56,7 +56,7 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 	if err != nil {
 		return job.Result{}, err
 	}
-	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started, Limits: w.cfg.FFmpeg.Limits(), Copy: wishes.Copy})
+	planned, err := plan.New(plan.Input{Settings: settings, Files: footage, JobStart: first.Started, Limits: w.cfg.FFmpeg.Limits(), Copy: wishes.Copy, Chunk: w.cfg.Chunk})
 	if err != nil {
 		return job.Result{}, err
 	}

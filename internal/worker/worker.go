@@ -83,6 +83,7 @@ type Config struct {
 	Slots   int     // how many tasks the caller runs at once; finish packs with as many goroutines
 	Name    string  // of this worker, in receipts; "" is none
 	Late    bool    // jobs are not played before they are done
+	Chunk   float64 // see plan.Input
 	Verify  Depth   // how much of what was published is decoded; "" is VerifyFull
 	// Depot has what tasks leave behind for workers that do not share Dir; nil where
 	// all do. Outputs then reads the stored Output of a task of a job, a

@@ -18,6 +18,7 @@ var (
 	only  = flag.String("clips", "", "clips to test, by name, with commas between; all those of -all if empty")
 	all   = flag.Bool("all", false, "test every clip, not the quick ones alone: some minutes")
 	media = flag.String("media", "../../../shared/media", "folder of real clips, tested where it is there")
+	chunk = flag.Float64("chunk", 1, "seconds that chunks last, as far as segments allow; 0 is as jobs have them")
 	keep  = flag.String("keep", "", "folder to make clips in, and to find those that were made before")
 )
 
@@ -58,6 +59,7 @@ func TestClips(t *testing.T) {
 		dir = t.TempDir()
 	}
 	m := local.New(t, 1)
+	m.Chunk = *chunk
 	for _, c := range corpus.Generated() {
 		if *only == "" && !*all && !c.Quick || *only != "" && !slices.Contains(strings.Split(*only, ","), c.Name) {
 			continue
@@ -84,6 +86,7 @@ func TestRealClips(t *testing.T) {
 		t.Skipf("no real clips: %v", err)
 	}
 	m := local.New(t, 1)
+	m.Chunk = *chunk
 	for _, c := range clips {
 		if *only == "" && !*all && !c.Quick || *only != "" && !slices.Contains(strings.Split(*only, ","), c.Name) {
 			continue

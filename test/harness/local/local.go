@@ -29,6 +29,8 @@ type Machine struct {
 	runner *ffmpeg.Runner
 	prober *probe.Prober
 	slots  int
+
+	Chunk float64 // seconds that chunks last; 0 is as is best
 }
 
 // New returns a machine that runs so many tasks of each job side by side.
@@ -38,7 +40,7 @@ func New(t testing.TB, slots int) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Machine{runner, probe.New(runner), slots}
+	return &Machine{runner: runner, prober: probe.New(runner), slots: slots}
 }
 
 // Result is what came of a job.
@@ -69,7 +71,7 @@ func (m *Machine) Run(ctx context.Context, t testing.TB, settings any, sources m
 	}
 	work := t.TempDir()
 	out := &folder{sources: sources, root: t.TempDir()}
-	w := worker.New(worker.Config{Dir: work, FFmpeg: m.runner, Probe: m.prober, Fetch: fetch.New(fetch.Config{}), Objects: out, Slots: m.slots})
+	w := worker.New(worker.Config{Dir: work, FFmpeg: m.runner, Probe: m.prober, Fetch: fetch.New(fetch.Config{}), Objects: out, Slots: m.slots, Chunk: m.Chunk})
 	r := Result{Dir: out.root}
 	began := time.Now()
 	_, r.Warnings, r.Err = w.Local(ctx, "job", began, request, func(string, int) {})
