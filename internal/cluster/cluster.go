@@ -89,11 +89,16 @@ func (m *Member) Join(ctx context.Context) error {
 	for _, o := range others {
 		if o.Version != m.cfg.Me.Version {
 			_ = m.cfg.Store.Absent(context.WithoutCancel(ctx), m.cfg.Me.ID, forgotten)
-			return fault.New(fault.Conflict, "", "server %s, which shares these records, is version %s and this one is %s", o.Name, o.Version, m.cfg.Me.Version).
-				WithHint("stop all servers before the first of a new version starts; one that was stopped or killed counts for %s", Gone)
+			return Other(o.Name, o.Version)
 		}
 	}
 	return nil
+}
+
+// Other is why a server does not start: one of another version uses its records.
+func Other(name, version string) error {
+	return fault.New(fault.Conflict, "", "server %s, which shares these records, is of another version: %s", name, version).
+		WithHint("stop all servers before the first of a new version starts; one that was killed counts for %s", Gone)
 }
 
 // Run keeps the server known, and runs lead while it leads, again and again, until ctx

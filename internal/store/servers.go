@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,25 @@ var _ cluster.Store = (*Store)(nil)
 // now is the instant by the database's clock, in milliseconds: servers whose clocks
 // differ agree on it. SQLite has one server.
 const now = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
+
+// serversSince is the version of the schema that has a table of servers.
+const serversSince = 13
+
+// othersUse refuses to change a schema that servers of another version work with.
+func (s *Store) othersUse(ctx context.Context, have int64) error {
+	if !s.shared || have < serversSince {
+		return nil
+	}
+	var name, version string
+	err := s.write.QueryRowContext(ctx, `SELECT name, version FROM servers WHERE seen_ms > `+now+` - $1 LIMIT 1`, cluster.Gone.Milliseconds()).Scan(&name, &version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look which servers there are: %w", err)
+	}
+	return cluster.Other(name, version)
+}
 
 // Present implements cluster.Store.
 func (s *Store) Present(ctx context.Context, me cluster.Server, within time.Duration) ([]cluster.Server, error) {

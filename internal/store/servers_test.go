@@ -173,6 +173,9 @@ func TestOneServerLeads(t *testing.T) {
 	if err := other.Join(t.Context()); !fault.Is(err, fault.Conflict) {
 		t.Errorf("a server of another version: %v", err)
 	}
+	if err := records[0].OthersUse(t.Context(), 13); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a schema that servers work with may change: %v", err)
+	}
 	stops[first]()
 	second := next("after the first has stopped")
 	close(dies[second])

@@ -135,6 +135,9 @@ func (s *Store) migrate(ctx context.Context, source fs.FS) error {
 	case have == know:
 		return nil
 	}
+	if err := s.othersUse(ctx, have); err != nil {
+		return err
+	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate schema from version %d to %d: %w", have, know, err)
 	}
