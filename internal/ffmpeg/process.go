@@ -171,6 +171,7 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 	}
 	meter(ctx, usage)
 	copyErr := pipes.drain(drainTime)
+	strange := p.settle()
 	r.log.LogAttrs(ctx, slog.LevelDebug, "media process ended", logAttrs(p, c, usage)...)
 
 	var sink *stdoutError
@@ -184,6 +185,8 @@ func (r *Runner) run(ctx context.Context, p process) (Usage, error) {
 		return usage, fmt.Errorf("wait for %q: %w", filepath.Base(p.program), c.err)
 	case !c.state.Success() && ctx.Err() != nil:
 		return usage, context.Cause(ctx)
+	case strange != "":
+		return usage, fault.New(fault.Invalid, codeUnknown, "%s left something that is no file in its work folder: %s", filepath.Base(p.program), clean(strange))
 	default:
 		over := p.over() // it may have been over between two looks at it
 		if c.state.Success() && over == nil && finished(log.String()) {
@@ -299,6 +302,32 @@ func (p *process) over() error {
 		return errFiles
 	}
 	return nil
+}
+
+// settle makes what the process left safe to read and possible to remove, now that it
+// is gone: it names, and removes, what is neither a file nor a folder. A link would lead
+// whoever reads it to any file of the machine, a pipe would keep them waiting.
+func (p *process) settle() (strange string) {
+	if p.output == "" {
+		return ""
+	}
+	_ = os.Chmod(p.output, 0o700)
+	_ = filepath.WalkDir(p.output, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil || path == p.output:
+		case e.IsDir():
+			_ = os.Chmod(path, 0o700)
+		case !e.Type().IsRegular():
+			strange = e.Type().String() + " " + e.Name()
+			_ = os.Remove(path)
+		default:
+			if info, err := e.Info(); err == nil && info.Mode().Perm() != 0o600 {
+				_ = os.Chmod(path, 0o600)
+			}
+		}
+		return nil
+	})
+	return strange
 }
 
 // finished says whether a program that exited with 0 wrote its files to their ends:

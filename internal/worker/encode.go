@@ -140,7 +140,7 @@ func undecoded(dir string, chunk plan.Chunk) (int64, error) {
 	trace := filepath.Join(dir, plan.DecodedFile)
 	info, err := os.Stat(trace)
 	if err != nil {
-		return 0, fault.New(fault.Internal, "1999", "the encoder left no trace of what it decoded: %w", err)
+		return 0, fault.New(fault.Internal, "1999", "the encoder left no trace of what it decoded: %w", pathless(err))
 	}
 	if err := os.Remove(trace); err != nil {
 		return 0, err

@@ -383,15 +383,11 @@ func (t *tracks) chunk(ladder, chunk, rung int) (*mp4.Track, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	f, err := os.Open(filepath.Join(dir, file))
+	f, info, err := openMade(filepath.Join(dir, file))
 	if err != nil {
 		return nil, nil // it was moved to its place just now, or has not begun
 	}
 	t.files = append(t.files, func() { _ = f.Close() })
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	return mp4.ReadGrowing(f, info.Size())
 }
 

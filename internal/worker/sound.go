@@ -243,7 +243,7 @@ func (s *soundTask) entered(dir string, seek bool) error {
 			if !seek {
 				continue
 			}
-			return fault.New(fault.Internal, "1999", "the encoder left no trace of where it began: %w", err)
+			return fault.New(fault.Internal, "1999", "the encoder left no trace of where it began: %w", pathless(err))
 		}
 		if info.Size() == 0 && seek {
 			return errLate
@@ -323,7 +323,7 @@ func (s *soundTask) measure(ctx context.Context, args []string, seek bool) (m pl
 		}
 		f, err := os.Open(filepath.Join(dir, s.encode.Loudness.File))
 		if err != nil {
-			return fault.New(fault.Internal, "1999", "the loudness was not measured: %w", err)
+			return fault.New(fault.Internal, "1999", "the loudness was not measured: %w", pathless(err))
 		}
 		m, err = plan.ParseLoudness(f, s.encode.Loudness.Algorithm)
 		return errors.Join(err, f.Close())

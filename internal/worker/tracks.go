@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/mp4"
 	"vodwright.dev/vodwright/internal/plan"
@@ -14,19 +16,41 @@ import (
 // openTrack reads the tables of an encoded file. The caller calls close when it
 // no longer reads sample data.
 func openTrack(path string) (track *mp4.Track, closeFile func(), err error) {
-	f, err := os.Open(path)
+	f, info, err := openMade(path)
 	if err != nil {
-		return nil, nil, fault.New(fault.Internal, "1999", "the encoder wrote no %s: %w", filepath.Base(path), err)
+		return nil, nil, fault.New(fault.Internal, "1999", "the encoder wrote no %s: %w", filepath.Base(path), pathless(err))
 	}
-	info, err := f.Stat()
-	if err == nil {
-		track, err = mp4.ReadTrack(f, info.Size())
-	}
-	if err != nil {
+	if track, err = mp4.ReadTrack(f, info.Size()); err != nil {
 		// It is our own file: what is wrong with it is no fault of the source's.
 		return nil, nil, errors.Join(fault.New(fault.Internal, "1999", "what the encoder wrote as %s cannot be read: %w", filepath.Base(path), err), f.Close())
 	}
 	return track, func() { _ = f.Close() }, nil
+}
+
+// openMade opens a file that an encoder may still be at work on: one that was taken
+// over may put a link to anywhere in its place, or a pipe.
+func openMade(path string) (*os.File, os.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// pathless is an error of a file without its path, which is nobody's business.
+func pathless(err error) error {
+	var of *os.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // tracks opens what the tasks of a job left behind, each file once.
