@@ -39,7 +39,10 @@ const (
 )
 
 // lookEvery is how often a server looks what others did, of which nobody told it.
-const lookEvery = time.Second
+const (
+	lookEvery = time.Second
+	lookPause = 20 * time.Millisecond
+)
 
 // joinServers makes this server one of those that share the records, and takes over
 // what they agreed on.
@@ -238,7 +241,8 @@ func (h *house) alone() []func(context.Context) error {
 	return out
 }
 
-// look calls see whenever it is told to, and every lookEvery, until ctx ends.
+// look calls see whenever it is told to, though not more often than lookPause, and
+// every lookEvery, until ctx ends.
 func (h *house) look(ctx context.Context, told <-chan struct{}, what string, see func(context.Context) error) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -249,6 +253,10 @@ func (h *house) look(ctx context.Context, told <-chan struct{}, what string, see
 			h.log.WarnContext(ctx, "look for "+what, "err", err)
 		}
 		failed = err != nil
+		select {
+		case <-time.After(lookPause):
+		case <-ctx.Done():
+		}
 		select {
 		case <-told:
 		case <-tick.C:

@@ -51,6 +51,7 @@ type world struct {
 	t       *testing.T
 	random  *rand.Rand
 	server  *harness.Server
+	beside  *harness.Server   // another, on the same records, work and objects; nil with files
 	records *harness.Postgres // nil with a file
 	nats    *harness.NATS     // nil with the embedded one
 	bytes   *harness.Server   // the external S3; nil with a folder
@@ -108,6 +109,9 @@ func newWorld(t *testing.T, random *rand.Rand, elsewhere bool) *world {
 	}
 	w.server = harness.NewServer(programPath, t.TempDir(), args...)
 	w.server.Listen = http
+	if elsewhere {
+		w.beside = harness.Serve(t, programPath, args...)
+	}
 	t.Cleanup(func() {
 		w.server.Kill()
 		for _, m := range w.workers {
@@ -171,6 +175,14 @@ func (w *world) faults() map[string]func() func() {
 	if w.nats != nil {
 		node := w.random.IntN(3)
 		all["kill -9 NATS node "+strconv.Itoa(node)] = func() func() { w.nats.Kill(node); return func() { w.nats.Start(w.t, node) } }
+		all["kill -9 the other server"] = func() func() {
+			w.beside.Kill()
+			return func() {
+				if err := w.beside.Start(context.Background()); err != nil {
+					w.t.Fatal(err)
+				}
+			}
+		}
 		all["kill -9 the external S3"] = func() func() {
 			w.bytes.Kill()
 			return func() {
@@ -282,7 +294,11 @@ func (w *world) round(n int) {
 // left lists what is left of jobs anywhere.
 func (w *world) left() []string {
 	var left []string
-	for _, dir := range []string{filepath.Join(w.server.Data, "work"), filepath.Join(w.server.Data, "depot"), filepath.Join(w.workers[0].work, "jobs"), filepath.Join(w.workers[1].work, "jobs")} {
+	dirs := []string{filepath.Join(w.server.Data, "work"), filepath.Join(w.server.Data, "depot"), filepath.Join(w.workers[0].work, "jobs"), filepath.Join(w.workers[1].work, "jobs")}
+	if w.beside != nil {
+		dirs = append(dirs, filepath.Join(w.beside.Data, "work"))
+	}
+	for _, dir := range dirs {
 		found, _ := filepath.Glob(filepath.Join(dir, "*"))
 		left = append(left, found...)
 		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
