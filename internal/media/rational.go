@@ -75,8 +75,30 @@ func (r Rational) Duration(n int64) time.Duration {
 // Rescale converts n ticks of time base from into ticks of time base to, rounded
 // to nearest, ties away from zero, with a 128-bit intermediate. It saturates
 // rather than wraps. An unknown base gives 0.
-func Rescale(n int64, from, to Rational) int64 {
+func Rescale(n int64, from, to Rational) int64 { return NewScale(from, to).Of(n) }
+
+// Scale is what converts ticks of one time base into those of another: Rescale of
+// many. The zero Scale makes everything 0.
+type Scale struct{ mul, div uint64 }
+
+// NewScale returns the Scale between two time bases.
+func NewScale(from, to Rational) Scale {
 	if from.Den <= 0 || to.Num <= 0 || to.Den <= 0 || from.Num <= 0 {
+		return Scale{}
+	}
+	num := R(from.Num, to.Num) // (from.Num*to.Den)/(from.Den*to.Num), reduced crosswise first
+	den := R(to.Den, from.Den)
+	mulHi, mul := bits.Mul64(uint64(num.Num), uint64(den.Num))
+	divHi, div := bits.Mul64(uint64(num.Den), uint64(den.Den))
+	if mulHi != 0 || divHi != 0 {
+		return Scale{}
+	}
+	return Scale{mul, div}
+}
+
+// Of converts n ticks.
+func (s Scale) Of(n int64) int64 {
+	if s.div == 0 {
 		return 0
 	}
 	neg := n < 0
@@ -84,20 +106,13 @@ func Rescale(n int64, from, to Rational) int64 {
 	if neg {
 		u = -u
 	}
-	num := R(from.Num, to.Num) // (from.Num*to.Den)/(from.Den*to.Num), reduced crosswise first
-	den := R(to.Den, from.Den)
-	mulHi, mul := bits.Mul64(uint64(num.Num), uint64(den.Num))
-	divHi, div := bits.Mul64(uint64(num.Den), uint64(den.Den))
 	const limit = int64(^uint64(0) >> 1)
-	if mulHi != 0 || divHi != 0 || div == 0 {
-		return 0
-	}
-	hi, lo := bits.Mul64(u, mul)
-	lo, carry := bits.Add64(lo, div/2, 0)
+	hi, lo := bits.Mul64(u, s.mul)
+	lo, carry := bits.Add64(lo, s.div/2, 0)
 	hi += carry
 	out := limit
-	if hi < div {
-		if q, _ := bits.Div64(hi, lo, div); q <= uint64(limit) {
+	if hi < s.div {
+		if q, _ := bits.Div64(hi, lo, s.div); q <= uint64(limit) {
 			out = int64(q)
 		}
 	}

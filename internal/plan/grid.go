@@ -59,8 +59,9 @@ func (g *grid) sourceAt(k int64) int {
 
 func slotsAt(pts []int64, base, rate media.Rational) []int64 {
 	slots := make([]int64, len(pts))
+	scale := media.NewScale(base, rate.Inverse())
 	for i, p := range pts {
-		slots[i] = media.Rescale(p-pts[0], base, rate.Inverse())
+		slots[i] = scale.Of(p - pts[0])
 	}
 	return slots
 }
@@ -76,9 +77,9 @@ type fit struct {
 func fitOf(pts []int64, base, rate media.Rational) fit {
 	f := fit{oneToOne: true, spread: true}
 	perTick := base.Float() * rate.Float()
-	last := int64(0)
+	last, scale := int64(0), media.NewScale(base, rate.Inverse())
 	for i, p := range pts {
-		slot := media.Rescale(p-pts[0], base, rate.Inverse())
+		slot := scale.Of(p - pts[0])
 		if i > 0 {
 			switch slot - last {
 			case 0:
@@ -130,13 +131,12 @@ func sourceGrid(v media.VideoStream, ix media.FrameIndex, limits limit.Limits, w
 		return !r.Known() || r.Float() < minSteadyRate || r.Num > math.MaxInt32 || r.Den > math.MaxInt32
 	})
 	fits := make([]fit, len(candidates))
-	for i, r := range candidates {
-		fits[i] = fitOf(g.pts, g.base, r)
-	}
 	best := -1
-	for i, f := range fits {
+	for i, r := range candidates {
+		f := fitOf(g.pts, g.base, r)
+		fits[i] = f
 		// A tick is the resolution of the timestamps: honest ones are off by up to one.
-		if f.oneToOne && f.off <= 1.01*g.base.Float()*candidates[i].Float()+0.01 {
+		if f.oneToOne && f.off <= 1.01*g.base.Float()*r.Float()+0.01 {
 			best = i
 			break
 		}

@@ -52,7 +52,13 @@ type film struct {
 
 // Film implements early.Films.
 func (w *Worker) Film(ctx context.Context, id string, outputs job.Outputs) (early.Film, error) {
-	p, err := w.load(ctx, id, outputs)
+	w.mu.Lock()
+	p := w.fresh[id] // it is the one that is being stored, or would be the same
+	w.mu.Unlock()
+	var err error
+	if p == nil {
+		p, err = w.load(ctx, id, outputs)
+	}
 	if err != nil || p.Late {
 		return nil, err
 	}

@@ -65,10 +65,14 @@ func (w *Worker) probe(ctx context.Context, task job.Task, report func(job.Progr
 			return job.Result{}, destinationFault(err, group.Bucket)
 		}
 	}
-	output, err := json.Marshal(probed{Role: first.Role, Pins: pins, Plan: *planned, Wishes: wishes, Late: first.UserMetadata[EarlyMember] == "off" || w.cfg.Late})
+	p := probed{Role: first.Role, Pins: pins, Plan: *planned, Wishes: wishes, Late: first.UserMetadata[EarlyMember] == "off" || w.cfg.Late}
+	output, err := json.Marshal(p)
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode plan: %w", err)
 	}
+	w.mu.Lock()
+	w.fresh[task.Job] = &p
+	w.mu.Unlock()
 	details, err := json.Marshal(inputDetails(files, footage))
 	if err != nil {
 		return job.Result{}, fmt.Errorf("encode source facts: %w", err)

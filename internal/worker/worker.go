@@ -103,6 +103,7 @@ type Worker struct {
 
 	mu     sync.Mutex
 	probed map[string]*probed // by job: what later tasks need, read once
+	fresh  map[string]*probed // by job: what was planned here just now, and may not be stored yet
 	rungs  map[rungKey]*rungMaking
 	sounds map[taskKey]*soundMaking
 }
@@ -115,7 +116,7 @@ func New(cfg Config) *Worker {
 	if cfg.Verify == "" {
 		cfg.Verify = VerifyFull
 	}
-	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}, sounds: map[taskKey]*soundMaking{}}
+	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, fresh: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}, sounds: map[taskKey]*soundMaking{}}
 	w.results = localResults{cfg.Dir}
 	if cfg.Depot != nil {
 		w.results = sharedResults{localResults{cfg.Dir}, cfg.Depot, cfg.Outputs}
@@ -188,6 +189,7 @@ func (w *Worker) load(ctx context.Context, id string, outputs job.Outputs) (*pro
 	}
 	w.mu.Lock()
 	w.probed[id] = p
+	delete(w.fresh, id)
 	w.mu.Unlock()
 	return p, nil
 }
@@ -202,6 +204,7 @@ func (w *Worker) Discard(ctx context.Context, id string, outcome job.Status) err
 	}
 	w.mu.Lock()
 	delete(w.probed, id)
+	delete(w.fresh, id)
 	w.mu.Unlock()
 	if err := os.RemoveAll(w.folder(id)); err != nil {
 		return fmt.Errorf("remove work folder of job %s: %w", id, err)
@@ -231,6 +234,7 @@ func (w *Worker) Jobs() ([]string, error) {
 func (w *Worker) Forget(id string) error {
 	w.mu.Lock()
 	delete(w.probed, id)
+	delete(w.fresh, id)
 	w.mu.Unlock()
 	return os.RemoveAll(w.folder(id))
 }
