@@ -65,6 +65,7 @@ type Early struct {
 	queue  []turn           // of needs that wait for a slot, the latest last
 	films  map[string]*film // by job; nil is one that is not to be played early
 	listed time.Time        // when the jobs were last listed
+	coming []job.Job        // those of them that were not planned yet
 }
 
 // leastSlots lets sound be made beside a picture, and a small rung beside a large one.
@@ -94,9 +95,19 @@ type film struct {
 
 	mu    sync.Mutex
 	grown chan struct{} // closed and replaced when there is more to make objects of
-	needs map[Need]bool // that are being met, or were tried
+	needs map[Need]*meeting
 	made  map[[2]string]Info
 }
+
+// meeting is what was done about a need.
+type meeting struct {
+	tries   int
+	pending bool // or met, or given up
+}
+
+// mostTries is how often a need is tried to be met: a process that was killed has done
+// nothing wrong, and who waits for it has its beginning.
+const mostTries = 3
 
 // Run follows the jobs whose films are played, until ctx ends.
 func (e *Early) Run(ctx context.Context) error {
@@ -239,7 +250,7 @@ func (e *Early) load(ctx context.Context, j job.Job) (*film, error) {
 	}
 	f = &film{
 		Film: made, id: j.ID, began: j.Started.Truncate(time.Second), ended: make(chan struct{}),
-		grown: make(chan struct{}), needs: map[Need]bool{}, made: map[[2]string]Info{},
+		grown: make(chan struct{}), needs: map[Need]*meeting{}, made: map[[2]string]Info{},
 	}
 	e.films[j.ID] = f
 	e.mu.Unlock()
@@ -255,9 +266,35 @@ func (e *Early) load(ctx context.Context, j job.Job) (*film, error) {
 // listEvery is how often jobs are listed for the sake of objects that nobody promises.
 const listEvery = 100 * time.Millisecond
 
-// find returns the film that promises an object, or nil. An unknown object costs a
-// look at the jobs that progress, ten times a second at most.
+// find returns the film that promises an object, or nil. A playlist of a job that is
+// being planned is waited for, until ctx ends. An unknown object costs a look at the jobs
+// that progress, ten times a second at most.
 func (e *Early) find(ctx context.Context, bucket, key string) (*film, error) {
+	for {
+		f, err := e.look(ctx, bucket, key)
+		if f != nil || err != nil || !e.foreseen(bucket, key) {
+			return f, err
+		}
+		select {
+		case <-time.After(planEvery):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// planEvery is how often a plan that is waited for is looked for.
+const planEvery = 10 * time.Millisecond
+
+// foreseen reports whether a job that is not planned yet may promise a playlist.
+func (e *Early) foreseen(bucket, key string) bool {
+	e.mu.Lock()
+	coming := e.coming
+	e.mu.Unlock()
+	return slices.ContainsFunc(coming, func(j job.Job) bool { return e.cfg.Films.Foresees(j, bucket, key) })
+}
+
+func (e *Early) look(ctx context.Context, bucket, key string) (*film, error) {
 	if f := e.promised(bucket, key); f != nil {
 		return f, nil
 	}
@@ -275,9 +312,11 @@ func (e *Early) find(ctx context.Context, bucket, key string) (*film, error) {
 		return nil, err
 	}
 	progress := map[string]bool{}
+	var coming []job.Job
 	for _, j := range jobs {
 		progress[j.ID] = true
 		if j.Stage < 1 {
+			coming = append(coming, j)
 			continue
 		}
 		if _, err := e.load(ctx, j); err != nil {
@@ -285,6 +324,7 @@ func (e *Early) find(ctx context.Context, bucket, key string) (*film, error) {
 		}
 	}
 	e.mu.Lock()
+	e.coming = coming
 	for id, f := range e.films { // those that are not followed
 		if f == nil && !progress[id] {
 			delete(e.films, id)
@@ -463,12 +503,30 @@ const promoteTime = 10 * time.Second
 func (f *film) claim(n Need) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := f.needs[n]
-	f.needs[n] = true
-	return !known
+	m := f.needs[n]
+	if m == nil {
+		m = &meeting{}
+		f.needs[n] = m
+	}
+	if m.pending {
+		return false
+	}
+	m.tries++
+	m.pending = true
+	return true
 }
 
-// meet meets a need. Where that fails, the job's own task says why, or succeeds.
+// failed notes that a need was not met: who wants it tries again, for some times.
+func (f *film) failed(n Need) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.needs[n]; m.tries < mostTries {
+		m.pending = false
+	}
+}
+
+// meet meets a need. Where that fails, who waits for it tries again, and then the job's
+// own task says why, or succeeds.
 func (e *Early) meet(ctx context.Context, f *film, n Need) {
 	if !e.enter(ctx, n) {
 		return
@@ -478,6 +536,7 @@ func (e *Early) meet(ctx context.Context, f *film, n Need) {
 	err := f.Obtain(ctx, n, f.tell)
 	if err != nil && ctx.Err() == nil {
 		e.cfg.Logger.WarnContext(ctx, "encode for a viewer", "job", f.id, "task", n.Task, "rung", n.Rung, "err", err)
+		f.failed(n)
 	}
 	e.cfg.Logger.DebugContext(ctx, "encoded for a viewer", "job", f.id, "task", n.Task, "rung", n.Rung, "took", time.Since(began))
 	f.tell()

@@ -51,6 +51,9 @@ type Film interface {
 // been planned.
 type Films interface {
 	Film(ctx context.Context, id string, outputs job.Outputs) (Film, error)
+	// Foresees reports whether the film of a job that is not planned yet may promise a
+	// playlist.
+	Foresees(j job.Job, bucket, key string) bool
 }
 
 // Jobs is what Early has to know of jobs. *job.Coordinator implements it.

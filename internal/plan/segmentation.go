@@ -160,6 +160,22 @@ func (g *GroupSettings) container(name string) (ok bool, usual string) {
 	return name == "MP4" || name == "M2TS", "MP4"
 }
 
+// Playlists reports whether the outputs of a job with these settings may have a
+// playlist as key in a bucket: more is known when it is planned.
+func (s *Settings) Playlists(bucket, key string) bool {
+	if !strings.HasSuffix(key, ".m3u8") {
+		return false
+	}
+	for i := range s.OutputGroups {
+		to, member := s.OutputGroups[i].destination()
+		to, _, _ = strings.Cut(to, "$") // what follows is made of it, or stands for itself
+		if (member == "hlsGroupSettings" || member == "cmafGroupSettings") && to != "" && strings.HasPrefix("s3://"+bucket+"/"+key, to) {
+			return true
+		}
+	}
+	return false
+}
+
 // destination returns where a group writes and the name of its settings.
 func (g *GroupSettings) destination() (uri, member string) {
 	s := &g.OutputGroupSettings

@@ -101,6 +101,21 @@ func (w *Worker) Film(ctx context.Context, id string, outputs job.Outputs) (earl
 	return f, nil
 }
 
+// Foresees implements early.Films.
+func (w *Worker) Foresees(j job.Job, bucket, key string) bool {
+	if w.cfg.Late || j.UserMetadata[EarlyMember] == "off" {
+		return false
+	}
+	var request struct {
+		Settings json.RawMessage `json:"settings"`
+	}
+	if json.Unmarshal(j.Request, &request) != nil {
+		return false
+	}
+	settings, err := plan.ParseSettings(request.Settings)
+	return err == nil && settings.Playlists(bucket, key)
+}
+
 // both returns what is in two increasing lists.
 func both(a, b []int) (out []int) {
 	for _, x := range a {

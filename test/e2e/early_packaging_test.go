@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,6 +85,14 @@ func TestEveryPackagingPlaysEarly(t *testing.T) {
 		held[url] = body
 		return string(body)
 	}
+	eventually(t, time.Minute, "the job has begun", func() bool {
+		j, err := s.Jobs().GetJob(t.Context(), &mediaconvert.GetJobInput{Id: &id})
+		s.must(err)
+		return j.Job.Status == types.JobStatusProgressing
+	})
+	if code, _ := status(t, address+"/hls/film.m3u8"); code != http.StatusOK { // planned or not: it is waited for
+		t.Errorf("the playlist of a job that has begun: %d", code)
+	}
 	for _, top := range []string{address + "/hls/film.m3u8", address + "/cmaf/film.m3u8"} {
 		text := planned(t, top)
 		lists := uris(top, text)
@@ -102,6 +113,9 @@ func TestEveryPackagingPlaysEarly(t *testing.T) {
 				take(list[:strings.LastIndex(list, "/")+1] + init)
 			}
 			segments := uris(list, media)
+			if strings.HasSuffix(list, "/hls/film_v.m3u8") {
+				killWhileSent(t, s, segments[1:3], held)
+			}
 			take(segments[len(segments)-2]) // far from what is encoded
 			take(segments[0])
 		}
@@ -121,6 +135,38 @@ func TestEveryPackagingPlaysEarly(t *testing.T) {
 		}
 	}
 	s.stop()
+}
+
+// killWhileSent asks for segments one after the other and kills the process that encodes
+// one while it is sent: what comes has to be all of it all the same.
+func killWhileSent(t *testing.T, s *server, segments []string, held map[string][]byte) {
+	t.Helper()
+	killed := false
+	for _, url := range segments {
+		answer, err := harness.Viewer().Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(answer.Body, first); err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range encodersBelow(t, s.data) {
+			command, err := os.ReadFile("/proc/" + pid + "/cmdline")
+			if n, failed := strconv.Atoi(pid); err == nil && failed == nil && !killed && strings.Contains(string(command), "/try-rung-") {
+				killed = syscall.Kill(n, syscall.SIGKILL) == nil
+			}
+		}
+		rest, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatalf("%s: %v", url, err)
+		}
+		held[url] = append(first, rest...)
+	}
+	if !killed {
+		t.Error("no process was at work while a segment was sent")
+	}
 }
 
 // TestJobsThatAreNotPlayedEarly: by their own word or the server's, nothing is served of
