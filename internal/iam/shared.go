@@ -131,5 +131,6 @@ func (a *Authority) drop(r Record) {
 		delete(a.policies, r.Key)
 	case KindSession:
 		delete(a.sessions, r.Key)
+		a.used.Delete(r.Key)
 	}
 }
