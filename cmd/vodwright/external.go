@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/object"
@@ -37,6 +40,20 @@ func (f *externalFlags) place() (*object.Place, error) {
 	}
 	at.Region, at.VirtualHost = f.S3Region, f.S3VirtualHost
 	return &at, nil
+}
+
+// refuseHiddenBuckets ends a server that would show none of the buckets that its data
+// folder has.
+func refuseHiddenBuckets(data string) error {
+	found, err := os.ReadDir(filepath.Join(data, "buckets", "buckets"))
+	if len(found) == 0 {
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+		return err
+	}
+	return fault.New(fault.Conflict, "", "the data folder has %d buckets, which --s3 would hide", len(found)).
+		WithHint("leave --s3 out, or give a data folder of its own and copy the objects with an S3 client: aws s3 sync")
 }
 
 // refuseEmptyBuckets ends a server that would show the data folder's buckets where the

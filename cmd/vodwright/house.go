@@ -172,9 +172,12 @@ func (h *house) openBuckets(ctx context.Context) (err error) {
 		return err
 	}
 	if at == nil {
-		if err := refuseEmptyBuckets(ctx, h.records); err != nil {
-			return err
-		}
+		err = refuseEmptyBuckets(ctx, h.records)
+	} else {
+		err = refuseHiddenBuckets(h.data)
+	}
+	if err != nil {
+		return err
 	}
 	cfg := object.Config{
 		Dir: filepath.Join(h.data, "buckets"), Place: at, Index: h.facts, Region: region, AccountID: iam.AccountID,

@@ -64,6 +64,9 @@ func TestObjectsElsewhere(t *testing.T) {
 		out, _ := cmd.CombinedOutput()
 		return cmd.ProcessState.ExitCode(), string(out)
 	}
+	if code, out := serve("--data", external.data, "--s3", place); code != 4 || !strings.Contains(out, "would hide") {
+		t.Errorf("a data folder with buckets: exit code %d\n%s", code, out)
+	}
 	if code, out := serve("--s3", place, "--wait", "1s"); code != 7 || !strings.Contains(out, "hint:") {
 		t.Errorf("an external S3 that is down: exit code %d\n%s", code, out)
 	}

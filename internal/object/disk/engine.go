@@ -2,7 +2,6 @@ package disk
 
 import (
 	"context"
-
 	"encoding/json"
 	"errors"
 	"fmt"
