@@ -11,6 +11,7 @@ import (
 const (
 	maxSamples  = 1 << 23   // 38 hours at 60 frames a second
 	maxMoov     = 256 << 20 // bytes
+	maxBoxes    = 10_000    // in one box of a movie; each takes more memory than it has bytes
 	maxMoof     = 64 << 20  // bytes
 	maxTopBoxes = 1 << 20
 )
@@ -70,7 +71,10 @@ func (c *cursor) table(box string, count uint32, size int) error {
 
 // eachBox calls fn for every box in b, in order.
 func eachBox(b []byte, fn func(kind string, body []byte) error) error {
-	for len(b) > 0 {
+	for n := 0; len(b) > 0; n++ {
+		if n == maxBoxes {
+			return malformed("more than %d boxes in one", maxBoxes)
+		}
 		if len(b) < 8 {
 			return nil // QuickTime ends some containers with a 32-bit zero
 		}
