@@ -2,6 +2,7 @@ package awsapi_test
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"net/url"
 	"os"
@@ -326,4 +327,37 @@ func FuzzDecodeXML(f *testing.F) {
 			t.Fatalf("what was written is not read back: %s, %v", b.Bytes(), err)
 		}
 	})
+}
+
+// TestCrowdedDocuments has lists and maps of more items than anything takes: they are
+// told once, and what is behind them is still read.
+func TestCrowdedDocuments(t *testing.T) {
+	s := &awsapi.Schema{}
+	for doc, want := range map[string]string{
+		`{"settings":{"inputs":[` + strings.Repeat("{},", 20_000) + `{}]},"role":"r"}`:                           "/settings/inputs: Should have at most 10000 items",
+		`{"settings":{"inputs":[{"audioSelectors":{` + many(20_000, `"k%d":{"tracks":[1]}`) + `}}]},"role":"r"}`: "/settings/inputs/0/audioSelectors: Should have at most 10000 items",
+		`{"settings":{"inputs":[` + strings.Repeat("{},", 9_999) + `{}]},"role":"r"}`:                            "",
+	} {
+		in := &mc.CreateJobRequest{}
+		d, err := s.DecodeJSON([]byte(doc), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, v := range d.Violations {
+			got += v.String()
+		}
+		if got != want || in.Role == nil || len(in.Settings.Inputs) > 10_000 {
+			t.Errorf("%d bytes: %q, want %q; role %v, %d inputs", len(doc), got, want, in.Role, len(in.Settings.Inputs))
+		}
+	}
+}
+
+// many joins n members with numbers in them.
+func many(n int, format string) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(format, i)
+	}
+	return strings.Join(list, ",")
 }

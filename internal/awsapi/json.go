@@ -139,9 +139,22 @@ func (d *jsonDecoder) object(v reflect.Value, path string) error {
 	return d.end()
 }
 
+// maxItems bounds the items of a list or a map, each of which may become a structure a
+// thousand times its size. It is the most that any operation takes (PutLogEvents).
+const maxItems = 10_000
+
+// tooMany notes that a list or map has more items, and passes over them.
+func (d *jsonDecoder) tooMany(path string) error {
+	d.out.Violations = append(d.out.Violations, Violation{path, fmt.Sprintf("Should have at most %d items", maxItems)})
+	return d.skip()
+}
+
 func (d *jsonDecoder) dictionary(v reflect.Value, path string) error {
 	v.Set(reflect.MakeMap(v.Type()))
 	for d.tokens.More() {
+		if v.Len() == maxItems {
+			return d.tooMany(path)
+		}
 		tok, err := d.tokens.Token()
 		if err != nil {
 			return fmt.Errorf("read JSON token: %w", err)
@@ -163,6 +176,9 @@ func (d *jsonDecoder) dictionary(v reflect.Value, path string) error {
 func (d *jsonDecoder) list(v reflect.Value, path string) error {
 	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
 	for i := 0; d.tokens.More(); i++ {
+		if i == maxItems {
+			return d.tooMany(path)
+		}
 		e := reflect.New(v.Type().Elem()).Elem()
 		if err := d.element(e, path+"/"+strconv.Itoa(i)); err != nil {
 			return err
