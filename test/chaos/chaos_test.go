@@ -9,6 +9,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -33,6 +34,7 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 1, "how many rounds")
+	fault  = flag.String("fault", "", "only faults whose names have this in them")
 	seed   = flag.Uint64("seed", 0, "of the faults; 0 is the time")
 
 	programPath string
@@ -64,6 +66,7 @@ type world struct {
 // member is a worker and its links.
 type member struct {
 	name, work string
+	disk       bool // its work folder is a small disk of its own, which goes with it
 	args       []string
 	links      []*link
 	cmd        *exec.Cmd
@@ -73,6 +76,12 @@ type member struct {
 func (m *member) start(t *testing.T) {
 	t.Helper()
 	m.cmd = exec.Command(programPath, m.args...)
+	if m.disk {
+		if err := os.MkdirAll(m.work, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		m.cmd = exec.Command("unshare", append([]string{"--user", "--map-root-user", "--mount", "sh", "-c", `mount -t tmpfs -o size=64m tmpfs "$0" && exec "$@"`, m.work, programPath}, m.args...)...)
+	}
 	m.cmd.Stdout, m.cmd.Stderr = m.said, m.said
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -82,6 +91,36 @@ func (m *member) start(t *testing.T) {
 func (m *member) end(signal syscall.Signal) {
 	_ = m.cmd.Process.Signal(signal)
 	_ = m.cmd.Wait()
+}
+
+// sees returns where a path of the worker's is for others.
+func (m *member) sees(path string) string {
+	if !m.disk {
+		return path
+	}
+	return fmt.Sprintf("/proc/%d/root%s", m.cmd.Process.Pid, path)
+}
+
+// fill leaves no room on the worker's disk until it is healed.
+func (m *member) fill(t *testing.T) (heal func()) {
+	t.Helper()
+	filler := m.sees(filepath.Join(m.work, "filler"))
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for block := make([]byte, 1<<20); err == nil; {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func newWorld(t *testing.T, random *rand.Rand, elsewhere bool) *world {
@@ -137,7 +176,7 @@ func newWorld(t *testing.T, random *rand.Rand, elsewhere bool) *world {
 			}
 			return k
 		}
-		m := &member{name: fmt.Sprintf("w%d", i), work: filepath.Join(t.TempDir(), "work"), said: new(harness.Log)}
+		m := &member{name: fmt.Sprintf("w%d", i), work: filepath.Join(t.TempDir(), "work"), said: new(harness.Log), disk: i > 0}
 		m.links = []*link{to(http)}
 		join := ""
 		if elsewhere {
@@ -172,6 +211,11 @@ func (w *world) faults() map[string]func() func() {
 		"slow link of " + m.name:   func() func() { k.slow.Store(true); return k.heal },
 		"lies of " + m.name:        func() func() { m.links[0].lies.Store(true); return m.links[0].heal },
 	}
+	for _, m := range w.workers {
+		if m.disk {
+			all["full disk of "+m.name] = func() func() { return m.fill(w.t) }
+		}
+	}
 	if w.nats != nil {
 		node := w.random.IntN(3)
 		all["kill -9 NATS node "+strconv.Itoa(node)] = func() func() { w.nats.Kill(node); return func() { w.nats.Start(w.t, node) } }
@@ -202,6 +246,13 @@ func (w *world) faults() map[string]func() func() {
 // hurt does one fault for a while.
 func (w *world) hurt() {
 	all := w.faults()
+	if *fault != "" {
+		for name := range all {
+			if !strings.Contains(name, *fault) {
+				delete(all, name)
+			}
+		}
+	}
 	names := make([]string, 0, len(all))
 	for name := range all {
 		names = append(names, name)
@@ -294,7 +345,10 @@ func (w *world) round(n int) {
 // left lists what is left of jobs anywhere.
 func (w *world) left() []string {
 	var left []string
-	dirs := []string{filepath.Join(w.server.Data, "work"), filepath.Join(w.server.Data, "depot"), filepath.Join(w.workers[0].work, "jobs"), filepath.Join(w.workers[1].work, "jobs")}
+	dirs := []string{filepath.Join(w.server.Data, "work"), filepath.Join(w.server.Data, "depot")}
+	for _, m := range w.workers {
+		dirs = append(dirs, m.sees(filepath.Join(m.work, "jobs")))
+	}
 	if w.beside != nil {
 		dirs = append(dirs, filepath.Join(w.beside.Data, "work"))
 	}
@@ -303,12 +357,20 @@ func (w *world) left() []string {
 		left = append(left, found...)
 		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range lines {
-			if line, err := os.ReadFile(f); err == nil && strings.Contains(string(line), dir) && strings.Contains(string(line), "ffmpeg") {
+			if line, err := os.ReadFile(f); err == nil && strings.Contains(string(line), own(dir)) && strings.Contains(string(line), "ffmpeg") {
 				left = append(left, f)
 			}
 		}
 	}
 	return left
+}
+
+// own is a path as the process that has it says it.
+func own(path string) string {
+	if _, inside, ok := strings.Cut(path, "/root/"); ok && strings.HasPrefix(path, "/proc/") {
+		return "/" + inside
+	}
+	return path
 }
 
 // exact holds a stream against its source: every variant has its frames.
