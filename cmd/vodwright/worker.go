@@ -110,7 +110,7 @@ func (c *workerCmd) Run(p *program) (err error) {
 		Objects: client.House(), Roles: client, Slots: c.Concurrency, Verify: c.depth(), Name: name, Logger: log,
 		Depot: client.Depot(), Outputs: client.Output,
 	})
-	tasksOf := job.NewCarrier(job.CarrierConfig{Ledger: client, Leases: tasks, Runner: carrier, Slots: c.Concurrency, Last: p.ctx.Done(), Logger: log})
+	tasksOf := job.NewCarrier(job.CarrierConfig{Ledger: client, Leases: tasks, Runner: carrier, Slots: c.Concurrency, Rest: restTime, Last: p.ctx.Done(), Logger: log})
 	if err := p.print(map[string]any{"joined": host, "name": name, "concurrency": c.Concurrency}, fmt.Sprintf("Vodwright %s, worker %s: joined %s, %d at once\n", version, name, host, c.Concurrency)); err != nil {
 		return err
 	}
@@ -141,6 +141,9 @@ type labelFlags struct {
 func (l labelFlags) labelled() job.Labelled {
 	return job.Labelled{Labels: l.Label, Exclusive: l.Exclusive}
 }
+
+// restTime is how long a worker takes no tasks after one that it could not do.
+const restTime = 15 * time.Second
 
 // helloTime is how long a server has to let a worker in.
 const helloTime = 20 * time.Second

@@ -51,8 +51,11 @@ type CarrierConfig struct {
 	Slots        int             // tasks carried at once; none when it is not positive
 	StallTimeout time.Duration   // see Config
 	Last         <-chan struct{} // closed when no more tasks are to be taken; nil never is
-	Left         func(Ref)       // told after each task that was carried; nil for nobody
-	Logger       *slog.Logger    // nil discards
+	// Rest is how long no task is taken after one that failed for a reason that is not the
+	// job's, such as a full disk: others may do better. 0 where there are no others.
+	Rest   time.Duration
+	Left   func(Ref)    // told after each task that was carried; nil for nobody
+	Logger *slog.Logger // nil discards
 }
 
 // Carrier takes leased tasks through a Runner and stores what came of them. It is
@@ -63,6 +66,7 @@ type Carrier struct {
 
 	mu      sync.Mutex
 	carried map[string]map[int]bool // job → numbers of its tasks
+	rests   time.Time               // until when no task is taken
 }
 
 // NewCarrier returns a Carrier that does nothing until Run.
@@ -106,6 +110,15 @@ const settleTime = 10 * time.Second
 // the task is delivered again and found done.
 func (c *Carrier) carry(ctx context.Context, lease Lease) {
 	ref := lease.Task()
+	if rest := c.rest(); rest > 0 {
+		c.release(ctx, lease)
+		select {
+		case <-ctx.Done():
+		case <-c.cfg.Last:
+		case <-time.After(rest):
+		}
+		return
+	}
 	if !c.enter(ref) {
 		c.double(ctx, lease)
 		return
@@ -158,6 +171,12 @@ func (c *Carrier) carry(ctx context.Context, lease Lease) {
 		c.release(save, lease)
 		return
 	}
+	if fault.KindOf(err) == fault.Unavailable && c.cfg.Rest > 0 {
+		log.WarnContext(ctx, "no tasks are taken for a while", "for", c.cfg.Rest, "err", err)
+		c.mu.Lock()
+		c.rests = time.Now().Add(c.cfg.Rest)
+		c.mu.Unlock()
+	}
 	if err := c.cfg.Ledger.Fail(save, task, err); err != nil && !errors.Is(err, ErrStale) {
 		log.ErrorContext(ctx, "store failure of task", "err", err)
 		sleep(ctx, retryLoops)
@@ -165,6 +184,13 @@ func (c *Carrier) carry(ctx context.Context, lease Lease) {
 		return
 	}
 	c.settle(save, lease)
+}
+
+// rest returns for how long no task is to be taken.
+func (c *Carrier) rest() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Until(c.rests)
 }
 
 // enter notes that a task is carried here, unless it is already.

@@ -6,7 +6,9 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"time"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/job/jobtest"
 )
@@ -97,5 +99,56 @@ func TestMoreJobsForMorePlaces(t *testing.T) {
 			t.Error(err)
 		}
 		w.stop()
+	}
+}
+
+// TestWhoCannotLeavesItToOthers: a machine on which every task fails, whose places are
+// always free, does not use up the attempts of jobs that others could do.
+func TestWhoCannotLeavesItToOthers(t *testing.T) {
+	var mu sync.Mutex
+	tried := 0
+	cannot := &runner{run: func(context.Context, job.Task, job.Outputs, func(job.Progress)) (job.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		tried++
+		return job.Result{}, fault.New(fault.Unavailable, "1050", "the disk is full")
+	}}
+	can := &runner{run: func(_ context.Context, task job.Task, _ job.Outputs, _ func(job.Progress)) (job.Result, error) {
+		if task.Name == "probe" {
+			return chunks(12), nil
+		}
+		return job.Result{}, nil
+	}}
+	w := begin(t, job.Config{Runner: can, Slots: -1, Logger: quiet()})
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	carry := func(r job.Runner, slots int) {
+		c := job.NewCarrier(job.CarrierConfig{Ledger: w.jobs, Leases: w.queue, Runner: r, Slots: slots, Rest: time.Hour})
+		all.Go(func() {
+			if err := c.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	carry(cannot, 4)
+	j := w.create(job.Job{})
+	jobtest.Eventually(t, "a failure", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return tried > 0
+	})
+	carry(can, 1)
+	jobtest.Eventually(t, "the end of the job", func() bool {
+		got, err := w.jobs.Get(t.Context(), j.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Status == job.Complete
+	})
+	stop()
+	all.Wait()
+	w.stop()
+	if tried > 4 {
+		t.Errorf("%d tasks were tried where none can be done", tried)
 	}
 }
