@@ -124,19 +124,22 @@ func (m *movieMender) track(body []byte) {
 	}
 }
 
-// untimed gives samples that all last no time their share of their track's length.
+// untimed gives samples that all last no time their share of their track's length, and
+// those that all last one tick where that is no part of what the track's header says.
 func (m *movieMender) untimed(stts []byte, length int64) {
+	const far = 50 // times as long
 	table, err := runs("stts", stts)
 	if err != nil {
 		return
 	}
-	samples := int64(0)
+	samples, total := int64(0), int64(0)
 	for _, r := range table {
-		if samples += int64(r.count); r.value != 0 {
+		samples += int64(r.count)
+		if total += int64(r.count) * int64(r.value); r.value > 1 {
 			return
 		}
 	}
-	if samples < 2 || length < samples || length/samples > math.MaxInt32 {
+	if samples < 2 || length < samples || length/samples > math.MaxInt32 || total > 0 && length/far < total {
 		return
 	}
 	for i := range table {

@@ -23,12 +23,26 @@ const (
 	mostPacket = 204
 )
 
+// others are files that are none, whatever is in them.
+var others = []struct {
+	at    int
+	magic string
+}{
+	{4, "ftyp"}, {4, "moov"}, {4, "mdat"}, {4, "wide"}, {4, "free"}, {4, "skip"}, {4, "styp"}, {0, "RIFF"}, {0, "RF64"}, {0, "OggS"},
+	{0, "FLV"}, {0, "fLaC"}, {0, "ID3"}, {0, "DKIF"}, {0, "\x1a\x45\xdf\xa3"}, {0, "\x30\x26\xb2\x75"}, {0, "\x06\x0e\x2b\x34"}, {0, "\x00\x00\x01\xba"},
+}
+
 // newPacketReader returns a reader of a stream that begins near the start of r, nil if
 // there is none.
 func newPacketReader(r io.Reader) (*packetReader, error) {
 	p := &packetReader{r: r, buf: make([]byte, atOnce)}
 	if err := p.fill(nil); err != nil {
 		return nil, err
+	}
+	for _, kind := range others {
+		if len(kind.magic) <= p.to-kind.at && string(p.buf[kind.at:kind.at+len(kind.magic)]) == kind.magic {
+			return nil, nil
+		}
 	}
 	for at := range min(mostLead, p.to) {
 		for _, size := range []int{packetSize, 192, mostPacket} {

@@ -141,6 +141,10 @@ func makeIncreasing(pts []int64, stream media.VideoStream, ahead bool) []media.L
 			pts[i] = pts[i-1] + step
 			continue
 		}
+		if settle(pts[:i], t+shift, step) {
+			pts[i] = t + shift
+			continue
+		}
 		next := pts[i-1] + step
 		if t+shift <= pts[i-1] && behind(raw[i:], next-shift, step) || ahead && t+shift > pts[i-1]+far {
 			leaps = append(leaps, media.Leap{Frame: i, Ticks: t + shift - next})
@@ -152,6 +156,34 @@ func makeIncreasing(pts []int64, stream media.VideoStream, ahead bool) []media.L
 		}
 	}
 	return leaps
+}
+
+// settle takes back what the last few of pts are ahead, if what comes at time t shows
+// that they were guessed too late: there are steps before them that are longer by as
+// much as it is behind.
+func settle(pts []int64, t, step int64) bool {
+	const few = 8
+	last := len(pts) - 1
+	ahead := pts[last] + step - t
+	if ahead < step || ahead > 4*step {
+		return false
+	}
+	var takes [few]int64 // of pts[last-i] and all behind it
+	for i, left := 0, ahead; i < few && i < last; i++ {
+		if longer := pts[last-i] - pts[last-i-1] - step; longer > step/2 {
+			takes[i] = min(longer, left)
+			left -= takes[i]
+		}
+		if left > step/4 {
+			continue
+		}
+		for sum := int64(0); i >= 0; i-- {
+			sum += takes[i]
+			pts[last-i] -= sum
+		}
+		return true
+	}
+	return false
 }
 
 // behind says whether the next times stay behind a clock that shows the first of

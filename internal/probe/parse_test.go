@@ -42,7 +42,9 @@ func TestMakeIncreasing(t *testing.T) {
 		{in: []int64{10, noPTS, 90}, want: []int64{10, 50, 90}},
 		{in: []int64{0, 40, 0, 40, 80}, want: []int64{0, 40, 80, 120, 160}, leaps: []media.Leap{{Frame: 2, Ticks: -80}}},
 		{in: []int64{5, 5, 5}, want: []int64{5, 45, 85}, leaps: []media.Leap{{Frame: 1, Ticks: -40}, {Frame: 2, Ticks: -40}}},
-		{in: []int64{0, 40, 40, 120, 160}, want: []int64{0, 40, 80, 120, 160}}, // one that stumbles has not leapt
+		{in: []int64{0, 40, 40, 120, 160}, want: []int64{0, 40, 80, 120, 160}},            // one that stumbles has not leapt
+		{in: []int64{0, 40, 120, 160, 160, 200}, want: []int64{0, 40, 80, 120, 160, 200}}, // guessed too late
+		{in: []int64{0, 80, 120, 200, 160, 200}, want: []int64{0, 40, 80, 120, 160, 200}}, // twice
 		{in: []int64{0, 40, 20_000, 20_040}, want: []int64{0, 40, 80, 120}, leaps: []media.Leap{{Frame: 2, Ticks: 19_920}}},
 		{in: []int64{0, 40, 9_000, 9_040}, want: []int64{0, 40, 9_000, 9_040}},
 	} {

@@ -184,6 +184,8 @@ func containers() []Clip {
 		recipe("avi-h264.avi", w, s, h264+"-c:a pcm_s16le"),
 		recipe("program.mpg", w, s, "-c:v mpeg2video -g 12 -bf 2 -b:v 1M -c:a mp2 -f dvd"),
 		recipe("dvd.vob", w, s, "-c:v mpeg2video -g 12 -bf 2 -b:v 1M -c:a ac3 -f vob"),
+		recipe("h264.vob", w, s, h264+"-c:a mp2 -f vob"),
+		recipe("hevc.vob", w, s, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params log-level=none:keyint=50:bframes=3 -c:a mp2 -f vob"),
 		recipe("mpeg1.mpg", w, s, "-c:v mpeg1video -g 12 -bf 2 -b:v 1M -c:a mp2"),
 		recipe("op1a.mxf", w, s, "-c:v mpeg2video -g 12 -bf 2 -b:v 2M -c:a pcm_s16le"),
 		recipe("windows.wmv", w.unsure(0, 0.5), s, "-c:v wmv2 -b:v 1M -c:a wmav2"),
