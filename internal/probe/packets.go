@@ -169,7 +169,12 @@ func (l *packets) evenly(pts []int64, stream media.VideoStream) {
 	}
 	frames := func(n int) int64 { return media.Rescale(int64(n), rate.Inverse(), stream.TimeBase) }
 	last := len(l.clock) - 1
-	clocked := last == len(l.pts)-1 && held <= few && increasing(l.clock) && l.lastDTS-l.firstDTS > frames(last+few)
+	clocked := false
+	if last == len(l.pts)-1 && held <= few && increasing(l.clock) {
+		// Packed frames have slots at the start that stand for none.
+		begin := min(len(l.clock)/4, 8)
+		clocked = l.lastDTS-l.firstDTS > frames(last+few) || l.lastDTS-l.clock[begin] > frames(last-begin)
+	}
 	for i := range pts {
 		pts[i] = pts[0] + frames(i)
 		if clocked {
