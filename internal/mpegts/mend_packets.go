@@ -28,8 +28,24 @@ var others = []struct {
 	at    int
 	magic string
 }{
-	{4, "ftyp"}, {4, "moov"}, {4, "mdat"}, {4, "wide"}, {4, "free"}, {4, "skip"}, {4, "styp"}, {0, "RIFF"}, {0, "RF64"}, {0, "OggS"},
-	{0, "FLV"}, {0, "fLaC"}, {0, "ID3"}, {0, "DKIF"}, {0, "\x1a\x45\xdf\xa3"}, {0, "\x30\x26\xb2\x75"}, {0, "\x06\x0e\x2b\x34"}, {0, "\x00\x00\x01\xba"},
+	{4, "ftyp"},
+	{4, "moov"},
+	{4, "mdat"},
+	{4, "wide"},
+	{4, "free"},
+	{4, "skip"},
+	{4, "styp"},
+	{0, "RIFF"},
+	{0, "RF64"},
+	{0, "OggS"},
+	{0, "FLV"},
+	{0, "fLaC"},
+	{0, "ID3"},
+	{0, "DKIF"},
+	{0, "\x1a\x45\xdf\xa3"},
+	{0, "\x30\x26\xb2\x75"},
+	{0, "\x06\x0e\x2b\x34"},
+	{0, "\x00\x00\x01\xba"},
 }
 
 // newPacketReader returns a reader of a stream that begins near the start of r, nil if
