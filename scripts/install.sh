@@ -8,7 +8,7 @@ set -eu
 case "${1:-run}" in
 run)   want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux" ;;
 test)  want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux chromium:chromium tsreport:tstools mediainfo:mediainfo aws:awscli node:nodejs npm:npm curl:curl python3:python3" ;;
-bench) want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux nginx:nginx-light" ;;
+bench) want="ffmpeg:ffmpeg ffprobe:ffmpeg bwrap:bubblewrap prlimit:util-linux nginx:nginx-light chromium:chromium" ;;
 *)     echo "usage: $0 run|test|bench" >&2; exit 2 ;;
 esac
 

@@ -10,7 +10,7 @@ import (
 	"vodwright.dev/vodwright/internal/job"
 )
 
-// plannedRunner tells of jobs that were planned just now.
+// plannedRunner tells of jobs that were planned just now, before that is stored.
 type plannedRunner struct {
 	job.Runner
 	planned func(ctx context.Context, id string)
@@ -19,7 +19,7 @@ type plannedRunner struct {
 func (r plannedRunner) Run(ctx context.Context, task job.Task, outputs job.Outputs, report func(job.Progress)) (job.Result, error) {
 	result, err := r.Runner.Run(ctx, task, outputs, report)
 	if err == nil && task.Name == "probe" {
-		go r.planned(context.WithoutCancel(ctx), task.Job)
+		r.planned(ctx, task.Job)
 	}
 	return result, err
 }

@@ -90,6 +90,7 @@ type film struct {
 	Film
 	id    string
 	began time.Time
+	begun chan struct{} // closed when what a first viewer needs was made, or could not be
 	ended chan struct{} // closed when the job is over
 	how   job.Job       // what it was then
 
@@ -129,11 +130,16 @@ func (e *Early) Run(ctx context.Context) error {
 func (e *Early) follow(ctx context.Context, f *film, all *sync.WaitGroup) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	var first sync.WaitGroup
 	for _, n := range f.First(ctx) {
 		if f.claim(n) {
-			all.Go(func() { e.meet(ctx, f, n) })
+			first.Go(func() { e.meet(ctx, f, n) })
 		}
 	}
+	all.Go(func() {
+		first.Wait()
+		close(f.begun)
+	})
 	go func() {
 		<-f.ended
 		stop()
@@ -200,29 +206,29 @@ func (f *film) tell() {
 	f.grown = make(chan struct{})
 }
 
-// Planned makes the film of a job known that was planned just now. It is found
-// without, when it is first asked for.
+// Planned makes the film of a job known that was planned just now, and waits a moment
+// until what a first viewer needs is made: to store the plan of a long film, and to queue
+// its tasks, takes the time of a core that is the encoder's. A film is found without, when
+// it is first asked for.
 func (e *Early) Planned(ctx context.Context, id string) {
-	ctx, stop := context.WithTimeout(ctx, planTime)
+	ctx, stop := context.WithTimeout(ctx, beginTime)
 	defer stop()
-	for {
-		_, err := e.load(ctx, job.Job{ID: id, Started: time.Now()})
-		if !fault.Is(err, fault.NotFound) {
-			if err != nil && ctx.Err() == nil {
-				e.cfg.Logger.WarnContext(ctx, "read the plan of a job", "job", id, "err", err)
-			}
-			return
-		}
-		select { // its result is being stored
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			return
-		}
+	f, err := e.load(ctx, job.Job{ID: id, Started: time.Now()})
+	if err != nil && ctx.Err() == nil {
+		e.cfg.Logger.WarnContext(ctx, "read the plan of a job", "job", id, "err", err)
+	}
+	if f == nil {
+		return
+	}
+	select {
+	case <-f.begun:
+	case <-f.ended:
+	case <-ctx.Done():
 	}
 }
 
-// planTime bounds how long a plan is waited for.
-const planTime = 5 * time.Second
+// beginTime bounds how long a job waits for its first viewer's needs.
+const beginTime = 2 * time.Second
 
 // load makes the film of a job known.
 func (e *Early) load(ctx context.Context, j job.Job) (*film, error) {
@@ -249,7 +255,7 @@ func (e *Early) load(ctx context.Context, j job.Job) (*film, error) {
 		return nil, nil
 	}
 	f = &film{
-		Film: made, id: j.ID, began: j.Started.Truncate(time.Second), ended: make(chan struct{}),
+		Film: made, id: j.ID, began: j.Started.Truncate(time.Second), begun: make(chan struct{}), ended: make(chan struct{}),
 		grown: make(chan struct{}), needs: map[Need]*meeting{}, made: map[[2]string]Info{},
 	}
 	e.films[j.ID] = f
