@@ -226,7 +226,10 @@ func (p *process) resolve() error {
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return fault.New(fault.NotFound, codeFileOpen, "open the input: %w", err)
+			if of := (*os.PathError)(nil); errors.As(err, &of) {
+				err = of.Err // the path is nobody's business
+			}
+			return fault.New(fault.Unavailable, codeFileOpen, "open the input: %w", err) // who has it fetched can try again
 		}
 		if !info.Mode().IsRegular() {
 			return fault.New(fault.Invalid, codeFileOpen, "the input is not a file")

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 )
 
@@ -90,5 +92,28 @@ func TestFilesThatChangePlaces(t *testing.T) {
 				t.Error("the outputs are not those of an undisturbed job")
 			}
 		})
+	}
+}
+
+// TestSourceThatChangesMeanwhile has a source written to while its job runs: what was
+// encoded before and after is not of one film, though all of it decodes.
+func TestSourceThatChangesMeanwhile(t *testing.T) {
+	f := &damaging{folder: &folder{source: makeClip(t), root: t.TempDir(), owner: map[string]string{}}, key: "a/b_1_00001.ts", times: 1}
+	w := newWorker(t, f.folder)
+	w.cfg.Objects = f
+	f.damage = func(string) error {
+		source, err := os.OpenFile(filepath.Join(w.folder("job"), "source-0"), os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = source.WriteAt([]byte{1}, 4000)
+		return errors.Join(err, source.Close())
+	}
+	_, _, err := w.Local(t.Context(), "job", time.Now(), fmt.Appendf(nil, request, "clip.mp4", "out"), func(string, int) {})
+	if e := fault.Of(err); err == nil || e.Kind.Retryable() || e.Message != `the input "s3://in/clip.mp4" was changed on the disk while it was encoded` {
+		t.Errorf("%v", err)
+	}
+	if left := files(t, f.root); f.hit != 1 || len(left) > 0 {
+		t.Errorf("hit %d times, left: %v", f.hit, left)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
@@ -92,7 +93,42 @@ func (w *Worker) source(ctx context.Context, id string, n int, input, pin string
 	if err := os.Rename(part, path); err != nil {
 		return "", "", fmt.Errorf("keep source: %w", err)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.prints[path] = sourcePrint(path)
 	return path, pin, nil
+}
+
+// sourcePrint is what the file system knows of a source: it is another one when the
+// file was written to or replaced. Links to it come and go.
+func sourcePrint(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	ino := uint64(0)
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		ino = s.Ino
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano(), ino)
+}
+
+// sourcesAsTheyCame reports a source that was changed behind the back of its job. Where
+// workers keep sources for several jobs, those touch them.
+func (w *Worker) sourcesAsTheyCame(id string, p *probed) error {
+	if w.cfg.Depot != nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n, file := range p.Plan.Files {
+		path := filepath.Join(w.folder(id), fmt.Sprintf("source-%d", n))
+		if was, now := w.prints[path], sourcePrint(path); was != "" && now != "" && now != was {
+			return fault.New(fault.Conflict, codeUnverified, "the input %q was changed on the disk while it was encoded", file.URI).
+				WithHint("nothing of the outputs is left; look at the disk and at who else writes there, upload the input again and run the job again")
+		}
+	}
+	return nil
 }
 
 // pinSuffix is of the file that says what the source beside it is.

@@ -86,6 +86,9 @@ func (w *Worker) verified(ctx context.Context, task job.Task, p *probed, outputs
 			err = &mismatch{object: "what was encoded", expected: "what outputs can be made of", found: err.Error(), undecodable: true}
 		}
 		if err == nil {
+			err = w.sourcesAsTheyCame(task.Job, p)
+		}
+		if err == nil {
 			receipt.Tries = try
 			quality, err := w.qualities(ctx, task.Job, p)
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,7 @@ type Worker struct {
 
 	mu     sync.Mutex
 	probed map[string]*probed // by job: what later tasks need, read once
+	prints map[string]string  // of the sources that are here, by path: how they were when they came; guarded by mu
 	fresh  map[string]*probed // by job: what was planned here just now, and may not be stored yet
 	rungs  map[rungKey]*rungMaking
 	sounds map[taskKey]*soundMaking
@@ -116,7 +118,7 @@ func New(cfg Config) *Worker {
 	if cfg.Verify == "" {
 		cfg.Verify = VerifyFull
 	}
-	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, fresh: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}, sounds: map[taskKey]*soundMaking{}}
+	w := &Worker{cfg: cfg, decoders: make(chan struct{}, max(cfg.Slots, 1)), probed: map[string]*probed{}, prints: map[string]string{}, fresh: map[string]*probed{}, rungs: map[rungKey]*rungMaking{}, sounds: map[taskKey]*soundMaking{}}
 	w.results = localResults{cfg.Dir}
 	if cfg.Depot != nil {
 		w.results = sharedResults{localResults{cfg.Dir}, cfg.Depot, cfg.Outputs}
@@ -204,6 +206,7 @@ func (w *Worker) Discard(ctx context.Context, id string, outcome job.Status) err
 	}
 	w.mu.Lock()
 	delete(w.probed, id)
+	maps.DeleteFunc(w.prints, func(path, _ string) bool { return filepath.Dir(path) == w.folder(id) })
 	delete(w.fresh, id)
 	w.mu.Unlock()
 	if err := os.RemoveAll(w.folder(id)); err != nil {
@@ -234,6 +237,7 @@ func (w *Worker) Jobs() ([]string, error) {
 func (w *Worker) Forget(id string) error {
 	w.mu.Lock()
 	delete(w.probed, id)
+	maps.DeleteFunc(w.prints, func(path, _ string) bool { return filepath.Dir(path) == w.folder(id) })
 	delete(w.fresh, id)
 	w.mu.Unlock()
 	return os.RemoveAll(w.folder(id))
