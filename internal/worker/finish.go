@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"vodwright.dev/vodwright/internal/fault"
 	"vodwright.dev/vodwright/internal/job"
 	"vodwright.dev/vodwright/internal/plan"
 )
@@ -20,7 +21,12 @@ import (
 // finish packs what the encodes left behind into the job's outputs, publishes
 // them, and reads back what it published.
 func (w *Worker) finish(ctx context.Context, task job.Task, p *probed, outputs job.Outputs, report func(job.Progress)) (job.Result, error) {
-	return w.verified(ctx, task, p, outputs, report, w.pack)
+	result, err := w.verified(ctx, task, p, outputs, report, w.pack)
+	if err != nil && ctx.Err() == nil && !fault.KindOf(err).Retryable() {
+		// The job ends with this: who is told finds nothing. Discard does what fails here.
+		_ = w.withdraw(ctx, task.Job)
+	}
+	return result, err
 }
 
 // pack makes the outputs and publishes them: everything is made and checked in the work folder first, then media goes

@@ -140,6 +140,11 @@ func (r ready) end(t *testing.T, w *Worker) (*Receipt, error) {
 	var d Details
 	if err != nil {
 		outcome = job.Error
+		if d, ok := w.cfg.Objects.(*damaging); ok && !fault.KindOf(err).Retryable() {
+			if left := files(t, d.root); len(left) > 0 {
+				t.Errorf("in the bucket when the error is told: %v", left)
+			}
+		}
 	} else if err := json.Unmarshal(result.Details, &d); err != nil {
 		t.Fatal(err)
 	}
