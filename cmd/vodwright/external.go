@@ -23,12 +23,12 @@ type externalFlags struct {
 	S3VirtualHost bool   `name:"s3-virtual-host" env:"VODWRIGHT_S3_VIRTUAL_HOST" help:"Address its bucket as BUCKET.HOST, and not as HOST/BUCKET."`
 }
 
-// place returns where the bytes are, nil for the data folder.
-func (f *externalFlags) place() (*object.Place, error) {
+// external returns where the bytes are, nil for the data folder.
+func (f *externalFlags) external() (*object.External, error) {
 	if f.S3 == "" {
 		return nil, nil
 	}
-	at, err := object.ParsePlace(f.S3)
+	at, err := object.ParseExternal(f.S3)
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func (h *house) openIdentity(ctx context.Context) (err error) {
 
 func (h *house) openBuckets(ctx context.Context) (err error) {
 	h.notified = &notifiedFunctions{}
-	at, err := h.flags.place()
+	at, err := h.flags.external()
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (h *house) openBuckets(ctx context.Context) (err error) {
 		return err
 	}
 	cfg := object.Config{
-		Dir: filepath.Join(h.data, "buckets"), Place: at, Index: h.facts, Region: region, AccountID: iam.AccountID,
+		Dir: filepath.Join(h.data, "buckets"), External: at, Index: h.facts, Region: region, AccountID: iam.AccountID,
 		Root:        object.Credential{AccessKeyID: h.root.ID, SecretAccessKey: h.root.Secret},
 		Credentials: bucketKeys{h.authority}, Authority: bucketRights{h.authority}, Functions: h.notified,
 		Events: h.facts, Logger: h.log, VirtualHostDomains: []string{"localhost", "s3." + region + ".amazonaws.com", "s3.amazonaws.com"},

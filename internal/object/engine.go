@@ -33,18 +33,18 @@ type engine interface {
 // diskEngine is the disk's engine, which needs no context.
 type diskEngine struct{ *disk.Engine }
 
-// Place is where in an external S3 the bytes are; ParsePlace reads it.
-type Place = remote.Place
+// External is where in an external S3 the bytes are; ParseExternal reads it.
+type External = remote.External
 
 // Index is the records of buckets and objects whose bytes are there.
 type Index = remote.Index
 
-// ParsePlace reads http(s)://KEY:SECRET@HOST/BUCKET/PREFIX or s3://BUCKET/PREFIX.
-func ParsePlace(text string) (Place, error) { return remote.ParsePlace(text) }
+// ParseExternal reads http(s)://KEY:SECRET@HOST/BUCKET/PREFIX or s3://BUCKET/PREFIX.
+func ParseExternal(text string) (External, error) { return remote.ParseExternal(text) }
 
 func openEngine(ctx context.Context, cfg Config) (engine, error) {
-	if cfg.Place != nil {
-		e, err := remote.Open(ctx, remote.Config{Place: *cfg.Place, Index: cfg.Index, Dir: cfg.Dir, Logger: cfg.Logger})
+	if cfg.External != nil {
+		e, err := remote.Open(ctx, remote.Config{External: *cfg.External, Index: cfg.Index, Dir: cfg.Dir, Logger: cfg.Logger})
 		if err != nil {
 			return nil, err
 		}

@@ -38,7 +38,7 @@ type weather struct {
 }
 
 // before returns where the external S3 is, as seen through the weather.
-func (w *weather) before(t *testing.T, external *house) *object.Place {
+func (w *weather) before(t *testing.T, external *house) *object.External {
 	t.Helper()
 	to, err := url.Parse(external.url)
 	if err != nil {
@@ -90,7 +90,7 @@ func (w *weather) before(t *testing.T, external *house) *object.Place {
 		}
 	}))
 	t.Cleanup(server.Close)
-	at := external.place(t)
+	at := external.bytesOf(t)
 	at.Endpoint = server.URL
 	at.Patience = 10 * time.Second
 	return at
@@ -245,7 +245,7 @@ func TestExternalS3Down(t *testing.T) {
 func TestExternalS3Refused(t *testing.T) {
 	t.Parallel()
 	external := newExternal(t)
-	h := openHouse(t, t.TempDir(), external.place(t))
+	h := openHouse(t, t.TempDir(), external.bytesOf(t))
 	other, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "records.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -253,16 +253,16 @@ func TestExternalS3Refused(t *testing.T) {
 	t.Cleanup(func() { other.Close() })
 	for name, c := range map[string]struct {
 		records *store.Store
-		change  func(*object.Place)
+		change  func(*object.External)
 		kind    fault.Kind
 	}{
-		"of other records": {other, func(*object.Place) {}, fault.Conflict},
-		"wrong secret":     {h.events, func(at *object.Place) { at.SecretAccessKey = "wrong" }, fault.Denied},
-		"stranger's key":   {h.events, func(at *object.Place) { at.AccessKeyID, at.SecretAccessKey = "AKIASTRANGE", "stranger" }, fault.Denied},
-		"no bucket":        {h.events, func(at *object.Place) { at.Bucket = "nowhere" }, fault.NotFound},
-		"nobody there":     {h.events, func(at *object.Place) { at.Endpoint = "http://" + harness.FreeAddress(t) }, fault.Unavailable},
+		"of other records": {other, func(*object.External) {}, fault.Conflict},
+		"wrong secret":     {h.events, func(at *object.External) { at.SecretAccessKey = "wrong" }, fault.Denied},
+		"stranger's key":   {h.events, func(at *object.External) { at.AccessKeyID, at.SecretAccessKey = "AKIASTRANGE", "stranger" }, fault.Denied},
+		"no bucket":        {h.events, func(at *object.External) { at.Bucket = "nowhere" }, fault.NotFound},
+		"nobody there":     {h.events, func(at *object.External) { at.Endpoint = "http://" + harness.FreeAddress(t) }, fault.Unavailable},
 	} {
-		at := external.place(t)
+		at := external.bytesOf(t)
 		c.change(at)
 		_, err := object.Open(t.Context(), config(t.TempDir(), c.records, at))
 		if !fault.Is(err, c.kind) || fault.Of(err).Hint == "" {
@@ -270,7 +270,7 @@ func TestExternalS3Refused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "ftp://h/b", "http://h", "http://key@h/b", "http:///b", "http://h/b?x=y", "s3://"} {
-		if _, err := object.ParsePlace(text); !fault.Is(err, fault.Invalid) {
+		if _, err := object.ParseExternal(text); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -287,7 +287,7 @@ func TestExternalS3HoldsWhatIsNamed(t *testing.T) {
 	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
-	sweep, err := remote.Open(ctx, remote.Config{Place: *external.place(t), Index: h.events, Dir: t.TempDir()})
+	sweep, err := remote.Open(ctx, remote.Config{External: *external.bytesOf(t), Index: h.events, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func TestTwoServersOfOneExternalS3(t *testing.T) {
 	var both [2]*s3.Client
 	var one *house
 	for i := range both {
-		s, err := object.Open(t.Context(), config(t.TempDir(), records, external.place(t)))
+		s, err := object.Open(t.Context(), config(t.TempDir(), records, external.bytesOf(t)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ import (
 )
 
 // child starts the server as a process of its own.
-func child(t *testing.T, dir string, at *object.Place) (c *exec.Cmd, url string) {
+func child(t *testing.T, dir string, at *object.External) (c *exec.Cmd, url string) {
 	t.Helper()
 	c = exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), serveEnv+"="+dir)
@@ -73,13 +73,13 @@ func TestKilledServerCompletesUploadsOnce(t *testing.T) {
 	t.Run("external", func(t *testing.T) {
 		t.Parallel()
 		external := newExternal(t)
-		dir := killAndComplete(t, external.place(t))
+		dir := killAndComplete(t, external.bytesOf(t))
 		onlyWhatIsNamed(t, external, dir)
 	})
 }
 
 // killAndComplete returns the folder of the server that it killed.
-func killAndComplete(t *testing.T, at *object.Place) string {
+func killAndComplete(t *testing.T, at *object.External) string {
 	dir := t.TempDir()
 	server, url := child(t, dir, at)
 	ctx, bucket := t.Context(), p("killed")
@@ -241,8 +241,8 @@ func onlyWhatIsNamed(t *testing.T, external *house, dir string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	cfg := config(dir, db, external.place(t))
-	e, err := remote.Open(ctx, remote.Config{Place: *cfg.Place, Index: db, Dir: cfg.Dir})
+	cfg := config(dir, db, external.bytesOf(t))
+	e, err := remote.Open(ctx, remote.Config{External: *cfg.External, Index: db, Dir: cfg.Dir})
 	if err != nil {
 		t.Fatal(err)
 	}

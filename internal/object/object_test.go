@@ -23,7 +23,7 @@ import (
 // serveEnv makes the test binary a server that can be killed; its value is the folder.
 const serveEnv = "VODWRIGHT_TEST_SERVE_DIR"
 
-// serveAtEnv is a Place in JSON, when its bytes are in an external S3.
+// serveAtEnv is an External in JSON, when its bytes are in an external S3.
 const serveAtEnv = "VODWRIGHT_TEST_SERVE_AT"
 
 func TestMain(m *testing.M) {
@@ -40,9 +40,9 @@ func root() object.Credential {
 	return object.Credential{AccessKeyID: "AKIAROOTROOTROOTROOT", SecretAccessKey: "root/secret+with=signs"}
 }
 
-func config(dir string, db *store.Store, at *object.Place) object.Config {
+func config(dir string, db *store.Store, at *object.External) object.Config {
 	return object.Config{
-		Dir: filepath.Join(dir, "objects"), Place: at, Index: db, Root: root(), Credentials: others{}, Authority: authority{}, Functions: functions{}, Events: db,
+		Dir: filepath.Join(dir, "objects"), External: at, Index: db, Root: root(), Credentials: others{}, Authority: authority{}, Functions: functions{}, Events: db,
 		VirtualHostDomains: []string{"localhost", "s3.test"},
 		Logger:             slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
@@ -120,9 +120,9 @@ func serveUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	var at *object.Place
+	var at *object.External
 	if doc := os.Getenv(serveAtEnv); doc != "" {
-		at = new(object.Place)
+		at = new(object.External)
 		if err := json.Unmarshal([]byte(doc), at); err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ type house struct {
 	events *store.Store
 	url    string
 	dir    string
-	at     *object.Place // nil when its bytes are in dir
+	at     *object.External // nil when its bytes are in dir
 }
 
 func newHouse(t testing.TB) *house {
@@ -164,7 +164,7 @@ func onBoth(t *testing.T, test func(*testing.T, *house)) {
 	})
 	t.Run("external", func(t *testing.T) {
 		t.Parallel()
-		test(t, openHouse(t, t.TempDir(), newExternal(t).place(t)))
+		test(t, openHouse(t, t.TempDir(), newExternal(t).bytesOf(t)))
 	})
 }
 
@@ -178,10 +178,10 @@ func newExternal(t testing.TB) *house {
 	return h
 }
 
-// place is where h is an external S3.
-func (h *house) place(t testing.TB) *object.Place {
+// bytesOf is where h is the external S3 of another house.
+func (h *house) bytesOf(t testing.TB) *object.External {
 	t.Helper()
-	at, err := object.ParsePlace(h.url + "/external/some/prefix")
+	at, err := object.ParseExternal(h.url + "/external/some/prefix")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func (h *house) place(t testing.TB) *object.Place {
 	return &at
 }
 
-func openHouse(t testing.TB, dir string, at *object.Place) *house {
+func openHouse(t testing.TB, dir string, at *object.External) *house {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "records.db")})
 	if err != nil {

@@ -40,9 +40,9 @@ type Credentials = gateway.Credentials
 // Config is what a Store is made of.
 type Config struct {
 	Dir string // absolute; made when missing; on the file system of the jobs' work folders, or snapshots are copies
-	// Place, when set, keeps the bytes in an external S3, and Index what is known of them
+	// External, when set, keeps the bytes in an external S3, and Index what is known of them
 	// and their events; Dir then holds what is on its way.
-	Place     *Place
+	External  *External
 	Index     Index
 	Region    string // of the buckets and of the signatures; "" is us-east-1
 	AccountID string // owner of all buckets; "" is 000000000000

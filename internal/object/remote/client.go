@@ -35,13 +35,13 @@ const (
 
 // client speaks to the external S3. It is safe for concurrent use.
 type client struct {
-	place    Place
+	at       External
 	s3       *s3.Client
 	patience time.Duration
 	log      *slog.Logger
 }
 
-func newClient(ctx context.Context, p Place, log *slog.Logger) (*client, error) {
+func newClient(ctx context.Context, p External, log *slog.Logger) (*client, error) {
 	if p.Region == "" {
 		p.Region = "us-east-1"
 	}
@@ -73,7 +73,7 @@ func newClient(ctx context.Context, p Place, log *slog.Logger) (*client, error) 
 		}
 		o.Credentials = found.Credentials
 	}
-	return &client{place: p, s3: s3.New(o), patience: cmp.Or(p.Patience, defaultPatience), log: log}, nil
+	return &client{at: p, s3: s3.New(o), patience: cmp.Or(p.Patience, defaultPatience), log: log}, nil
 }
 
 // try does one request until it succeeds, fails for good, or patience ends: then it is
@@ -140,32 +140,32 @@ func (c *client) fault(what string, err error) error {
 	case passing(err):
 		e := fault.New(fault.Unavailable, "SlowDown", "the bytes of objects cannot be reached now: try again")
 		e.Cause = fmt.Errorf("%s: %w", what, err)
-		c.log.Warn("the external S3 fails", "place", c.place.String(), "err", e.Cause) // clients are not told more
+		c.log.Warn("the external S3 fails", "s3", c.at.String(), "err", e.Cause) // clients are not told more
 		return e
 	case status == http.StatusNotFound:
-		return fault.New(fault.Internal, "InternalError", "%s: it is not in the external S3 %s: %w", what, c.place, err)
+		return fault.New(fault.Internal, "InternalError", "%s: it is not in the external S3 %s: %w", what, c.at, err)
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return fault.New(fault.Internal, "InternalError", "%s: the external S3 %s refuses the key: %w", what, c.place, err)
+		return fault.New(fault.Internal, "InternalError", "%s: the external S3 %s refuses the key: %w", what, c.at, err)
 	}
-	return fault.New(fault.Internal, "InternalError", "%s: the external S3 %s: %w", what, c.place, err)
+	return fault.New(fault.Internal, "InternalError", "%s: the external S3 %s: %w", what, c.at, err)
 }
 
 // put writes an object, whole.
 func (c *client) put(ctx context.Context, name string, body io.ReadSeeker, size int64, md5 []byte) error {
 	sum := base64.StdEncoding.EncodeToString(md5)
-	key := c.place.key(name)
+	key := c.at.key(name)
 	return c.try(ctx, "write "+name, size, func(ctx context.Context) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.place.Bucket, Key: &key, Body: body, ContentLength: &size, ContentMD5: &sum}, c.unsigned)
+		_, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.at.Bucket, Key: &key, Body: body, ContentLength: &size, ContentMD5: &sum}, c.unsigned)
 		return err
 	})
 }
 
 // unsigned leaves the body out of the signature where TLS protects it.
 func (c *client) unsigned(o *s3.Options) {
-	if !strings.HasPrefix(c.place.Endpoint, "http://") {
+	if !strings.HasPrefix(c.at.Endpoint, "http://") {
 		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 	}
 }
@@ -173,12 +173,12 @@ func (c *client) unsigned(o *s3.Options) {
 // get opens n bytes of an object from off. The caller closes them; they may end early,
 // with an error.
 func (c *client) get(ctx context.Context, name string, off, n int64) (body io.ReadCloser, err error) {
-	key, span := c.place.key(name), fmt.Sprintf("bytes=%d-%d", off, off+n-1)
+	key, span := c.at.key(name), fmt.Sprintf("bytes=%d-%d", off, off+n-1)
 	err = c.try(ctx, "read "+name, 0, func(bounded context.Context) error {
 		// The body outlives the attempt: only its beginning has a time.
 		within, stop := context.WithCancelCause(ctx)
 		timely := context.AfterFunc(bounded, func() { stop(context.DeadlineExceeded) })
-		out, err := c.s3.GetObject(within, &s3.GetObjectInput{Bucket: &c.place.Bucket, Key: &key, Range: &span})
+		out, err := c.s3.GetObject(within, &s3.GetObjectInput{Bucket: &c.at.Bucket, Key: &key, Range: &span})
 		timely()
 		if err != nil {
 			stop(nil)
@@ -215,9 +215,9 @@ func (b *patientBody) Close() error {
 
 // remove removes an object; one that is not there is removed already.
 func (c *client) remove(ctx context.Context, name string) error {
-	key := c.place.key(name)
+	key := c.at.key(name)
 	return c.try(ctx, "remove "+name, 0, func(ctx context.Context) error {
-		_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.place.Bucket, Key: &key})
+		_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.at.Bucket, Key: &key})
 		if statusOf(err) == http.StatusNotFound && codeOf(err) != "NoSuchBucket" {
 			return nil
 		}
@@ -228,10 +228,10 @@ func (c *client) remove(ctx context.Context, name string) error {
 // list returns the names of up to 1000 objects below a folder, after a name, in order;
 // more says that there are others.
 func (c *client) list(ctx context.Context, folder, after string) (names []string, more bool, err error) {
-	prefix, start := c.place.key(folder), ""
-	in := &s3.ListObjectsV2Input{Bucket: &c.place.Bucket, Prefix: &prefix}
+	prefix, start := c.at.key(folder), ""
+	in := &s3.ListObjectsV2Input{Bucket: &c.at.Bucket, Prefix: &prefix}
 	if after != "" {
-		start = c.place.key(after)
+		start = c.at.key(after)
 		in.StartAfter = &start
 	}
 	err = c.try(ctx, "list "+folder, 0, func(ctx context.Context) error {
@@ -241,7 +241,7 @@ func (c *client) list(ctx context.Context, folder, after string) (names []string
 		}
 		names, more = nil, aws.ToBool(out.IsTruncated)
 		for _, o := range out.Contents {
-			names = append(names, strings.TrimPrefix(aws.ToString(o.Key), c.place.key("")))
+			names = append(names, strings.TrimPrefix(aws.ToString(o.Key), c.at.key("")))
 		}
 		return nil
 	})

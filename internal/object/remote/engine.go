@@ -22,10 +22,10 @@ import (
 
 // Config is what an Engine is made of.
 type Config struct {
-	Place  Place
-	Index  Index
-	Dir    string       // of what is on its way, absolute; made when missing
-	Logger *slog.Logger // nil discards
+	External External
+	Index    Index
+	Dir      string       // of what is on its way, absolute; made when missing
+	Logger   *slog.Logger // nil discards
 }
 
 // Engine keeps buckets and objects. It is safe for concurrent use, also by several
@@ -48,7 +48,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c, err := newClient(ctx, cfg.Place, log)
+	c, err := newClient(ctx, cfg.External, log)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	return &Engine{index: cfg.Index, bytes: c, dir: cfg.Dir, log: log, seq: catalog.NewSequence(), sweeps: defaultSweeps()}, nil
 }
 
-// claimName is the object that says whose the place is.
+// claimName is the object that says whose bytes these are.
 const claimName = "vodwright.json"
 
 // claimed is what it holds.
@@ -80,12 +80,12 @@ type claimed struct {
 	Installation string `json:"installation"`
 }
 
-// claim makes the place these records', or finds that it is, and uses each right that is
+// claim makes the prefix these records', or finds that it is, and uses each right that is
 // needed once.
 func (c *client) claim(ctx context.Context, owner string) error {
 	ctx, done := context.WithTimeout(ctx, answerTime)
 	defer done()
-	if _, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.place.Bucket, Prefix: new(c.place.key("blobs/")), MaxKeys: new(int32(1))}); err != nil {
+	if _, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &c.at.Bucket, Prefix: new(c.at.key("blobs/")), MaxKeys: new(int32(1))}); err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
 	whose, err := c.whose(ctx)
@@ -97,7 +97,7 @@ func (c *client) claim(ctx context.Context, owner string) error {
 		if err != nil {
 			return err
 		}
-		in := &s3.PutObjectInput{Bucket: &c.place.Bucket, Key: new(c.place.key(claimName)), Body: strings.NewReader(string(doc)), IfNoneMatch: new("*")}
+		in := &s3.PutObjectInput{Bucket: &c.at.Bucket, Key: new(c.at.key(claimName)), Body: strings.NewReader(string(doc)), IfNoneMatch: new("*")}
 		_, err = c.s3.PutObject(ctx, in)
 		if s := statusOf(err); s == http.StatusNotImplemented || s == http.StatusBadRequest { // it knows no conditional writes
 			in.IfNoneMatch, in.Body = nil, strings.NewReader(string(doc))
@@ -111,22 +111,22 @@ func (c *client) claim(ctx context.Context, owner string) error {
 		}
 	}
 	if whose != owner {
-		return fault.New(fault.Conflict, "", "the external S3 %s holds the objects of other records", c.place).
-			WithHint("start with the records (--postgres, or the data folder) that it belongs to, or give a prefix of its own: --s3 …/%s/ANOTHER", c.place.Bucket)
+		return fault.New(fault.Conflict, "", "the external S3 %s holds the objects of other records", c.at).
+			WithHint("start with the records (--postgres, or the data folder) that it belongs to, or give a prefix of its own: --s3 …/%s/ANOTHER", c.at.Bucket)
 	}
-	try := c.place.key("try-" + catalog.NewSequence().Next(""))
-	if _, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.place.Bucket, Key: &try, Body: strings.NewReader("")}); err != nil {
+	try := c.at.key("try-" + catalog.NewSequence().Next(""))
+	if _, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.at.Bucket, Key: &try, Body: strings.NewReader("")}); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	if _, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.place.Bucket, Key: &try}); err != nil {
+	if _, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.at.Bucket, Key: &try}); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
 	return nil
 }
 
-// whose returns which records the place belongs to, "" when none.
+// whose returns which records the prefix belongs to, "" when none.
 func (c *client) whose(ctx context.Context) (string, error) {
-	out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.place.Bucket, Key: new(c.place.key(claimName))})
+	out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.at.Bucket, Key: new(c.at.key(claimName))})
 	if statusOf(err) == http.StatusNotFound && codeOf(err) != "NoSuchBucket" {
 		return "", nil
 	}
@@ -148,32 +148,32 @@ func (c *client) openFault(err error) error {
 	case errors.As(err, &known):
 		return err
 	case passing(err):
-		return fault.New(fault.Unavailable, "", "the external S3 does not answer: %s: %w", c.place, err).WithHint("is it running, and is its port open from here?")
+		return fault.New(fault.Unavailable, "", "the external S3 does not answer: %s: %w", c.at, err).WithHint("is it running, and is its port open from here?")
 	case status == http.StatusNotFound:
-		return fault.New(fault.NotFound, "", "the bucket is not there: %s: %w", c.place, err).WithHint("make the bucket %s first", c.place.Bucket)
+		return fault.New(fault.NotFound, "", "the bucket is not there: %s: %w", c.at, err).WithHint("make the bucket %s first", c.at.Bucket)
 	case status == http.StatusForbidden, status == http.StatusUnauthorized:
-		return fault.New(fault.Denied, "", "the external S3 refuses the key: %s: %w", c.place, err).
-			WithHint("the key needs s3:ListBucket on arn:aws:s3:::%s, and s3:GetObject, s3:PutObject and s3:DeleteObject on arn:aws:s3:::%s", c.place.Bucket, c.place.Bucket+"/"+c.place.key("*"))
+		return fault.New(fault.Denied, "", "the external S3 refuses the key: %s: %w", c.at, err).
+			WithHint("the key needs s3:ListBucket on arn:aws:s3:::%s, and s3:GetObject, s3:PutObject and s3:DeleteObject on arn:aws:s3:::%s", c.at.Bucket, c.at.Bucket+"/"+c.at.key("*"))
 	case status == http.StatusMovedPermanently, status == http.StatusBadRequest:
-		return fault.New(fault.Invalid, "", "the external S3 cannot be used as it is told: %s: %w", c.place, err).WithHint("is --s3-region the bucket's?")
+		return fault.New(fault.Invalid, "", "the external S3 cannot be used as it is told: %s: %w", c.at, err).WithHint("is --s3-region the bucket's?")
 	}
-	return fault.New(fault.Invalid, "", "the external S3 cannot be used: %s: %w", c.place, err)
+	return fault.New(fault.Invalid, "", "the external S3 cannot be used: %s: %w", c.at, err)
 }
 
 // warnOfVersions tells that an external bucket keeps what is deleted.
 func (c *client) warnOfVersions(ctx context.Context) {
 	ctx, done := context.WithTimeout(ctx, answerTime)
 	defer done()
-	out, err := c.s3.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &c.place.Bucket})
+	out, err := c.s3.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &c.at.Bucket})
 	if err == nil && out.Status == types.BucketVersioningStatusEnabled { // a key need not be allowed to ask
-		c.log.Warn("the external bucket keeps versions: what is deleted goes on taking room there", "place", c.place.String(),
+		c.log.Warn("the external bucket keeps versions: what is deleted goes on taking room there", "s3", c.at.String(),
 			"hint", "versions are kept by Vodwright; let a lifecycle rule of that bucket expire noncurrent ones")
 	}
 }
 
 // Ping returns an error while the external S3 does not answer.
 func (e *Engine) Ping(ctx context.Context) error {
-	_, err := e.bytes.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &e.bytes.place.Bucket, Key: new(e.bytes.place.key(claimName))})
+	_, err := e.bytes.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &e.bytes.at.Bucket, Key: new(e.bytes.at.key(claimName))})
 	return err
 }
 

@@ -23,7 +23,7 @@ import (
 // put is not changed later. It is safe for concurrent use.
 type Files struct{ bytes *client }
 
-// Files returns the files of the place.
+// Files returns the files there.
 func (e *Engine) Files() *Files { return &Files{e.bytes} }
 
 // Where a file is: in one object, or, when it is larger than partBytes, in a folder of
@@ -172,9 +172,9 @@ func (f *Files) Folders(ctx context.Context, folder string) ([]string, error) {
 
 // size returns how large an object is; false when there is none.
 func (c *client) size(ctx context.Context, name string) (size int64, there bool, err error) {
-	key := c.place.key(name)
+	key := c.at.key(name)
 	err = c.try(ctx, "look for "+name, 0, func(ctx context.Context) error {
-		out, err := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.place.Bucket, Key: &key})
+		out, err := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.at.Bucket, Key: &key})
 		if statusOf(err) == http.StatusNotFound {
 			there = false
 			return nil

@@ -8,8 +8,8 @@ import (
 	"vodwright.dev/vodwright/internal/fault"
 )
 
-// Place is where in an external S3 the bytes are, and how it is reached.
-type Place struct {
+// External is where in an external S3 the bytes are, and how it is reached.
+type External struct {
 	Endpoint string // base URL; "" is AWS's own of the region
 	Bucket   string
 	Prefix   string // within the bucket, without slashes at its ends; "" is the whole bucket
@@ -24,18 +24,18 @@ type Place struct {
 	Patience time.Duration
 }
 
-// ParsePlace reads http(s)://[KEY:SECRET@]HOST[:PORT]/BUCKET[/PREFIX] or, for AWS's own,
+// ParseExternal reads http(s)://[KEY:SECRET@]HOST[:PORT]/BUCKET[/PREFIX] or, for AWS's own,
 // s3://BUCKET[/PREFIX].
-func ParsePlace(text string) (Place, error) {
+func ParseExternal(text string) (External, error) {
 	hint := "give http(s)://KEY:SECRET@HOST:PORT/BUCKET/PREFIX, or s3://BUCKET/PREFIX for AWS's own"
-	bad := func(why string) (Place, error) {
-		return Place{}, fault.New(fault.Invalid, "", "--s3: %s", why).WithHint("%s", hint)
+	bad := func(why string) (External, error) {
+		return External{}, fault.New(fault.Invalid, "", "--s3: %s", why).WithHint("%s", hint)
 	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return bad("it is not a URL") // its text may hold the secret
 	}
-	p := Place{}
+	p := External{}
 	path := strings.Trim(u.Path, "/")
 	switch u.Scheme {
 	case "s3":
@@ -64,8 +64,8 @@ func ParsePlace(text string) (Place, error) {
 	return p, nil
 }
 
-// String names the place, without its key.
-func (p Place) String() string {
+// String names it, without its key.
+func (p External) String() string {
 	name := p.Bucket
 	if p.Prefix != "" {
 		name += "/" + p.Prefix
@@ -77,7 +77,7 @@ func (p Place) String() string {
 }
 
 // key returns the key of something below the prefix.
-func (p Place) key(name string) string {
+func (p External) key(name string) string {
 	if p.Prefix == "" {
 		return name
 	}
