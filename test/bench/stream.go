@@ -210,25 +210,6 @@ func ssimOf(ctx context.Context, graph, got, want string) (float64, error) {
 	return strconv.ParseFloat(string(m[1]), 64)
 }
 
-// folderBytes is the size of all files in a folder.
-func folderBytes(dir string) (int64, error) {
-	var total int64
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0, err
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			return 0, err
-		}
-		if info.Mode().IsRegular() {
-			total += info.Size()
-		}
-	}
-	return total, nil
-}
-
 func writeJSON(path string, doc any) error {
 	data, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
