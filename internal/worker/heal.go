@@ -26,7 +26,7 @@ type healed struct {
 // healedSuffix is of the file beside a source that holds its healed.
 const healedSuffix = ".healed"
 
-// heal (decision 0026) writes a file anew where what it says of its streams and their times has to be
+// heal (decision 0027) writes a file anew where what it says of its streams and their times has to be
 // set right. The file at path is replaced, not written to: it may be an object's own.
 func heal(path string) (*healed, error) {
 	f, err := os.Open(path)
