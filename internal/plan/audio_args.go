@@ -29,6 +29,7 @@ func (s *sound) input(f feed) int {
 	}
 	s.inputs++
 	s.args = append(s.args, "-threads", "1")
+	// Files that filters write have no folder: the process works in OutputDir.
 	if f.seek > 0 {
 		s.args = append(s.args, way{frame: 1, micros: f.seek}.seek()...)
 	}
@@ -134,18 +135,19 @@ func (s *sound) filters(f feed, p part, a audio, begins float64) string {
 	case in > 0:
 		list = append(list, fmt.Sprintf("asetpts=PTS-%d", in))
 	}
+	// Files that filters write have no folder: the process works in OutputDir.
 	if f.seek > 0 {
 		entry := fmt.Sprintf("entry-%d.txt", len(s.entries))
 		s.entries = append(s.entries, entry)
 		list = append(list, `ametadata=mode=add:key=before:value=1:enable=lt(t\,0)`,
-			`ametadata=mode=print:key=before:file=`+OutputDir+"/"+entry+`:enable=lt(t\,0)`)
+			`ametadata=mode=print:key=before:file=`+entry+`:enable=lt(t\,0)`)
 	}
 	if len(p.feeds) == 1 && !f.cut && f.due.to > f.due.from {
 		trace := fmt.Sprintf("heard-%d.txt", len(s.heard))
 		s.heard = append(s.heard, Heard{File: trace, At: begins, Begins: f.due.from, Seconds: f.due.to})
 		// Each frame is asked about more than once.
 		list = append(list, fmt.Sprintf(`ametadata=mode=add:key=heard:value=1:enable=if(not(ld(1))+gte(t\,ld(0)+%g)\,1+0*st(0\,t)*st(1\,1)\,eq(t\,ld(0)))`, heardStep),
-			`ametadata=mode=print:key=heard:file=`+OutputDir+"/"+trace, `ametadata=mode=delete:key=heard`)
+			`ametadata=mode=print:key=heard:file=`+trace, `ametadata=mode=delete:key=heard`)
 	}
 	if f.faster.Known() { // 48,000 samples are a whole number of hertz then
 		list = append(list, "aresample=48000", fmt.Sprintf("asetrate=%d", 48_000*f.faster.Num/f.faster.Den))

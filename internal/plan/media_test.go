@@ -20,8 +20,15 @@ import (
 // run runs a program to its end; a missing program fails the test.
 func run(t *testing.T, program string, args ...string) []byte {
 	t.Helper()
+	return runIn(t, "", program, args...)
+}
+
+// runIn is run in a folder; "" is the test's own.
+func runIn(t *testing.T, dir, program string, args ...string) []byte {
+	t.Helper()
 	var out, log bytes.Buffer
 	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s %q: %v\n%s", program, args, err, log.Bytes())
@@ -51,12 +58,11 @@ func runFiles(t *testing.T, args, files []string, dir string) {
 				args[i] = "file:" + file
 			}
 		}
-		args[i] = strings.ReplaceAll(args[i], "file="+plan.OutputDir+"/", "file="+dir+"/") // in filters
 		if rest, ok := strings.CutPrefix(a, plan.OutputDir+"/"); ok {
 			args[i] = dir + "/" + rest
 		}
 	}
-	ffmpeg(t, args...)
+	runIn(t, dir, "ffmpeg", append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}, args...)...)
 }
 
 // look probes and indexes a file as a worker does, once: tests do not change theirs.
