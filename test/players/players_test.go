@@ -149,7 +149,9 @@ func checkReport(t *testing.T, p packaging, player string, r report) {
 
 func checkPictures(t *testing.T, p packaging, r report, frames int) {
 	t.Helper()
-	if r.Frames < frames-2 || r.Frames > frames*5/4+10 { // a player that moves a little at the start decodes some twice
+	// A player that is short of time begins a few frames late, one that moves a little at
+	// the start decodes some twice.
+	if r.Frames < frames-frames/30 || r.Frames > frames*5/4+10 {
 		t.Errorf("%d frames were decoded from start to end, the source has %d", r.Frames, frames)
 	}
 	if r.Shown < 10 {
