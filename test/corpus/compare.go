@@ -156,7 +156,9 @@ func compareFrames(shown, frames []picture, rate float64, rough bool) error {
 				best, like = d, j
 			}
 		}
-		if here > best+0.8 && here > best*1.5 && !tied(frames, like, belongs[k], rate) || here > 16 {
+		// Encoders make a B-frame of what is beside it where little moves: ffmpeg's own
+		// encode of such a film is less like its source.
+		if here > best+1 && here > best*1.5 && !tied(frames, like, belongs[k], rate) || here > 16 {
 			if bad++; first < 0 {
 				first, firstLike, firstHere, firstBest = k, like, here, best
 			}
