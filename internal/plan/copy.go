@@ -20,8 +20,9 @@ func (p *planner) copies() {
 	if !p.in.Copy {
 		return
 	}
-	sized := false
+	video, sized := false, false
 	for _, l := range p.ladders {
+		video = video || len(l.rungs) > 0
 		for i := range l.rungs {
 			r := &l.rungs[i]
 			src := l.takes[0].src
@@ -36,7 +37,7 @@ func (p *planner) copies() {
 			r.coded = src.index.Coded
 		}
 	}
-	if !sized {
+	if video && !sized {
 		p.warnings.add(WarnNotCopied, "no video was copied: no output is as large as the source, %d×%d", p.followed.pic.width, p.followed.pic.height)
 	}
 }

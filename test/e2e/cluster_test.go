@@ -14,6 +14,27 @@ import (
 	"vodwright.dev/vodwright/test/harness"
 )
 
+// cleanUp ends a server with its test, and tells what it said if that failed.
+func cleanUp(t *testing.T, s *harness.Server) {
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("server log:\n%s", s.Said.Tail(8000))
+		}
+	})
+}
+
+// ready is what a server says of its readiness, 0 if nobody answers.
+func ready(address string) (int, string) {
+	answer, err := http.Get("http://" + address + "/_/ready")
+	if err != nil {
+		return 0, ""
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(body)
+}
+
 // TestRecordsAndWorkElsewhere has a server on PostgreSQL and a NATS cluster of three,
 // with a worker that joined the cluster. Both are away for a while, a NATS node for
 // good: the job completes once, exact to the frame.
@@ -24,26 +45,12 @@ func TestRecordsAndWorkElsewhere(t *testing.T) {
 	at := harness.FreeAddress(t)
 	s := harness.NewServer(programPath, t.TempDir(), "--workers", "1", "--postgres", records.URL, "--nats", strings.Join(work.URLs, ","), "--wait", "60s")
 	s.Listen = at
-	t.Cleanup(func() {
-		s.Kill()
-		if t.Failed() {
-			t.Logf("server log:\n%s", s.Said.Tail(8000))
-		}
-	})
+	cleanUp(t, s)
 	if err := s.Launch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	ready := func() (int, string) {
-		answer, err := http.Get("http://" + at + "/_/ready")
-		if err != nil {
-			return 0, ""
-		}
-		defer answer.Body.Close()
-		body, _ := io.ReadAll(answer.Body)
-		return answer.StatusCode, string(body)
-	}
 	eventually(t, time.Minute, "the server says that it waits for PostgreSQL", func() bool {
-		code, body := ready()
+		code, body := ready(at)
 		return code == http.StatusServiceUnavailable && strings.Contains(body, `"waitsFor":"PostgreSQL"`)
 	})
 	s.Kill()
@@ -51,7 +58,7 @@ func TestRecordsAndWorkElsewhere(t *testing.T) {
 	if err := s.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if code, body := ready(); code != http.StatusOK {
+	if code, body := ready(at); code != http.StatusOK {
 		t.Errorf("ready: %d %s", code, body)
 	}
 	v := &server{Server: s, t: t, data: s.Data}
@@ -76,11 +83,11 @@ func TestRecordsAndWorkElsewhere(t *testing.T) {
 	work.Kill(0)
 	records.Crash(t)
 	eventually(t, time.Minute, "the server is not ready", func() bool {
-		code, body := ready()
+		code, body := ready(at)
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "PostgreSQL")
 	})
 	records.Start(t)
-	eventually(t, time.Minute, "the server is ready again", func() bool { code, _ := ready(); return code == http.StatusOK })
+	eventually(t, time.Minute, "the server is ready again", func() bool { code, _ := ready(at); return code == http.StatusOK })
 	j := v.waitJob(p.JobID, 3*time.Minute)
 	if j.Job.Status != "COMPLETE" {
 		t.Fatalf("the job ended %s: %d %s", j.Job.Status, j.Job.ErrorCode, j.Job.ErrorMessage)

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -32,27 +31,13 @@ func TestObjectsElsewhere(t *testing.T) {
 	at := harness.FreeAddress(t)
 	s := harness.NewServer(programPath, t.TempDir(), "--workers", "1", "--s3", place, "--wait", "60s")
 	s.Env, s.Listen = env, at
-	t.Cleanup(func() {
-		s.Kill()
-		if t.Failed() {
-			t.Logf("server log:\n%s", s.Said.Tail(8000))
-		}
-	})
+	cleanUp(t, s)
 	external.Kill()
 	if err := s.Launch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	ready := func() (int, string) {
-		answer, err := http.Get("http://" + at + "/_/ready")
-		if err != nil {
-			return 0, ""
-		}
-		defer answer.Body.Close()
-		body, _ := io.ReadAll(answer.Body)
-		return answer.StatusCode, string(body)
-	}
 	eventually(t, time.Minute, "the server says that it waits for the external S3", func() bool {
-		code, body := ready()
+		code, body := ready(at)
 		return code == http.StatusServiceUnavailable && strings.Contains(body, `"waitsFor":"the external S3"`)
 	})
 	s.Kill()
@@ -74,7 +59,7 @@ func TestObjectsElsewhere(t *testing.T) {
 	if err := s.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if code, body := ready(); code != http.StatusOK {
+	if code, body := ready(at); code != http.StatusOK {
 		t.Errorf("ready: %d %s", code, body)
 	}
 	v := &server{Server: s, t: t, data: s.Data}
